@@ -1,0 +1,2 @@
+//! The measuring kit.
+fn main() {}

@@ -1,0 +1,84 @@
+//! What differs between two configurations, for a reload that touches only what it must.
+
+use std::sync::Arc;
+
+use trunkline_gateway::options::Naming;
+
+use crate::settings::Settings;
+
+/// The difference between the configuration in use and the next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Servers that come.
+    pub added: Vec<Arc<str>>,
+    /// Servers that go.
+    pub removed: Vec<Arc<str>>,
+    /// Servers to be started or connected anew, because how they are reached or run differs.
+    pub changed: Vec<Arc<str>>,
+    /// Catalog or views differ: names, filters, overrides, profiles, instructions, or the order of servers.
+    pub views: bool,
+    /// The log level or filter differs; it applies at once.
+    pub log_level: bool,
+    /// Who may connect differs; it applies at once.
+    pub security: bool,
+    /// Keys whose new value only a restart applies.
+    pub restart: Vec<&'static str>,
+}
+
+impl Changes {
+    /// Nothing differs.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Compares `old` (in use) with `new`.
+pub fn changes(old: &Settings, new: &Settings) -> Changes {
+    let find = |settings: &Settings, name: &Arc<str>| {
+        settings.upstreams.iter().position(|upstream| upstream.name == *name)
+    };
+    let names = |settings: &Settings| -> Vec<Arc<str>> {
+        settings.upstreams.iter().map(|upstream| Arc::clone(&upstream.name)).collect()
+    };
+    let (before, after) = (names(old), names(new));
+    let differs = |name: &&Arc<str>| match (find(old, name), find(new, name)) {
+        (Some(at), Some(to)) => old.upstreams[at] != new.upstreams[to],
+        _ => false,
+    };
+    Changes {
+        added: after.iter().filter(|name| find(old, name).is_none()).cloned().collect(),
+        removed: before.iter().filter(|name| find(new, name).is_none()).cloned().collect(),
+        changed: after.iter().filter(differs).cloned().collect(),
+        views: before != after || views_differ(old, new),
+        log_level: old.log.level != new.log.level,
+        security: old.security != new.security,
+        restart: restart_keys(old, new),
+    }
+}
+
+fn views_differ(old: &Settings, new: &Settings) -> bool {
+    let naming = |settings: &Settings| -> Naming { settings.gateway.naming.clone() };
+    naming(old) != naming(new)
+        || old.gateway.instructions != new.gateway.instructions
+        || old.shown != new.shown
+        || old.views != new.views
+}
+
+fn restart_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let (a, b) = (&old.limits, &new.limits);
+    let keys = [
+        ("listen", old.listen != new.listen),
+        ("admin.listen", old.admin != new.admin),
+        ("log.format", old.log.format != new.log.format),
+        ("stateDir", old.state_dir != new.state_dir),
+        ("limits.bodyBytes", a.body_bytes != b.body_bytes),
+        ("limits.depth", a.depth != b.depth),
+        ("limits.sessions", a.sessions != b.sessions),
+        ("limits.sessionIdle", a.session_idle != b.session_idle),
+        ("limits.connections", a.connections != b.connections),
+        ("limits.streams", a.streams != b.streams),
+        ("limits.headerTimeout", a.header_timeout != b.header_timeout),
+        ("limits.bodyTimeout", a.body_timeout != b.body_timeout),
+    ];
+    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+}

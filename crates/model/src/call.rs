@@ -1,0 +1,81 @@
+//! One client request on its way through the line.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Era, Level, Operation};
+
+/// Where a value lies inside a buffer, in bytes.
+pub type Span = Range<usize>;
+
+/// One client request.
+pub struct Call {
+    /// What is wanted.
+    pub operation: Operation,
+    /// The parameters as they came, and where the replaceable parts are.
+    pub params: Params,
+    /// Who calls, and what they can do.
+    pub caller: Arc<Caller>,
+    /// The caller's progress token (raw JSON), if it wants progress.
+    pub progress: Option<Bytes>,
+    /// Least severe log level wanted during this call; `None` is none at all.
+    pub log_level: Option<Level>,
+    /// Where progress and log messages of this call go.
+    pub notes: Arc<dyn Notes>,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
+
+/// Raw parameters: one JSON object (or nothing), with the spans that may be spliced.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    /// The object's text; empty when the request had no params.
+    pub raw: Bytes,
+    /// The string value (quotes included) that addresses the target: a name or a URI.
+    pub target: Option<Span>,
+    /// The `_meta` object.
+    pub meta: Option<Span>,
+    /// The `arguments` value of a tool call.
+    pub arguments: Option<Span>,
+}
+
+/// Who calls. Lives as long as the session for legacy clients, as long as the request for modern ones.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// How the caller speaks.
+    pub era: Era,
+    /// The caller's client information object, as raw JSON.
+    pub info: Option<Bytes>,
+    /// The caller's declared capabilities object, as raw JSON.
+    pub capabilities: Bytes,
+}
+
+/// A message to the caller while its call is still running.
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// Progress; the params object already carries the caller's own token.
+    Progress(Bytes),
+    /// A log message at this severity; the params object as the upstream sent it.
+    Log(Level, Bytes),
+}
+
+/// Takes notes towards the caller. Must not block: a slow reader is the front's business.
+pub trait Notes: Send + Sync {
+    /// Passes `note` on, or drops it when the caller cannot take it.
+    fn note(&self, note: Note);
+}
+
+/// Drops every note.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Notes for Quiet {
+    fn note(&self, _note: Note) {}
+}

@@ -1,0 +1,161 @@
+//! How a fault of the gateway looks on the wire.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use trunkline_model::{Era, Fault, Kind, Operation, Retry};
+
+use crate::bridge::{HEADER_MISMATCH, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND, UNSUPPORTED_VERSION};
+use crate::compose;
+use crate::json::escape_into;
+use crate::revision::Revision;
+
+/// A fault in the words of one era.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// A JSON-RPC error object and its code.
+    Error(i64, Bytes),
+    /// A tool result with `isError`: hosts show it to the model, which can then do something else.
+    ToolResult(Bytes),
+}
+
+/// Renders `fault` for a caller of `era`.
+pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
+    let called_tool = matches!(operation, Some(Operation::CallTool(_)));
+    let as_result = matches!(fault.kind, Kind::Unavailable | Kind::TimedOut | Kind::CannotBridge | Kind::Overloaded | Kind::BadAnswer);
+    if called_tool && as_result {
+        return Spoken::ToolResult(tool_result(fault, era));
+    }
+    let code = code(&fault.kind, era);
+    Spoken::Error(code, compose::error_object(code, &fault.public, data(fault).as_deref()))
+}
+
+fn code(kind: &Kind, era: Era) -> i64 {
+    match kind {
+        Kind::Unparsable => -32700,
+        Kind::InvalidRequest => -32600,
+        Kind::UnknownMethod => -32601,
+        Kind::InvalidParams | Kind::UnknownName(_) | Kind::BadCursor => INVALID_PARAMS,
+        Kind::ResourceNotFound(_) if era == Era::Legacy => RESOURCE_NOT_FOUND,
+        Kind::ResourceNotFound(_) => INVALID_PARAMS,
+        Kind::HeaderMismatch => HEADER_MISMATCH,
+        Kind::UnsupportedRevision(_) => UNSUPPORTED_VERSION,
+        Kind::Unavailable
+        | Kind::TimedOut
+        | Kind::OutcomeUnknown
+        | Kind::CannotBridge
+        | Kind::BadAnswer
+        | Kind::Overloaded
+        | Kind::Cancelled
+        | Kind::Internal => INTERNAL,
+    }
+}
+
+/// The HTTP status of a fault that was decided before anything was dispatched.
+pub fn http_status(kind: &Kind) -> u16 {
+    match kind {
+        Kind::UnknownMethod => 404,
+        Kind::Overloaded => 503,
+        Kind::Internal => 500,
+        _ => 400,
+    }
+}
+
+fn data(fault: &Fault) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    match &fault.kind {
+        Kind::ResourceNotFound(uri) => {
+            out.extend_from_slice(b"{\"uri\":");
+            escape_into(&mut out, uri);
+        }
+        Kind::UnsupportedRevision(asked) => {
+            out.extend_from_slice(b"{\"supported\":[");
+            escape_into(&mut out, Revision::MODERN_LATEST.as_str());
+            out.extend_from_slice(b"],\"requested\":");
+            escape_into(&mut out, asked);
+        }
+        Kind::Unparsable | Kind::InvalidRequest | Kind::UnknownMethod | Kind::HeaderMismatch => return None,
+        kind => {
+            out.extend_from_slice(b"{\"reason\":");
+            escape_into(&mut out, kind.reason());
+            if let Some(server) = &fault.server {
+                out.extend_from_slice(b",\"server\":");
+                escape_into(&mut out, server);
+            }
+            if let Kind::UnknownName(candidates) = kind
+                && !candidates.is_empty()
+            {
+                out.extend_from_slice(b",\"candidates\":[");
+                for (at, name) in candidates.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    escape_into(&mut out, name);
+                }
+                out.push(b']');
+            }
+            match fault.retry {
+                Retry::Never => {}
+                Retry::After(wait) => {
+                    let ms = wait.as_millis();
+                    out.extend_from_slice(format!(",\"retryable\":true,\"retryAfterMs\":{ms}").as_bytes());
+                }
+                Retry::AtOwnRisk => out.extend_from_slice(b",\"retryable\":false"),
+            }
+        }
+    }
+    out.push(b'}');
+    Some(out)
+}
+
+fn tool_result(fault: &Fault, era: Era) -> Bytes {
+    let mut text = fault.public.clone().into_owned();
+    match fault.retry {
+        Retry::After(wait) => {
+            // Writing to a string cannot fail.
+            let _ = write!(text, " (try again in {} s)", wait.as_secs().max(1));
+        }
+        Retry::AtOwnRisk => text.push_str(" (it may have run; check before trying again)"),
+        Retry::Never => {}
+    }
+    let mut out = b"{".to_vec();
+    if era == Era::Modern {
+        out.extend_from_slice(b"\"resultType\":\"complete\",");
+    }
+    out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+    escape_into(&mut out, &text);
+    out.extend_from_slice(b"}],\"isError\":true,\"_meta\":{\"io.trunkline/fault\":");
+    out.extend_from_slice(&data(fault).unwrap_or_else(|| b"{}".to_vec()));
+    out.extend_from_slice(b"}}");
+    Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use trunkline_model::Text;
+
+    #[test]
+    fn a_dead_upstream_is_a_tool_result_for_calls_and_an_error_for_the_rest() {
+        let fault = Fault::unavailable(&Arc::from("time"), "process exited with code 1", Duration::from_secs(3));
+        let call = Operation::CallTool(Text::from("time__now"));
+        let Spoken::ToolResult(raw) = speak(&fault, Era::Legacy, Some(&call)) else { panic!("not a result") };
+        let value: serde_json::Value = serde_json::from_slice(&raw).unwrap();
+        assert_eq!(value["isError"], true);
+        assert_eq!(value["_meta"]["io.trunkline/fault"]["server"], "time");
+        assert_eq!(value["_meta"]["io.trunkline/fault"]["retryAfterMs"], 3000);
+        let read = Operation::ReadResource(Text::from("x:y"));
+        let Spoken::Error(code, raw) = speak(&fault, Era::Modern, Some(&read)) else { panic!("not an error") };
+        assert_eq!(code, INTERNAL);
+        assert!(std::str::from_utf8(&raw).unwrap().contains("\"reason\":\"upstream_unavailable\""));
+    }
+
+    #[test]
+    fn a_missing_resource_has_the_code_of_its_era() {
+        let fault = Fault::resource_not_found("a:b");
+        assert!(matches!(speak(&fault, Era::Legacy, None), Spoken::Error(-32002, _)));
+        assert!(matches!(speak(&fault, Era::Modern, None), Spoken::Error(-32602, _)));
+    }
+}

@@ -1,0 +1,135 @@
+//! The HTTP headers that mirror a modern request's body (2026-07-28, Streamable HTTP, request metadata; SEP-2243).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use trunkline_model::{Fault, Kind};
+
+use crate::method;
+use crate::scan::Scanned;
+
+/// The revision of the request.
+pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+/// The method of the request.
+pub const METHOD: &str = "mcp-method";
+/// The name, URI or task id that the request is about.
+pub const NAME: &str = "mcp-name";
+/// The session of a legacy client.
+pub const SESSION: &str = "mcp-session-id";
+/// What the names of mirrored tool arguments begin with.
+pub const PARAM_PREFIX: &str = "mcp-param-";
+
+const OPEN: &str = "=?base64?";
+const CLOSE: &str = "?=";
+
+/// A header value for `text`: as it is where it is printable ASCII without surrounding space, else in the base64 form.
+pub fn encode(text: &str) -> String {
+    let plain = text.bytes().all(|b| matches!(b, 0x20..=0x7e))
+        && text.trim_matches([' ', '\t']).len() == text.len()
+        && !text.starts_with(OPEN);
+    if plain { text.to_owned() } else { format!("{OPEN}{}{CLOSE}", STANDARD.encode(text)) }
+}
+
+/// The text that a header value stands for; `None` when it is not a valid form.
+pub fn decode(value: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
+    if let Some(inner) = text.strip_prefix(OPEN) {
+        let bytes = STANDARD.decode(inner.strip_suffix(CLOSE)?).ok()?;
+        return String::from_utf8(bytes).ok();
+    }
+    text.bytes().all(|b| matches!(b, 0x20..=0x7e | b'\t')).then(|| text.to_owned())
+}
+
+/// The values of one header, in order. More than one is always refused.
+pub type Values<'a> = &'a [&'a [u8]];
+
+/// Checks that the headers say what the body says. `None` stands for an absent header.
+///
+/// # Errors
+/// [`Kind::HeaderMismatch`] naming the header, as the specification demands: absent, doubled, malformed or different.
+pub fn check(scanned: &Scanned, version: Values<'_>, method_header: Values<'_>, name: Values<'_>) -> Result<(), Fault> {
+    let body_version = scanned.params.meta.version.clone().flatten().map(|v| scanned.text(&v));
+    if let Some(said) = &body_version {
+        agree("MCP-Protocol-Version", version, said)?;
+    } else if version.len() > 1 {
+        return Err(mismatch("MCP-Protocol-Version", "is given more than once"));
+    }
+    let body_method = scanned.method();
+    agree("Mcp-Method", method_header, &body_method)?;
+    if let Some(key) = name_key(&body_method) {
+        let said = match key {
+            "name" => scanned.params.name.as_ref().map(|l| scanned.text(l)),
+            "uri" => scanned.params.uri.as_ref().map(|l| scanned.text(l)),
+            _ => task_id(scanned),
+        };
+        if let Some(said) = said {
+            agree("Mcp-Name", name, &said)?;
+        }
+    }
+    Ok(())
+}
+
+/// Which parameter the `Mcp-Name` header of a method mirrors.
+pub fn name_key(method_name: &str) -> Option<&'static str> {
+    match method_name {
+        method::CALL_TOOL | method::GET_PROMPT => Some("name"),
+        method::READ_RESOURCE => Some("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
+        _ => None,
+    }
+}
+
+fn task_id(scanned: &Scanned) -> Option<trunkline_model::Text> {
+    let span = scanned.params.whole.clone()?;
+    let mut reader = crate::json::Reader::new(scanned.at(&span)).ok()?;
+    let mut found = None;
+    let walked = reader.object(|key, reader| {
+        if key == "taskId" && reader.peek()? == b'"' {
+            found = Some(reader.string()?);
+            return Ok(());
+        }
+        reader.value().map(drop)
+    });
+    walked.ok()?;
+    found.map(|literal| trunkline_model::Text::from(&*reader.decode(&literal)))
+}
+
+fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {
+    match values {
+        [] => Err(mismatch(header, "is missing")),
+        [one] => match decode(one) {
+            None => Err(mismatch(header, "is malformed")),
+            Some(said) if said == body => Ok(()),
+            Some(_) => Err(mismatch(header, "differs from the body")),
+        },
+        _ => Err(mismatch(header, "is given more than once")),
+    }
+}
+
+fn mismatch(header: &str, what: &str) -> Fault {
+    Fault::client(Kind::HeaderMismatch, format!("header {header} {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_names_stay_plain_and_others_are_wrapped() {
+        assert_eq!(encode("github__create"), "github__create");
+        assert_eq!(encode("é"), "=?base64?w6k=?=");
+        assert_eq!(decode(b" x \t").unwrap(), "x");
+        for bad in ["=?base64?w6k?=", "=?base64?***?=", "=?base64?w6k=", "a\u{1}b"] {
+            assert_eq!(decode(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_survives_its_header(text in any::<String>()) {
+            let value = encode(&text);
+            prop_assert!(value.bytes().all(|b| matches!(b, 0x20..=0x7e)));
+            prop_assert_eq!(decode(value.as_bytes()).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! JSON-RPC and the MCP revisions: wire to model and back, and the bridges between revisions.
+//!
+//! Pure: no I/O, no task, no clock. Nothing outside this crate spells a method name, a revision date or a protocol key.
+
+pub mod bridge;
+pub mod compose;
+pub mod fault;
+pub mod headers;
+pub mod hello;
+pub mod json;
+pub mod list;
+pub mod meta;
+pub mod method;
+pub mod request;
+pub mod revision;
+pub mod scan;
+
+pub use compose::Message;
+pub use revision::Revision;
+pub use scan::{ScanError, Scanned, Shape, scan};

@@ -1,0 +1,1 @@
+//! How the process lives: tasks, shutdown, live snapshots, bounds, identifiers.

@@ -1,0 +1,4 @@
+//! The wires: Streamable HTTP and stdio, towards clients (front) and towards servers (back).
+
+pub mod process;
+pub mod sse;

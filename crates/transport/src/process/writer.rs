@@ -1,0 +1,248 @@
+//! Messages into a child's stdin: a bounded queue and the one task that drains it.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use memchr::memchr2;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::limits::Limits;
+
+/// Waiting messages gathered into one write.
+const BATCH_MESSAGES: usize = 32;
+
+/// Slices handed to one `writev`; a message is usually two, itself and its line end.
+const BATCH_SLICES: usize = 64;
+
+/// One message for a child, in the pieces it was made of. The line end is added, and line ends within are left out:
+/// in JSON they can only be white space, on this wire they would end the message.
+#[derive(Clone, Debug)]
+pub struct Message(Pieces);
+
+#[derive(Clone, Debug)]
+enum Pieces {
+    One(Bytes),
+    Many(Vec<Bytes>),
+}
+
+impl From<Bytes> for Message {
+    fn from(whole: Bytes) -> Self {
+        let end = memchr2(b'\n', b'\r', &whole);
+        Self(if end.is_none() { Pieces::One(whole) } else { Pieces::Many(unfolded(vec![whole])) })
+    }
+}
+
+impl From<Vec<Bytes>> for Message {
+    fn from(pieces: Vec<Bytes>) -> Self {
+        let folded = pieces.iter().any(|piece| memchr2(b'\n', b'\r', piece).is_some());
+        Self(Pieces::Many(if folded { unfolded(pieces) } else { pieces }))
+    }
+}
+
+impl Message {
+    fn len(&self) -> usize {
+        match &self.0 {
+            Pieces::One(whole) => whole.len(),
+            Pieces::Many(pieces) => pieces.iter().map(Bytes::len).sum(),
+        }
+    }
+
+    fn append_to(self, out: &mut Vec<Bytes>) {
+        match self.0 {
+            Pieces::One(whole) => out.push(whole),
+            Pieces::Many(pieces) => out.extend(pieces.into_iter().filter(|piece| !piece.is_empty())),
+        }
+        out.push(Bytes::from_static(b"\n"));
+    }
+}
+
+/// The same pieces without line ends, sliced and not copied.
+fn unfolded(pieces: Vec<Bytes>) -> Vec<Bytes> {
+    let mut out = Vec::new();
+    for mut piece in pieces {
+        while let Some(at) = memchr2(b'\n', b'\r', &piece) {
+            out.push(piece.split_to(at));
+            piece.advance(1);
+        }
+        out.push(piece);
+    }
+    out
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// Too much waits already; the child reads too slowly. Trying again later may help.
+    #[error("the server process is not keeping up: its queue is full")]
+    Full,
+    /// The child is gone, closes, or has closed its stdin.
+    #[error("the server process no longer takes messages")]
+    Closed,
+    /// The child took no byte for the write deadline; it is being killed.
+    #[error("the server process stopped reading")]
+    Stuck,
+}
+
+/// A handle for writing to one child. Cheap to clone; messages of one caller keep their order.
+#[derive(Clone, Debug)]
+pub struct ChildWriter {
+    queue: mpsc::Sender<Queued>,
+    room: Arc<Room>,
+}
+
+/// Bytes that may still wait, and why the queue ended.
+#[derive(Debug)]
+struct Room {
+    bytes: Arc<Semaphore>,
+    bytes_max: u32,
+    stuck: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    message: Message,
+    /// Gives the bytes back when the message is written or dropped.
+    _room: OwnedSemaphorePermit,
+}
+
+impl ChildWriter {
+    /// Queues a message, waiting for room. `Ok` means queued, not yet written.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), WriteError> {
+        let message = message.into();
+        let need = self.need(&message);
+        let room = Arc::clone(&self.room.bytes).acquire_many_owned(need).await.map_err(|_| self.ended())?;
+        self.queue.send(Queued { message, _room: room }).await.map_err(|_| self.ended())
+    }
+
+    /// Queues a message if there is room now.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), WriteError> {
+        let message = message.into();
+        let need = self.need(&message);
+        let room = Arc::clone(&self.room.bytes).try_acquire_many_owned(need).map_err(|error| match error {
+            TryAcquireError::NoPermits => WriteError::Full,
+            TryAcquireError::Closed => self.ended(),
+        })?;
+        self.queue.try_send(Queued { message, _room: room }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => WriteError::Full,
+            mpsc::error::TrySendError::Closed(_) => self.ended(),
+        })
+    }
+
+    fn need(&self, message: &Message) -> u32 {
+        u32::try_from(message.len()).unwrap_or(u32::MAX).min(self.room.bytes_max)
+    }
+
+    fn ended(&self) -> WriteError {
+        if self.room.stuck.load(Ordering::Acquire) { WriteError::Stuck } else { WriteError::Closed }
+    }
+}
+
+/// How the drain task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Drained {
+    /// Everything was written, and stdin is closed.
+    Closed,
+    /// The child has closed its end.
+    Broken,
+    /// The child took no byte for the write deadline.
+    Stuck,
+}
+
+/// The task's half of the queue.
+#[derive(Debug)]
+pub(super) struct Drain {
+    queue: mpsc::Receiver<Queued>,
+    room: Arc<Room>,
+    write_deadline: Duration,
+}
+
+/// A queue within `limits`: the handle, and the half its task runs.
+pub(super) fn queue(limits: &Limits) -> (ChildWriter, Drain) {
+    let (sender, receiver) = mpsc::channel(limits.queue_messages_max);
+    let bytes = Arc::new(Semaphore::new(limits.queue_bytes_max as usize));
+    let room = Arc::new(Room { bytes, bytes_max: limits.queue_bytes_max, stuck: AtomicBool::new(false) });
+    let drain = Drain { queue: receiver, room: Arc::clone(&room), write_deadline: limits.write_deadline };
+    (ChildWriter { queue: sender, room }, drain)
+}
+
+impl Drain {
+    /// Writes what is queued until `closing`, then what is left, then closes `sink` by dropping it.
+    pub(super) async fn run<W: AsyncWrite + Unpin>(mut self, mut sink: W, closing: CancellationToken) -> Drained {
+        let mut batch = Vec::with_capacity(BATCH_MESSAGES);
+        let mut pieces = Vec::with_capacity(2 * BATCH_MESSAGES);
+        let mut permits = Vec::with_capacity(BATCH_MESSAGES);
+        loop {
+            let taken = tokio::select! {
+                taken = self.queue.recv_many(&mut batch, BATCH_MESSAGES) => taken,
+                () = closing.cancelled(), if !self.queue.is_closed() => {
+                    self.queue.close();
+                    self.room.bytes.close();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                return Drained::Closed;
+            }
+            for Queued { message, _room: room } in batch.drain(..) {
+                message.append_to(&mut pieces);
+                permits.push(room);
+            }
+            if let Err(error) = write_pieces(&mut sink, &mut pieces, self.write_deadline).await {
+                return self.ended(&error);
+            }
+            permits.clear();
+        }
+    }
+
+    fn ended(&self, error: &io::Error) -> Drained {
+        let stuck = error.kind() == io::ErrorKind::TimedOut;
+        self.room.stuck.store(stuck, Ordering::Release);
+        if stuck { Drained::Stuck } else { Drained::Broken }
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        // Wakes senders that wait for room; without this they would wait for ever.
+        self.room.bytes.close();
+    }
+}
+
+/// Writes all pieces with as few calls as possible and leaves the list empty. Each byte taken renews the deadline.
+async fn write_pieces<W: AsyncWrite + Unpin>(
+    sink: &mut W,
+    pieces: &mut Vec<Bytes>,
+    deadline: Duration,
+) -> io::Result<()> {
+    let mut first = 0;
+    while first < pieces.len() {
+        let mut slices = [IoSlice::new(&[]); BATCH_SLICES];
+        let waiting = pieces.len().min(first + BATCH_SLICES) - first;
+        for (slice, piece) in slices.iter_mut().zip(&pieces[first..]) {
+            *slice = IoSlice::new(piece);
+        }
+        let mut written = tokio::time::timeout(deadline, sink.write_vectored(&slices[..waiting])).await??;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        while written > 0 {
+            let step = written.min(pieces[first].len());
+            pieces[first].advance(step);
+            written -= step;
+            if pieces[first].is_empty() {
+                first += 1;
+            }
+        }
+    }
+    pieces.clear();
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "tests/writer.rs"]
+mod tests;

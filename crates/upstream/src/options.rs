@@ -1,0 +1,134 @@
+//! What an operator decides about one upstream. Compiled by `config`, never parsed here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use trunkline_model::Secret;
+
+/// One upstream server, fully resolved: nothing in it is optional by accident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The operator's name for the server; unique in a configuration.
+    pub name: Arc<str>,
+    /// How the server is reached.
+    pub reach: Reach,
+    /// Which era to speak, or to find out.
+    pub era: EraChoice,
+    /// How long each kind of wait may take.
+    pub timeouts: Timeouts,
+    /// Stop a stdio child after this long without a call; `None` keeps it for ever.
+    pub idle_stop: Option<Duration>,
+    /// How restarts and reconnects are spaced.
+    pub backoff: Backoff,
+    /// Largest single message accepted from this server, in bytes.
+    pub message_bytes_max: usize,
+    /// Most list pages read from this server per list.
+    pub pages_max: usize,
+    /// Most items kept per list of this server.
+    pub items_max: usize,
+}
+
+/// How a server is reached.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reach {
+    /// A child process that speaks newline-delimited JSON-RPC on stdin and stdout.
+    Stdio(Command),
+    /// A Streamable HTTP endpoint.
+    Http(Endpoint),
+}
+
+/// The child process of a stdio server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// Program name (looked up in `PATH`) or path.
+    pub program: String,
+    /// Arguments, in order.
+    pub args: Vec<String>,
+    /// Variables set for the child, in order. The child inherits only a short safe list besides.
+    pub env: Vec<(String, Secret)>,
+    /// Names of further variables the child inherits from the gateway's environment.
+    pub inherit_env: Vec<String>,
+    /// Working directory; `None` is the gateway's own.
+    pub cwd: Option<PathBuf>,
+}
+
+/// The HTTP endpoint of a server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Absolute `http` or `https` URL.
+    pub url: String,
+    /// Headers added to every request, in order.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// Which protocol era is spoken with a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EraChoice {
+    /// Probe once, remember the verdict.
+    #[default]
+    Auto,
+    /// Per-request metadata (2026-07-28 and later); no probe.
+    Modern,
+    /// `initialize` (2025-11-25 and earlier); no probe.
+    Legacy,
+}
+
+/// Deadlines of one upstream. Each bounds one kind of wait on the outside world.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timeouts {
+    /// Starting the child or connecting, the handshake included.
+    pub connect: Duration,
+    /// Silence after a probe before the server counts as one that cannot be probed.
+    pub probe: Duration,
+    /// Silence during a call; progress renews it.
+    pub idle: Duration,
+    /// A whole call; nothing renews it.
+    pub total: Duration,
+    /// Reading all pages of one list.
+    pub list: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            probe: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            total: Duration::from_secs(600),
+            list: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Exponential spacing of attempts, with jitter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// Wait before the second attempt.
+    pub first: Duration,
+    /// Longest wait.
+    pub max: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(250), max: Duration::from_secs(60) }
+    }
+}
+
+impl Options {
+    /// A server with every default, for the given name and reach.
+    pub fn new(name: impl Into<Arc<str>>, reach: Reach) -> Self {
+        Self {
+            name: name.into(),
+            reach,
+            era: EraChoice::Auto,
+            timeouts: Timeouts::default(),
+            idle_stop: None,
+            backoff: Backoff::default(),
+            message_bytes_max: 16 << 20,
+            pages_max: 100,
+            items_max: 10_000,
+        }
+    }
+}

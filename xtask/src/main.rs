@@ -1,0 +1,2 @@
+//! Everything a developer runs: tests, conformance, benchmarks.
+fn main() {}
