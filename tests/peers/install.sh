@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Installs the real MCP software that Trunkline is tested against.
 #
-#   tests/peers/install.sh              everything
-#   tests/peers/install.sh npm python   only the named groups (npm: suite, v2, legacy; python: three venvs)
+#   tests/peers/install.sh          npm and python
+#   tests/peers/install.sh GROUP... only the named groups
+#
+#   npm       the conformance suite, two generations of the TypeScript SDK, published servers, Node 24
+#   python    three venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers
+#   rmcp      builds the rmcp server and client with cargo (about two minutes on one core)
 #
 # The cache folder is $TRUNKLINE_PEERS, by default ${XDG_CACHE_HOME:-$HOME/.cache}/trunkline/peers.
 # Each part is keyed by the hash of its lock file: a second run does nothing, and a changed lock
@@ -45,6 +49,22 @@ install_python() {
     printf '%s' "$key" >"$into/.stamp"
 }
 
+# Cargo does its own bookkeeping; the build folder stays, so a change of ours costs seconds.
+install_rmcp() {
+    local from=$here/rmcp into=$peers/rmcp key
+    key=$(hash_of "$from/Cargo.toml" "$from/Cargo.lock" "$from"/src/*.rs)
+    is_current "$into" "$key" && return
+    say "peers: building rmcp"
+    rm -rf "$into/package"
+    mkdir -p "$into/package/src" "$into/bin"
+    cp "$from/Cargo.toml" "$from/Cargo.lock" "$into/package/"
+    cp "$from"/src/*.rs "$into/package/src/"
+    chmod -R u+w "$into/package"
+    CARGO_TARGET_DIR=$into/target cargo build --locked --quiet --manifest-path "$into/package/Cargo.toml" >&2
+    cp "$into"/target/debug/rmcp-{server,client} "$into/bin/"
+    printf '%s' "$key" >"$into/.stamp"
+}
+
 # The suite and the fixtures want Node >= 22; the package holds one binary per platform.
 link_node() {
     local binary
@@ -75,8 +95,9 @@ for group in $groups; do
         command -v git >/dev/null || say "peers: git is missing, mcp-server-git will not start"
         for part in client-2 client-1 servers; do install_python "$part"; done
         ;;
+    rmcp) install_rmcp ;;
     *)
-        say "peers: no group '$group' (npm, python)"
+        say "peers: no group '$group' (npm, python, rmcp)"
         exit 2
         ;;
     esac
@@ -97,4 +118,6 @@ PEER_PYTHON_2=$peers/python/client-2/bin/python
 PEER_PYTHON_1=$peers/python/client-1/bin/python
 PEER_TIME=$peers/python/servers/bin/mcp-server-time
 PEER_GIT=$peers/python/servers/bin/mcp-server-git
+PEER_RMCP_SERVER=$peers/rmcp/bin/rmcp-server
+PEER_RMCP_CLIENT=$peers/rmcp/bin/rmcp-client
 PATHS

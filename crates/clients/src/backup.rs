@@ -30,12 +30,11 @@ pub fn write_with_backup(
     let target = if is_link { fs::canonicalize(path)? } else { path.to_owned() };
     refuse_if_changed(&target, old)?;
     let stamp = timestamp(now);
-    let backup = match old {
-        Some(_) => Some(back_up(path, &target, &stamp)?),
-        None => {
-            path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            None
-        }
+    let backup = if old.is_some() {
+        Some(back_up(path, &target, &stamp)?)
+    } else {
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        None
     };
     let draft = beside(&target, &format!(".trunkline-{stamp}-{}", std::process::id()))?;
     let written = replace(&draft, &target, new);

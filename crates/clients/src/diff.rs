@@ -49,9 +49,12 @@ fn word(text: &str, bare_value: bool) -> (&str, bool, &str) {
         let next = (end + 2).min(text.len());
         return (&text[1..=end], true, &text[next..]);
     }
-    let stop = |char: char| match bare_value {
-        true => "\r\n,}]#".contains(char),
-        false => char.is_whitespace() || ":=,{}[]()".contains(char),
+    let stop = |char: char| {
+        if bare_value {
+            "\r\n,}]#".contains(char)
+        } else {
+            char.is_whitespace() || ":=,{}[]()".contains(char)
+        }
     };
     let (word, next) = text.split_at(text.find(stop).unwrap_or(text.len()));
     (word, false, next)

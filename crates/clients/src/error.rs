@@ -26,7 +26,9 @@ pub enum ReadError {
         found: &'static str,
     },
     /// No client's shape was found in the file.
-    #[error("no MCP servers found: none of `mcpServers`, `servers`, `mcp_servers`, `context_servers`, `mcp`, `extensions`, `amp.mcpServers` is there")]
+    #[error(
+        "no MCP servers found: none of `mcpServers`, `servers`, `mcp_servers`, `context_servers`, `mcp`, `extensions`, `amp.mcpServers` is there"
+    )]
     Unrecognised,
 }
 

@@ -29,19 +29,56 @@ pub struct SecretPlace {
 
 /// Beginnings that vendors gave their tokens so that scanners can find them.
 const PREFIXES: [&str; 26] = [
-    "ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "sk-", "sk_", "rk_live_", "xoxb-", "xoxp-", "xapp-",
-    "AKIA", "ASIA", "AIza", "ya29.", "eyJ", "hf_", "npm_", "SG.", "dop_v1_", "sbp_", "ntn_", "secret_", "lin_api_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "sk-",
+    "sk_",
+    "rk_live_",
+    "xoxb-",
+    "xoxp-",
+    "xapp-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "ya29.",
+    "eyJ",
+    "hf_",
+    "npm_",
+    "SG.",
+    "dop_v1_",
+    "sbp_",
+    "ntn_",
+    "secret_",
+    "lin_api_",
     "tvly-",
 ];
 
 /// Parts of a name that announce a credential.
 const WORDS: [&str; 15] = [
-    "token", "secret", "passwd", "password", "apikey", "api_key", "access_key", "private_key", "credential",
-    "authorization", "auth_key", "cookie", "bearer", "passphrase", "session_key",
+    "token",
+    "secret",
+    "passwd",
+    "password",
+    "apikey",
+    "api_key",
+    "access_key",
+    "private_key",
+    "credential",
+    "authorization",
+    "auth_key",
+    "cookie",
+    "bearer",
+    "passphrase",
+    "session_key",
 ];
 
 /// Names that contain such a word and hold something harmless.
-const HARMLESS_ENDINGS: [&str; 8] = ["_file", "_path", "_url", "_endpoint", "_dir", "_env", "_name", "_tokens"];
+const HARMLESS_ENDINGS: [&str; 8] =
+    ["_file", "_path", "_url", "_endpoint", "_dir", "_env", "_name", "_tokens"];
 
 /// The shortest value we take for a credential by its name alone; shorter ones are switches and numbers.
 const SECRET_CHARS_MIN: usize = 6;
@@ -52,7 +89,12 @@ const RANDOM_CHARS_MIN: usize = 32;
 /// Whether `value`, found under `key`, looks like a credential written out.
 pub(crate) fn is_secret(key: &str, value: &str) -> bool {
     let value = value.trim();
-    if value.len() < SECRET_CHARS_MIN || value.contains("${") || value.contains("{env:") || value.starts_with('$') {
+    if value.len() < SECRET_CHARS_MIN
+        || value.contains("${")
+        || value.contains("{env:")
+        || value.starts_with("{file:")
+        || value.starts_with('$')
+    {
         return false;
     }
     if looks_like_token(value) {
@@ -117,7 +159,9 @@ fn argument<'a>(before: &'a str, arg: &'a str) -> (&'a str, &'a str) {
     if let Some((key, value)) = arg.split_once('=').filter(|_| arg.starts_with('-')) {
         return (key, value);
     }
-    if let Some((key, value)) = arg.split_once(": ").or_else(|| arg.split_once(':')).filter(|_| !arg.contains("://")) {
+    if let Some((key, value)) =
+        arg.split_once(": ").or_else(|| arg.split_once(':')).filter(|_| !arg.contains("://"))
+    {
         return (key, value);
     }
     let key = if before.starts_with('-') && !arg.starts_with('-') { before } else { "" };
@@ -155,78 +199,4 @@ pub(crate) fn env_name(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{SecretPart, env_name, is_secret};
-    use crate::imported::ImportedServer;
-
-    #[test]
-    fn tokens_are_known_by_name_or_by_look() {
-        for (key, value) in [
-            ("GITHUB_TOKEN", "hunter22"),
-            ("X", "ghp_0123456789abcdef"),
-            ("Authorization", "Bearer abcdef"),
-            ("X-Api-Key", "k-1234567"),
-            ("ANY", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"),
-        ] {
-            assert!(is_secret(key, value), "{key}");
-        }
-    }
-
-    #[test]
-    fn references_switches_and_paths_are_no_secrets() {
-        for (key, value) in [
-            ("GITHUB_TOKEN", "${GITHUB_TOKEN}"),
-            ("TOKEN", "{env:GITHUB_TOKEN}"),
-            ("USE_TOKEN", "true"),
-            ("TOKEN_FILE", "secrets.txt"),
-            ("SECRET", "/run/secrets/github"),
-            ("LOG_LEVEL", "warning"),
-            ("MAX_TOKENS", "1000000"),
-            ("PACKAGE", "@modelcontextprotocol/server-filesystem"),
-        ] {
-            assert!(!is_secret(key, value), "{key}");
-        }
-    }
-
-    #[test]
-    fn every_part_of_a_server_is_looked_at() {
-        let server = ImportedServer {
-            name: "my-api".into(),
-            args: ["--api-key", "abcdefgh", "--header=x", "--token=abcdefgh", "Authorization: Bearer abc"]
-                .map(str::to_owned)
-                .to_vec(),
-            env: vec![("A_TOKEN".into(), "abcdefgh".into())],
-            headers: vec![("Authorization".into(), "Bearer abcdefgh".into())],
-            url: Some("https://u:pass@h/mcp?api_key=abcdefgh&x=1".into()),
-            ..ImportedServer::default()
-        };
-        let found: Vec<_> =
-            server.literal_secrets().into_iter().map(|place| (place.part, place.key, place.suggested_env)).collect();
-        let expect = |part, key: &str, env: &str| (part, key.to_owned(), env.to_owned());
-        assert_eq!(
-            found,
-            [
-                expect(SecretPart::Env, "A_TOKEN", "A_TOKEN"),
-                expect(SecretPart::Header, "Authorization", "MY_API_AUTHORIZATION"),
-                expect(SecretPart::Arg, "1", "MY_API_API_KEY"),
-                expect(SecretPart::Arg, "3", "MY_API_TOKEN"),
-                expect(SecretPart::Arg, "4", "MY_API_AUTHORIZATION"),
-                expect(SecretPart::Url, "password", "MY_API_PASSWORD"),
-                expect(SecretPart::Url, "api_key", "MY_API_API_KEY"),
-            ]
-        );
-    }
-
-    #[test]
-    fn debug_output_masks_what_looks_secret() {
-        let server =
-            ImportedServer { env: vec![("A_TOKEN".into(), "abcdefgh".into())], ..ImportedServer::default() };
-        assert!(!format!("{server:?}").contains("abcdefgh"));
-    }
-
-    #[test]
-    fn environment_names_are_shell_names() {
-        assert_eq!(env_name("github-token"), "GITHUB_TOKEN");
-        assert_eq!(env_name("1x"), "_1X");
-    }
-}
+mod tests;

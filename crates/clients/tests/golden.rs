@@ -3,13 +3,18 @@
 //! `golden/<client>/before.*` is the file, `servers.json` what is read, `http.*` and `stdio.*` the file after
 //! connecting. `UPDATE_GOLDEN=1 cargo test` writes the last three; read the difference before you keep it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking; clippy knows this only inside test functions"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use trunkline_clients::{
-    ClientKind, Format, ImportedServer, Prefer, TrunklineEntry, all, connect, connected, disconnect, read_any,
-    read_servers,
+    ClientKind, Format, ImportedServer, Prefer, TrunklineEntry, all, connect, connected, diff, disconnect,
+    read_any, read_servers,
 };
 
 fn folder(kind: &ClientKind) -> PathBuf {
@@ -38,7 +43,9 @@ fn entry(prefer: Prefer) -> TrunklineEntry {
     TrunklineEntry {
         name: "trunkline".to_owned(),
         url: "http://127.0.0.1:8080/mcp".to_owned(),
-        stdio_command: ["trunkline", "stdio", "--url", "http://127.0.0.1:8080/mcp"].map(str::to_owned).to_vec(),
+        stdio_command: ["trunkline", "stdio", "--url", "http://127.0.0.1:8080/mcp"]
+            .map(str::to_owned)
+            .to_vec(),
         prefer,
     }
 }
@@ -58,14 +65,18 @@ fn as_json(server: &ImportedServer) -> Value {
             .collect::<Vec<_>>(),
     });
     if let Some(map) = map.as_object_mut() {
-        map.retain(|_, value| !(value.is_null() || *value == json!([]) || *value == json!({}) || *value == json!(false)));
+        map.retain(|_, value| {
+            !(value.is_null() || *value == json!([]) || *value == json!({}) || *value == json!(false))
+        });
     }
     map
 }
 
 fn tree(kind: &ClientKind, text: &str) -> Value {
     match kind.format {
-        Format::Json => jsonc_parser::parse_to_serde_value(text, &jsonc_parser::ParseOptions::default()).unwrap(),
+        Format::Json => {
+            jsonc_parser::parse_to_serde_value(text, &jsonc_parser::ParseOptions::default()).unwrap()
+        }
         Format::Toml => toml::from_str(text).unwrap(),
         Format::Yaml => serde_saphyr::from_str(text).unwrap(),
     }
@@ -149,11 +160,33 @@ fn a_client_without_a_file_gets_one_that_it_can_read() {
 fn the_shape_alone_is_enough_to_read_every_file() {
     for kind in all().iter().filter(|kind| kind.id != "qoder") {
         let (text, extension) = before(kind);
-        let known: Vec<_> = read_servers(kind, &text).unwrap().into_iter().map(|server| server.name).collect();
+        let known: Vec<_> =
+            read_servers(kind, &text).unwrap().into_iter().map(|server| server.name).collect();
         for path in [format!("pasted.{extension}"), "pasted".to_owned()] {
             let found = read_any(Path::new(&path), &text).unwrap();
             let names: Vec<_> = found.into_iter().map(|server| server.name).collect();
-            assert!(!names.is_empty() && names.iter().all(|name| known.contains(name)), "{} {names:?}", kind.id);
+            assert!(
+                !names.is_empty() && names.iter().all(|name| known.contains(name)),
+                "{} {names:?}",
+                kind.id
+            );
+        }
+    }
+}
+
+#[test]
+fn no_diff_shows_a_credential() {
+    for kind in all() {
+        let (text, _) = before(kind);
+        let shown =
+            diff("", &text) + &diff(&text, &connect(kind, Some(&text), &entry(Prefer::Http)).unwrap());
+        for server in read_servers(kind, &text).unwrap() {
+            for place in server.literal_secrets() {
+                let values = server.env.iter().chain(&server.headers);
+                for (_, value) in values.filter(|(key, _)| *key == place.key) {
+                    assert!(!shown.contains(value.as_str()), "{} {}", kind.id, place.key);
+                }
+            }
         }
     }
 }

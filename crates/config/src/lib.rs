@@ -1,16 +1,32 @@
 //! The configuration document: load, check, resolve, schema.
 
-#![allow(dead_code)]
+mod changes;
 mod check;
 mod excerpt;
 mod fields;
 mod formats;
+mod load;
+mod patterns;
 mod problem;
 mod render;
+mod resolve;
 mod scalars;
+mod schema;
+mod secrets;
+mod settings;
 mod source;
+mod starter;
+mod substitute;
+mod surroundings;
 mod tree;
+mod variables;
 
+pub use changes::{Changes, changes};
+pub use load::{Loaded, load, load_in};
 pub use problem::{Problem, Problems, Severity, to_json};
 pub use render::render;
+pub use schema::schema;
+pub use settings::{Limits, LogFormat, LogOptions, Security, Settings};
 pub use source::{Format, Source};
+pub use starter::starter;
+pub use surroundings::{Overrides, Surroundings};

@@ -179,7 +179,7 @@ pub fn code_of(raw: &[u8]) -> i64 {
             code = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok()).unwrap_or(INTERNAL);
         }
     });
-    drop(walked);
+    let _ = walked;
     code
 }
 
@@ -187,7 +187,7 @@ fn data_has_uri(raw: &[u8]) -> bool {
     let mut has = false;
     let walked = members(raw, |key, value| {
         if key == "data" && value.starts_with(b"{") {
-            drop(members(value, |key, _| has |= key == "uri"));
+            let _ = members(value, |key, _| has |= key == "uri");
         }
     });
     walked.is_ok() && has

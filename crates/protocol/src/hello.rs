@@ -38,7 +38,7 @@ impl Introduction {
         let mut has = false;
         let walked = bridge::members(&self.capabilities, |key, value| {
             if key == capability && value.starts_with(b"{") {
-                drop(bridge::members(value, |key, value| has |= key == flag && value == b"true"));
+                let _ = bridge::members(value, |key, value| has |= key == flag && value == b"true");
             }
         });
         walked.is_ok() && has
@@ -53,7 +53,7 @@ impl Introduction {
                 "version" => version = serde_json::from_slice(value).ok(),
                 _ => {}
             });
-            drop(walked);
+            let _ = walked;
         }
         (name, version)
     }
@@ -158,11 +158,11 @@ impl Parts {
                 "_meta" if object => {
                     let span = reader.value()?;
                     let inner = raw.slice(span);
-                    drop(bridge::members(&inner, |key, value| {
+                    let _ = bridge::members(&inner, |key, value| {
                         if key == meta::SERVER_INFO {
                             parts.info = Some(inner.slice_ref(value));
                         }
-                    }));
+                    });
                 }
                 _ => drop(reader.value()?),
             }

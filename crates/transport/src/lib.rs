@@ -1,4 +1,5 @@
 //! The wires: Streamable HTTP and stdio, towards clients (front) and towards servers (back).
 
+pub mod back;
 pub mod process;
 pub mod sse;

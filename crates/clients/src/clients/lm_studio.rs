@@ -6,8 +6,5 @@ use crate::places::{Base, FileAt};
 pub(super) const KIND: ClientKind = ClientKind::usual(
     "lm-studio",
     "LM Studio",
-    &[
-        FileAt::everywhere(Scope::User, Base::Home, ".lmstudio/mcp.json"),
-        
-    ],
+    &[FileAt::everywhere(Scope::User, Base::Home, ".lmstudio/mcp.json")],
 );

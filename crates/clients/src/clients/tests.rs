@@ -24,10 +24,7 @@ fn claude_desktop_is_where_each_system_keeps_application_data() {
     let kind = by_id("claude-desktop").unwrap();
     let at = |os| kind.paths(Scope::User, &Places::below("/h", os)).remove(0);
     assert_eq!(at(Os::Linux), Path::new("/h/.config/Claude/claude_desktop_config.json"));
-    assert_eq!(
-        at(Os::MacOs),
-        Path::new("/h/Library/Application Support/Claude/claude_desktop_config.json")
-    );
+    assert_eq!(at(Os::MacOs), Path::new("/h/Library/Application Support/Claude/claude_desktop_config.json"));
     assert_eq!(at(Os::Windows), Path::new("/h/AppData/Roaming/Claude/claude_desktop_config.json"));
 }
 

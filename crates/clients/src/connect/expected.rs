@@ -55,3 +55,16 @@ pub(super) fn remove(doc: &mut Value, target: &Target<'_>) {
         _ => {}
     }
 }
+
+/// Takes out an empty map or list under `keys`: it says as much as none, and TOML cannot keep it.
+pub(super) fn without_empty(mut doc: Value, keys: &[&str]) -> Value {
+    let Some((last, path)) = keys.split_last() else { return doc };
+    let parent = path.iter().try_fold(&mut doc, |value, key| value.get_mut(*key));
+    if let Some(Value::Object(map)) = parent {
+        let empty = |value: &Value| *value == Value::Array(Vec::new()) || *value == Value::Object(Map::new());
+        if map.get(*last).is_some_and(empty) {
+            map.shift_remove(*last);
+        }
+    }
+    doc
+}

@@ -48,14 +48,12 @@ fn only_maps(target: &Target<'_>) -> Result<(), String> {
 }
 
 fn child(object: &CstObject, key: &str) -> Result<CstObject, String> {
-    match object.get(key) {
-        // A list here is an empty one, or `only_maps` had refused; null and the like hold nothing either.
-        Some(property) => Ok(property.object_value_or_set()),
-        None => {
-            let property = object.append(key, CstInputValue::Object(Vec::new()));
-            property.object_value().ok_or_else(|| format!("could not add `{key}`"))
-        }
+    if let Some(property) = object.get(key) {
+        // A list here is an empty one, or `only_maps` had refused; null holds nothing either.
+        return Ok(property.object_value_or_set());
     }
+    let property = object.append(key, CstInputValue::Object(Vec::new()));
+    property.object_value().ok_or_else(|| format!("could not add `{key}`"))
 }
 
 fn input(value: &Value) -> CstInputValue {

@@ -54,7 +54,7 @@ pub fn connect(
         Format::Toml => toml::put(plain, &target, &wanted),
         Format::Yaml => yaml::put(plain, &target, &wanted),
     });
-    edited.and_then(|edited| verified(kind, edited, &expected)).map_err(|reason| {
+    edited.and_then(|edited| verified(kind, edited, &expected, &target)).map_err(|reason| {
         let snippet = entry::snippet(kind, &target, &wanted);
         EditError::Unsafe { reason, snippet }
     })
@@ -79,9 +79,8 @@ pub fn disconnect(kind: &ClientKind, current_text: &str, name: &str) -> Result<S
         Format::Toml => toml::remove(plain, &target),
         Format::Yaml => yaml::remove(plain, &target),
     });
-    edited.and_then(|edited| verified(kind, edited, &expected)).map_err(|reason| EditError::UnsafeRemoval {
-        reason,
-        path: format!("{}.{name}", target.keys.join(".")),
+    edited.and_then(|edited| verified(kind, edited, &expected, &target)).map_err(|reason| {
+        EditError::UnsafeRemoval { reason, path: format!("{}.{name}", target.keys.join(".")) }
     })
 }
 
@@ -117,7 +116,8 @@ fn aim<'a>(kind: &ClientKind, doc: &Value, name: &'a str) -> Result<(Target<'a>,
         }
         Some((_, Value::Array(list))) => {
             target.container = if list.is_empty() { kind.container } else { Container::List };
-            target.index = list.iter().position(|value| value.get("name").and_then(Value::as_str) == Some(name));
+            target.index =
+                list.iter().position(|value| value.get("name").and_then(Value::as_str) == Some(name));
             target.index.and_then(|index| list.get(index)).cloned()
         }
         Some((path, other)) => {
@@ -143,13 +143,16 @@ fn edit(
     Ok(surface.restore(&edited))
 }
 
-fn verified(kind: &ClientKind, edited: String, expected: &Value) -> Result<String, String> {
-    match parse(kind.format, &edited) {
-        Ok(after) if after == *expected => Ok(edited),
+fn verified(
+    kind: &ClientKind,
+    edited: String,
+    expected: &Value,
+    target: &Target<'_>,
+) -> Result<String, String> {
+    let bare = |doc: Value| expected::without_empty(doc, target.keys);
+    match parse(kind.format, &edited).map(bare) {
+        Ok(after) if after == bare(expected.clone()) => Ok(edited),
         Ok(_) => Err("the edit would have changed something else in the file".to_owned()),
         Err(error) => Err(format!("the edit would have broken the file: {error}")),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,7 +20,9 @@ pub(super) fn put(text: &str, target: &Target<'_>, wanted: &Json) -> Result<Stri
 pub(super) fn remove(text: &str, target: &Target<'_>) -> Result<String, String> {
     let (mut doc, key) = open(text, target)?;
     let gone = match (doc.get_mut(key), target.index) {
-        (Some(Item::Table(servers)), _) => servers.remove(target.name).and_then(|item| item.into_table().ok()),
+        (Some(Item::Table(servers)), _) => {
+            servers.remove(target.name).and_then(|item| item.into_table().ok())
+        }
         (Some(Item::Value(Value::InlineTable(servers))), _) => {
             servers.remove(target.name);
             None
@@ -141,8 +143,8 @@ fn value(json: &Json) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(list) => Value::Array(list.iter().map(value).collect()),
-        Json::Object(map) => {
-            Value::InlineTable(map.iter().map(|(key, inner)| (key.as_str(), value(inner))).collect::<InlineTable>())
-        }
+        Json::Object(map) => Value::InlineTable(
+            map.iter().map(|(key, inner)| (key.as_str(), value(inner))).collect::<InlineTable>(),
+        ),
     }
 }

@@ -54,9 +54,11 @@ fn only_key(target: &Target<'_>) -> Result<&'static str, String> {
 
 fn existing(lines: &Lines, block: &Block, target: &Target<'_>) -> Option<std::ops::Range<usize>> {
     match target.container {
-        Container::Map => {
-            block.entries.iter().find(|range| lines.key_at(range.start).as_deref() == Some(target.name)).cloned()
-        }
+        Container::Map => block
+            .entries
+            .iter()
+            .find(|range| lines.key_at(range.start).as_deref() == Some(target.name))
+            .cloned(),
         Container::List => block.entries.get(target.index?).cloned(),
     }
 }
@@ -67,7 +69,7 @@ fn entry(indent: usize, target: &Target<'_>, wanted: &Value) -> String {
     let inner = " ".repeat(indent + INDENT);
     let mut out = String::new();
     if target.container == Container::Map {
-        out.push_str(&format!("{pad}{}:\n", scalar(target.name)));
+        out.extend([&pad, &scalar(target.name), ":\n"]);
     }
     for (index, (key, value)) in wanted.as_object().into_iter().flatten().enumerate() {
         let lead = match target.container {
@@ -75,7 +77,7 @@ fn entry(indent: usize, target: &Target<'_>, wanted: &Value) -> String {
             _ => inner.clone(),
         };
         let value = value.as_str().map_or_else(|| value.to_string(), scalar);
-        out.push_str(&format!("{lead}{}: {value}\n", scalar(key)));
+        out.extend([&lead, &scalar(key), ": ", &value, "\n"]);
     }
     out
 }

@@ -52,7 +52,8 @@ impl Lines {
 
     /// Rewrites the line of the block's key to `key:` and `value`, keeping a comment behind it.
     pub(super) fn set_header(&mut self, block: &Block, key: &str, value: &str) {
-        let comment = self.0[block.header].find(" #").map(|at| self.0[block.header][at..].trim_end().to_owned());
+        let comment =
+            self.0[block.header].find(" #").map(|at| self.0[block.header][at..].trim_end().to_owned());
         self.0[block.header] = format!("{key}:{value}{}\n", comment.unwrap_or_default());
     }
 

@@ -24,7 +24,8 @@ impl Surface {
     }
 
     fn endings(&self, edited: &str) -> String {
-        let crlf: Vec<bool> = self.original.split_inclusive('\n').map(|line| line.ends_with("\r\n")).collect();
+        let crlf: Vec<bool> =
+            self.original.split_inclusive('\n').map(|line| line.ends_with("\r\n")).collect();
         let mostly_crlf = crlf.iter().filter(|ending| **ending).count() * 2 >= crlf.len().saturating_sub(1);
         let plain = self.original.replace("\r\n", "\n");
         let mut out = String::with_capacity(edited.len() + crlf.len());
@@ -32,7 +33,9 @@ impl Surface {
             let was_crlf = match change.tag() {
                 ChangeTag::Delete => continue,
                 ChangeTag::Insert => mostly_crlf,
-                ChangeTag::Equal => change.old_index().and_then(|line| crlf.get(line)).copied().unwrap_or(false),
+                ChangeTag::Equal => {
+                    change.old_index().and_then(|line| crlf.get(line)).copied().unwrap_or(false)
+                }
             };
             match change.value().strip_suffix('\n') {
                 Some(line) if was_crlf => {

@@ -89,8 +89,10 @@ impl Fields {
 pub(super) fn texts(value: &Value, path: &str) -> Result<Vec<String>, ReadError> {
     let list = value.as_array().ok_or_else(|| wrong(path, "a list of texts", value))?;
     let each = list.iter().enumerate();
-    each.map(|(index, value)| scalar(value).ok_or_else(|| wrong(&format!("{path}[{index}]"), "a text", value)))
-        .collect()
+    each.map(|(index, value)| {
+        scalar(value).ok_or_else(|| wrong(&format!("{path}[{index}]"), "a text", value))
+    })
+    .collect()
 }
 
 /// A map of texts in file order. A null value means "not set" and is left out.

@@ -60,7 +60,9 @@ fn one(inner: &str, whole: &str, dollar: bool, notes: &mut Vec<String>) -> Strin
     let inner = inner.trim();
     if let Some(id) = inner.strip_prefix("input:").filter(|_| dollar) {
         let name = env_name(id);
-        notes.push(format!("it asks for `{whole}` when it starts; set the environment variable {name} instead"));
+        notes.push(format!(
+            "it asks for `{whole}` when it starts; set the environment variable {name} instead"
+        ));
         return format!("${{{name}}}");
     }
     if let Some(name) = inner.strip_prefix("env:") {
@@ -82,9 +84,10 @@ fn one(inner: &str, whole: &str, dollar: bool, notes: &mut Vec<String>) -> Strin
 fn is_editor_variable(inner: &str, dollar: bool) -> bool {
     let prefixes = ["workspaceFolder", "workspaceRoot", "command:", "config:", "file:", "prompt:", "cwd:"];
     let whole = ["file", "cwd", "pathSeparator", "/", "fileDirname", "relativeFile"];
-    match dollar {
-        true => prefixes.iter().any(|prefix| inner.starts_with(prefix)) || whole.contains(&inner),
-        false => inner.starts_with("file:"),
+    if dollar {
+        prefixes.iter().any(|prefix| inner.starts_with(prefix)) || whole.contains(&inner)
+    } else {
+        inner.starts_with("file:")
     }
 }
 

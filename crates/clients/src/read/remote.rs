@@ -6,7 +6,11 @@ use crate::error::ReadError;
 use crate::imported::{ImportedServer, TransportHint};
 use crate::kind::ClientKind;
 
-pub(super) fn read(kind: &ClientKind, fields: &mut Fields, out: &mut ImportedServer) -> Result<(), ReadError> {
+pub(super) fn read(
+    kind: &ClientKind,
+    fields: &mut Fields,
+    out: &mut ImportedServer,
+) -> Result<(), ReadError> {
     if fields.has("httpUrl") {
         out.url = fields.text("httpUrl")?;
         out.transport = TransportHint::Http;

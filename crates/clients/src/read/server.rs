@@ -10,7 +10,8 @@ use crate::imported::{ImportedServer, TransportHint};
 use crate::kind::ClientKind;
 
 /// Keys with sign-in settings that belong to the client's own session and cannot be carried over.
-const AUTH_KEYS: [&str; 6] = ["auth", "oauth", "authProviderType", "oauth_resource", "scopes", "authentication"];
+const AUTH_KEYS: [&str; 6] =
+    ["auth", "oauth", "authProviderType", "oauth_resource", "scopes", "authentication"];
 
 /// Whether a value has what every server has: a program or an address.
 pub(super) fn looks_like_server(value: &Value) -> bool {
@@ -38,10 +39,15 @@ pub(super) fn server(
     let word = fields.first_text(&["type", "transport", "transportType", "transport_type"])?;
     settle_transport(word.as_deref(), &mut out);
     for key in AUTH_KEYS.iter().filter(|key| fields.has(key)) {
-        out.notes.push(format!("its sign-in settings (`{key}`) stay with {}; set up credentials again", kind.name));
+        out.notes.push(format!(
+            "its sign-in settings (`{key}`) stay with {}; set up credentials again",
+            kind.name
+        ));
     }
     if !out.is_usable() {
-        out.notes.push("it has neither a command nor an address: part of the client or of an extension".to_owned());
+        out.notes.push(
+            "it has neither a command nor an address: part of the client or of an extension".to_owned(),
+        );
     }
     out.extra = fields.rest();
     reference::rewrite(&mut out);
@@ -141,7 +147,7 @@ fn whole_millis(millis: f64) -> Option<u64> {
     let rounded = millis.round();
     // In range by the comparison, and whole by `round`.
     #[expect(clippy::cast_sign_loss, reason = "the value is positive and at most a day")]
-    (rounded >= 1.0 && rounded <= DAY_MS).then_some(rounded as u64)
+    (1.0..=DAY_MS).contains(&rounded).then_some(rounded as u64)
 }
 
 /// Decides the transport from the client's word, else from what is there.
@@ -156,7 +162,7 @@ fn settle_transport(word: Option<&str>, out: &mut ImportedServer) {
         Some("remote") if ends_in_sse(out) => Sse,
         Some("remote") => Http,
         other => {
-            if let (Some(_), Some(word)) = (other, word) {
+            if let (Some(_), Some(word), true) = (other, word, out.is_usable()) {
                 out.notes.push(format!("the transport `{word}` is not known"));
             }
             match out.url.as_deref() {

@@ -54,7 +54,8 @@ fn fits(keys: &[&str], value: &Value) -> bool {
 
 /// Gemini CLI's `url` means HTTP+SSE, but only in Gemini's file, which `httpUrl` gives away.
 fn dialect(kind: &'static ClientKind, value: &Value) -> &'static ClientKind {
-    let gemini = value.as_object().is_some_and(|map| map.values().any(|server| server.get("httpUrl").is_some()));
+    let gemini =
+        value.as_object().is_some_and(|map| map.values().any(|server| server.get("httpUrl").is_some()));
     by_id("gemini-cli").filter(|_| gemini).unwrap_or(kind)
 }
 

@@ -30,7 +30,8 @@ impl Tail {
         }
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The oldest line's memory is used again: a child that floods stderr costs no allocation.
-        let mut kept = if ring.len() >= lines_max { ring.pop_front().unwrap_or_default() } else { Vec::new() };
+        let mut kept =
+            if ring.len() >= lines_max { ring.pop_front().unwrap_or_default() } else { Vec::new() };
         kept.clear();
         kept.extend_from_slice(line);
         ring.push_back(kept);
@@ -151,8 +152,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_last_lines_are_kept() {
-        let input: String = (0..100).map(|n| format!("line {n}\n")).collect();
-        let lines = tail_of(input.as_bytes()).await;
+        let input: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
+        let lines = tail_of(input.join("\n").as_bytes()).await;
         assert_eq!((lines.len(), &*lines[0], &*lines[39]), (40, "line 60", "line 99"));
     }
 

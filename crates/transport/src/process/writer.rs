@@ -6,73 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use memchr::memchr2;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::limits::Limits;
+use super::message::Message;
 
 /// Waiting messages gathered into one write.
 const BATCH_MESSAGES: usize = 32;
 
 /// Slices handed to one `writev`; a message is usually two, itself and its line end.
 const BATCH_SLICES: usize = 64;
-
-/// One message for a child, in the pieces it was made of. The line end is added, and line ends within are left out:
-/// in JSON they can only be white space, on this wire they would end the message.
-#[derive(Clone, Debug)]
-pub struct Message(Pieces);
-
-#[derive(Clone, Debug)]
-enum Pieces {
-    One(Bytes),
-    Many(Vec<Bytes>),
-}
-
-impl From<Bytes> for Message {
-    fn from(whole: Bytes) -> Self {
-        let end = memchr2(b'\n', b'\r', &whole);
-        Self(if end.is_none() { Pieces::One(whole) } else { Pieces::Many(unfolded(vec![whole])) })
-    }
-}
-
-impl From<Vec<Bytes>> for Message {
-    fn from(pieces: Vec<Bytes>) -> Self {
-        let folded = pieces.iter().any(|piece| memchr2(b'\n', b'\r', piece).is_some());
-        Self(Pieces::Many(if folded { unfolded(pieces) } else { pieces }))
-    }
-}
-
-impl Message {
-    fn len(&self) -> usize {
-        match &self.0 {
-            Pieces::One(whole) => whole.len(),
-            Pieces::Many(pieces) => pieces.iter().map(Bytes::len).sum(),
-        }
-    }
-
-    fn append_to(self, out: &mut Vec<Bytes>) {
-        match self.0 {
-            Pieces::One(whole) => out.push(whole),
-            Pieces::Many(pieces) => out.extend(pieces.into_iter().filter(|piece| !piece.is_empty())),
-        }
-        out.push(Bytes::from_static(b"\n"));
-    }
-}
-
-/// The same pieces without line ends, sliced and not copied.
-fn unfolded(pieces: Vec<Bytes>) -> Vec<Bytes> {
-    let mut out = Vec::new();
-    for mut piece in pieces {
-        while let Some(at) = memchr2(b'\n', b'\r', &piece) {
-            out.push(piece.split_to(at));
-            piece.advance(1);
-        }
-        out.push(piece);
-    }
-    out
-}
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,10 +68,11 @@ impl ChildWriter {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), WriteError> {
         let message = message.into();
         let need = self.need(&message);
-        let room = Arc::clone(&self.room.bytes).try_acquire_many_owned(need).map_err(|error| match error {
-            TryAcquireError::NoPermits => WriteError::Full,
-            TryAcquireError::Closed => self.ended(),
-        })?;
+        let room =
+            Arc::clone(&self.room.bytes).try_acquire_many_owned(need).map_err(|error| match error {
+                TryAcquireError::NoPermits => WriteError::Full,
+                TryAcquireError::Closed => self.ended(),
+            })?;
         self.queue.try_send(Queued { message, _room: room }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => WriteError::Full,
             mpsc::error::TrySendError::Closed(_) => self.ended(),
@@ -172,7 +118,11 @@ pub(super) fn queue(limits: &Limits) -> (ChildWriter, Drain) {
 
 impl Drain {
     /// Writes what is queued until `closing`, then what is left, then closes `sink` by dropping it.
-    pub(super) async fn run<W: AsyncWrite + Unpin>(mut self, mut sink: W, closing: CancellationToken) -> Drained {
+    pub(super) async fn run<W: AsyncWrite + Unpin>(
+        mut self,
+        mut sink: W,
+        closing: CancellationToken,
+    ) -> Drained {
         let mut batch = Vec::with_capacity(BATCH_MESSAGES);
         let mut pieces = Vec::with_capacity(2 * BATCH_MESSAGES);
         let mut permits = Vec::with_capacity(BATCH_MESSAGES);

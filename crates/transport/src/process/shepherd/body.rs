@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, setsid};
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::SignalKind;
 
 /// For the children to end by themselves after the gateway is gone.
 const GRACE: Duration = Duration::from_secs(2);
@@ -14,25 +16,29 @@ const GRACE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The whole life of the helper process: keeps the set of groups told on `line` (`+<id>` and `-<id>`, one per line),
-/// and when `line` ends, ends every group that is left (SIGTERM, two seconds, SIGKILL) and returns. Call it before
-/// any other thread exists: it shields only the calling thread from signals.
+/// and when `line` ends, ends every group that is left (SIGTERM, two seconds, SIGKILL) and returns. Not to be called
+/// within a Tokio runtime.
 pub fn run(line: impl Read) {
-    stand_apart();
+    let _shield = stand_apart();
     let groups = listen(line);
     end(groups);
 }
 
-/// Out of reach of Ctrl-C, of a closing terminal and of whoever ends the gateway's group.
-fn stand_apart() {
+/// Out of reach of Ctrl-C, of a closing terminal and of whoever ends the gateway's group. In vain at worst: then we
+/// are merely easier to end, and the gateway starts us again.
+fn stand_apart() -> Option<Runtime> {
+    // Tokio's handlers do nothing by themselves, which is what ignoring means; setting our own needs unsafe code.
+    // They hold for the whole process and are in place before we lead a session that can be found.
+    let runtime = runtime::Builder::new_current_thread().enable_io().build().ok();
+    if let Some(runtime) = &runtime {
+        let _context = runtime.enter();
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            let _ = tokio::signal::unix::signal(kind);
+        }
+    }
     // Fails only when we lead a group already, which is apart enough.
     let _ = setsid();
-    let mut shielded = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        shielded.add(signal);
-    }
-    // Blocked rather than ignored: setting a handler needs unsafe code, and to a process that only waits it is the
-    // same. If it fails we are merely easier to end.
-    let _ = shielded.thread_block();
+    runtime
 }
 
 /// Collects groups until the line ends.

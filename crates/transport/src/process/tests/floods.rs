@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::shell;
-use crate::process::{LineError, Limits};
+use crate::process::{Limits, LineError};
 
 /// Shell for 100 MiB without a line end.
 const ENDLESS: &str = "head -c 104857600 /dev/zero | tr '\\0' x";
@@ -18,7 +18,8 @@ async fn a_hundred_mebibytes_without_a_line_end_are_one_error_and_the_next_messa
 
 #[tokio::test]
 async fn a_hundred_mebibytes_of_stderr_stop_nobody() {
-    let mut child = shell(&format!("{ENDLESS} >&2; echo >&2; echo last >&2; echo done"), &Limits::default(), None);
+    let mut child =
+        shell(&format!("{ENDLESS} >&2; echo >&2; echo last >&2; echo done"), &Limits::default(), None);
     let mut reader = child.take_reader().unwrap();
     assert_eq!(reader.next().await.unwrap().unwrap(), "done");
     child.wait().await;

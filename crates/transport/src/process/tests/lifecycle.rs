@@ -49,7 +49,8 @@ async fn the_environment_holds_what_was_asked_for_and_nothing_else() {
 #[tokio::test]
 async fn a_missing_program_and_a_missing_directory_are_told_apart() {
     let spec = |program, cwd| Spec { name: "x", program, args: &[], env: &[], inherit_env: &[], cwd };
-    let start = |spec: Spec<'_>| spawn(&spec, &environment(), &Limits::default(), None).unwrap_err().to_string();
+    let start =
+        |spec: Spec<'_>| spawn(&spec, &environment(), &Limits::default(), None).unwrap_err().to_string();
     assert!(start(spec("no-such-program", None)).contains("cannot start no-such-program"));
     let nowhere = start(spec("sh", Some(Path::new("/no/such/place"))));
     assert!(nowhere.contains("working directory /no/such/place"), "{nowhere}");
@@ -76,7 +77,8 @@ async fn a_polite_child_is_ended_by_the_second_step() {
 
 #[tokio::test]
 async fn a_stopped_child_is_woken_to_hear_that_it_must_end() {
-    let child = shell("trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.05; done", &Limits::default(), None);
+    let child =
+        shell("trap 'exit 7' TERM; kill -STOP $$; while :; do sleep 0.05; done", &Limits::default(), None);
     let group = child.pid();
     until("the child is stopped", || is_stopped(group)).await;
     let exit = child.shutdown(Duration::from_secs(1)).await;

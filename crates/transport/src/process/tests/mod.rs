@@ -12,7 +12,9 @@ use super::{Child, Environment, Limits, Shepherd, Spec, spawn};
 
 /// The part of the environment every test child gets.
 fn environment() -> Environment {
-    [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nowhere"), ("SECRET_KEY", "s3cret")].into_iter().collect()
+    [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nowhere"), ("SECRET_KEY", "s3cret")]
+        .into_iter()
+        .collect()
 }
 
 /// A shell that runs `script`.

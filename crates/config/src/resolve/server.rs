@@ -1,0 +1,150 @@
+//! One server, and the rules that hold between servers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use trunkline_gateway::options::{Naming, ServerRules};
+use trunkline_upstream::{EraChoice, Options};
+
+use super::{keys, reach, shown, timing};
+use crate::check::Check;
+use crate::fields::{Fields, nearest};
+use crate::settings::Shown;
+use crate::surroundings::Surroundings;
+use crate::tree::{Node, Spot, Value, child};
+
+/// The section name of a server's keys.
+pub(crate) const SERVER: &str = "server";
+
+/// Most servers in one document.
+const SERVERS_MAX: usize = 1000;
+
+/// Longest server name, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+
+/// A server of the document, switched on or off.
+pub(crate) struct Server {
+    pub(super) name: Arc<str>,
+    pub(super) spot: Spot,
+    pub(super) enabled: bool,
+    pub(super) transparent: Option<Spot>,
+    /// The prefix in effect, and where it comes from.
+    pub(super) prefix: (String, Spot),
+    pub(super) resolved: Option<Resolved>,
+}
+
+/// A server that is in use and without problems.
+pub(crate) struct Resolved {
+    pub(super) options: Options,
+    pub(super) rules: ServerRules,
+    pub(super) shown: Shown,
+}
+
+/// Reads a map of servers by name, or a list of servers that each have a `name`.
+pub(super) fn all(node: &Node, naming: &Naming, world: &Surroundings<'_>, check: &mut Check<'_>) -> Vec<Server> {
+    let mut named: Vec<(String, Spot, &Node)> = Vec::new();
+    match &node.value {
+        Value::Map(entries) => {
+            named.extend(entries.iter().map(|entry| (entry.key.clone(), entry.key_spot.clone(), &entry.value)));
+        }
+        Value::List(items) => {
+            for item in items {
+                match item.get("name").map(|name| (&name.value, &name.spot)) {
+                    Some((Value::String(name), spot)) => named.push((name.clone(), spot.clone(), item)),
+                    _ => check.problem(&item.spot, "a server in a list needs a `name`", ""),
+                }
+            }
+        }
+        _ => check.expected("a map of servers", node),
+    }
+    if named.len() > SERVERS_MAX {
+        check.problem(&node.spot, format!("more than {SERVERS_MAX} servers"), "");
+        return Vec::new();
+    }
+    let mut servers: Vec<Server> = Vec::new();
+    for (name, spot, node) in named {
+        if servers.iter().any(|server| *server.name == *name) {
+            check.problem(&spot, "a server of this name is there already", "");
+        } else if let Some(server) = one(&name, spot, node, naming, world, check) {
+            servers.push(server);
+        }
+    }
+    servers
+}
+
+fn one(
+    name: &str,
+    spot: Spot,
+    node: &Node,
+    naming: &Naming,
+    world: &Surroundings<'_>,
+    check: &mut Check<'_>,
+) -> Option<Server> {
+    if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        let message = format!("a server's name has 1 to {NAME_BYTES_MAX} printable characters");
+        check.problem(&spot, message, "");
+    }
+    let mut fields = Fields::open(node, SERVER, check)?;
+    let enabled = enabled(&mut fields, check);
+    let reach = reach::reach(&mut fields, enabled, world, check);
+    let era = era(fields.take("era", check), check);
+    let timing = timing::timing(&mut fields, check);
+    let message_bytes = fields.take("maxMessageBytes", check);
+    let message_bytes = message_bytes.and_then(|node| check.bytes(node, 4096..=1 << 30));
+    let shown = shown::shown(&mut fields, name, &spot, naming, check);
+    fields.ignore(&keys::SERVER_IGNORED, check);
+    fields.skip(|key| key.starts_with("x-"));
+    fields.finish(check);
+
+    let name: Arc<str> = Arc::from(name);
+    let rules = shown.rules(&name, node, check);
+    let resolved = reach.filter(|_| enabled).map(|reach| {
+        let mut options = Options::new(Arc::clone(&name), reach);
+        options.era = era;
+        options.timeouts = timing.timeouts;
+        options.idle_stop = timing.idle_stop;
+        options.backoff = timing.backoff;
+        options.message_bytes_max = message_bytes.unwrap_or(options.message_bytes_max);
+        Resolved { options, rules, shown: shown.text }
+    });
+    Some(Server { name, spot, enabled, transparent: shown.transparent_spot, prefix: shown.prefix, resolved })
+}
+
+fn enabled(fields: &mut Fields<'_>, check: &mut Check<'_>) -> bool {
+    let disabled = fields.take("disabled", check).and_then(|node| check.boolean(node));
+    let enabled = fields.take("enabled", check).and_then(|node| check.boolean(node));
+    if disabled.is_some() && disabled == enabled {
+        check.problem(fields.spot(), "`disabled` and `enabled` contradict each other", "give only one");
+    }
+    !disabled.unwrap_or(false) && enabled.unwrap_or(true)
+}
+
+fn era(node: Option<&Node>, check: &mut Check<'_>) -> EraChoice {
+    let Some(node) = node else { return EraChoice::Auto };
+    match check.text(node) {
+        Some("auto") | None => EraChoice::Auto,
+        Some("modern") => EraChoice::Modern,
+        Some("legacy") => EraChoice::Legacy,
+        Some(other) => {
+            let near = nearest(other, &["auto", "modern", "legacy"]);
+            let hint = near.map_or_else(|| "one of auto, modern, legacy".to_owned(), |near| format!("did you mean `{near}`?"));
+            check.problem(&node.spot, "not an era", hint);
+            EraChoice::Auto
+        }
+    }
+}
+
+/// No two servers in use may share a prefix: their names would collide.
+pub(super) fn prefixes(servers: &[Server], check: &mut Check<'_>) {
+    let mut seen: HashMap<&str, &Server> = HashMap::new();
+    for server in servers.iter().filter(|server| server.enabled && server.transparent.is_none()) {
+        let (prefix, spot) = &server.prefix;
+        if let Some(first) = seen.get(prefix.as_str()) {
+            let message = format!("the prefix `{prefix}` is also that of `{}`", first.name);
+            let path = child(&server.spot.path, "prefix");
+            check.problem(&Spot { path, ..spot.clone() }, message, "give one of them a `prefix` of its own");
+        } else {
+            seen.insert(prefix, server);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The document as the schema tells it. Nothing is read into these structs; a test holds them to the resolver.
+#![expect(dead_code, reason = "only the derived schema is used")]
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::values::{Address, Count, Duration, Size, Switch, Text};
+
+/// The configuration of Trunkline, an MCP gateway. Every key is optional.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Document {
+    /// This schema, for editors.
+    #[schemars(rename = "$schema")]
+    schema: Option<String>,
+    /// Address of the MCP endpoint (`/mcp`). Default: `127.0.0.1:8808`.
+    listen: Option<Address>,
+    /// The admin listener: health, metrics, status.
+    admin: Option<Admin>,
+    /// The MCP servers to join, by name. Snippets from MCP clients can be pasted here as they are.
+    mcp_servers: Option<Servers>,
+    /// How the names of tools and prompts are built.
+    naming: Option<Naming>,
+    /// Instructions sent to clients, in place of the generated ones. At most 64 KiB.
+    instructions: Option<String>,
+    /// Views with some of the servers, each at `/mcp/<name>`. `/mcp` always shows all servers.
+    profiles: Option<BTreeMap<String, Profile>>,
+    /// Who may connect.
+    security: Option<Security>,
+    /// Bounds of the front side.
+    limits: Option<Limits>,
+    /// What is logged, and how.
+    log: Option<Log>,
+    /// Folder for state that outlives the process. Default: the platform's place for state.
+    state_dir: Option<String>,
+}
+
+/// Servers by name, or a list of servers that each have a `name`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Servers {
+    Map(BTreeMap<String, Server>),
+    List(Vec<Server>),
+}
+
+/// The admin listener, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Admin {
+    On(AdminListener),
+    Off(Off),
+}
+
+/// Not at all.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename_all = "camelCase")]
+enum Off {
+    Off,
+    None,
+}
+
+/// The admin listener.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct AdminListener {
+    /// Address of the admin listener, or `off` (or null) for none. Default: `127.0.0.1:8809`.
+    listen: Option<Address>,
+}
+
+/// One MCP server: `command` for one to start, `url` for one to reach.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Server {
+    /// The program to start, spoken to over stdin and stdout. A list is the program and its arguments.
+    command: Option<Command>,
+    /// Arguments of the program.
+    args: Option<Vec<Text>>,
+    /// Environment variables set for the program. It inherits only a short safe list besides.
+    env: Option<BTreeMap<String, Text>>,
+    /// A file with `NAME=value` lines, set for the program; `env` wins over it.
+    env_file: Option<String>,
+    /// Names of variables that the program inherits from Trunkline's environment.
+    inherit_env: Option<Vec<Inherited>>,
+    /// Working directory of the program. Default: Trunkline's own.
+    cwd: Option<String>,
+    /// Address of a Streamable HTTP endpoint: http or https, without user and password.
+    url: Option<String>,
+    /// Headers added to every request to `url`.
+    headers: Option<BTreeMap<String, Text>>,
+    /// Headers whose value is that of the named environment variable (Codex).
+    #[schemars(rename = "env_http_headers")]
+    env_http_headers: Option<BTreeMap<String, String>>,
+    /// The environment variable that holds the bearer token (Codex).
+    #[schemars(rename = "bearer_token_env_var")]
+    bearer_token_env_var: Option<String>,
+    /// The transport: `stdio` or `http`, in any client's spelling. Default: `stdio` with `command`, `http` with `url`.
+    #[schemars(rename = "type")]
+    kind: Option<String>,
+    /// Leave this server out. Default: false.
+    disabled: Option<Switch>,
+    /// Use this server. Default: true.
+    enabled: Option<Switch>,
+    /// Put before the names of its tools and prompts: 1 to 20 of `[A-Za-z0-9_-]`. Default: the server's name.
+    prefix: Option<String>,
+    /// Pass names, identity and instructions through unchanged. Only for a server that is alone. Default: false.
+    transparent: Option<Switch>,
+    /// Which protocol era to speak: `auto` (probe once), `modern` (2026-07-28 and later) or `legacy`. Default: `auto`.
+    era: Option<Era>,
+    /// Which tools are shown, and how. A list is the tools to show.
+    tools: Option<Tools>,
+    /// Which prompts are shown, and how.
+    prompts: Option<Items>,
+    /// Which resources and templates are shown, by URI.
+    resources: Option<Filter>,
+    /// Exact names of the only tools to show (Gemini CLI).
+    include_tools: Option<Vec<String>>,
+    /// Exact names of tools not to show (Gemini CLI).
+    exclude_tools: Option<Vec<String>>,
+    /// How long each kind of wait may take.
+    timeouts: Option<Timeouts>,
+    /// Longest call, in milliseconds, as clients write it. Prefer `timeouts.total`.
+    timeout: Option<Duration>,
+    /// Longest call, in seconds (Codex). Prefer `timeouts.total`.
+    #[schemars(rename = "tool_timeout_sec")]
+    tool_timeout_sec: Option<Duration>,
+    /// Longest start, in seconds (Codex). Prefer `timeouts.connect`.
+    #[schemars(rename = "startup_timeout_sec")]
+    startup_timeout_sec: Option<Duration>,
+    /// Longest start, in milliseconds (Codex). Prefer `timeouts.connect`.
+    #[schemars(rename = "startup_timeout_ms")]
+    startup_timeout_ms: Option<Duration>,
+    /// Stop the program after this long without a call; the next call starts it again. Default: `never`.
+    idle_stop: Option<Duration>,
+    /// How restarts and reconnects are spaced.
+    restart: Option<Restart>,
+    /// Largest single message accepted from this server. Default: `16MiB`.
+    max_message_bytes: Option<Size>,
+}
+
+/// The program to start.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Command {
+    Program(String),
+    Words(Vec<Text>),
+    Parts(CommandParts),
+}
+
+/// The program and its arguments, as Zed wrote them.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct CommandParts {
+    /// The program.
+    path: String,
+    /// Its arguments.
+    args: Option<Vec<Text>>,
+    /// Its environment variables.
+    env: Option<BTreeMap<String, Text>>,
+}
+
+/// A variable's name.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Inherited {
+    Name(String),
+    Named { name: String, source: Option<String> },
+}
+
+/// A protocol era.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename_all = "camelCase")]
+enum Era {
+    Auto,
+    Modern,
+    Legacy,
+}
+
+/// Which tools are shown.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Tools {
+    Rules(Items),
+    Names(Vec<String>),
+}
+
+/// Filters on the server's own names, and changes by name. Exclude wins over include.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Items {
+    /// Patterns of what is shown (`*`, `?`, `[ab]`, `{a,b}`). Default: everything.
+    include: Option<Vec<String>>,
+    /// Patterns of what is never shown.
+    exclude: Option<Vec<String>>,
+    /// Changes, by the server's own name.
+    overrides: Option<BTreeMap<String, Override>>,
+}
+
+/// Patterns. Exclude wins over include.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Filter {
+    /// Patterns of what is shown (`*`, `?`, `[ab]`, `{a,b}`). Default: everything.
+    include: Option<Vec<String>>,
+    /// Patterns of what is never shown.
+    exclude: Option<Vec<String>>,
+}
+
+/// A change to how one tool or prompt is shown.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Override {
+    /// The whole name shown; no prefix is added.
+    name: Option<String>,
+    /// Replaces the title.
+    title: Option<String>,
+    /// Replaces the description.
+    description: Option<String>,
+}
+
+/// How long each kind of wait may take.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Timeouts {
+    /// Starting or connecting, handshake included. Default: `30s`.
+    connect: Option<Duration>,
+    /// Silence after a probe for the protocol era. Default: `10s`.
+    probe: Option<Duration>,
+    /// Silence during a call; progress renews it. Default: `60s`.
+    idle: Option<Duration>,
+    /// A whole call; nothing renews it. Default: `10m`.
+    total: Option<Duration>,
+    /// Reading all pages of one list. Default: `15s`.
+    list: Option<Duration>,
+}
+
+/// Growing waits between attempts to start or connect.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Restart {
+    /// Wait before the second attempt. Default: `250ms`.
+    first: Option<Duration>,
+    /// Longest wait. Default: `60s`.
+    max: Option<Duration>,
+}
+
+/// How the names of tools and prompts are built: prefix, separator, the server's own name.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Naming {
+    /// Put between prefix and name: 1 to 8 characters of the alphabet. Default: `__`.
+    separator: Option<String>,
+    /// `llm` (`[A-Za-z0-9_-]`, 64 characters: what model APIs accept) or `mcp` (also `.`, 128). Default: `llm`.
+    alphabet: Option<Alphabet>,
+    /// Most items in one page of a list. Default: 1000.
+    page_items: Option<Count>,
+}
+
+/// Characters and length of names.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename_all = "camelCase")]
+enum Alphabet {
+    Llm,
+    Mcp,
+}
+
+/// A view with some of the servers, at `/mcp/<name>`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Profile {
+    /// Names of the servers shown, in this order.
+    servers: Vec<String>,
+    /// A further filter, on the names as they are shown.
+    tools: Option<Filter>,
+    /// Instructions sent to clients of this view. At most 64 KiB.
+    instructions: Option<String>,
+}
+
+/// Who may connect.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Security {
+    /// Values of the `Host` header accepted besides the listening address. Default: none.
+    allowed_hosts: Option<Vec<String>>,
+    /// Values of the `Origin` header accepted besides loopback ones, as in `https://app.example`. Default: none.
+    allowed_origins: Option<Vec<String>>,
+    /// Serve anybody on an address that other machines reach. Default: false.
+    allow_anonymous_beyond_loopback: Option<Switch>,
+}
+
+/// Bounds of the front side. Full means a refusal with a retry hint.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Limits {
+    /// Largest request body. Default: `4MiB`.
+    body_bytes: Option<Size>,
+    /// Deepest JSON nesting of a request. Default: 128.
+    depth: Option<Count>,
+    /// Most legacy sessions at a time. Default: 10000.
+    sessions: Option<Count>,
+    /// A session unused for this long ends. Default: `30m`.
+    session_idle: Option<Duration>,
+    /// Most connections at a time. Default: 10000.
+    connections: Option<Count>,
+    /// Most open event streams at a time. Default: 2000.
+    streams: Option<Count>,
+    /// Time for a request's head to arrive. Default: `10s`.
+    header_timeout: Option<Duration>,
+    /// Time for a request's body to arrive. Default: `30s`.
+    body_timeout: Option<Duration>,
+}
+
+/// What is logged, and how. Logs go to stderr.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter as in `info,trunkline_upstream=debug`. Default: `info`.
+    level: Option<String>,
+    /// The shape of a line: `auto` (for people on a terminal, JSON otherwise), `human` or `json`. Default: `auto`.
+    format: Option<LogFormat>,
+}
+
+/// The shape of a log line.
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename_all = "camelCase")]
+enum LogFormat {
+    Auto,
+    Human,
+    Json,
+}

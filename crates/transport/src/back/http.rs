@@ -1,0 +1,280 @@
+//! Streamable HTTP towards a server: each request is an exchange of its own.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
+
+use super::body::Pieces;
+use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
+use crate::sse;
+
+/// How much of an error page is read.
+const ERROR_PAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// An HTTP endpoint.
+#[derive(Clone)]
+pub struct HttpWire {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: HttpClient,
+    uri: Uri,
+    fixed: HeaderMap,
+    message_bytes_max: usize,
+}
+
+/// What an opened stream said first.
+#[derive(Debug)]
+pub enum Head {
+    /// The server sends events.
+    Streaming,
+    /// The server has no such stream (405 and its kin).
+    Absent,
+}
+
+impl HttpWire {
+    /// A wire to `uri`. `fixed` headers go with every request.
+    pub fn new(client: HttpClient, uri: Uri, fixed: HeaderMap, message_bytes_max: usize) -> Self {
+        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max }) }
+    }
+
+    /// The same endpoint at another address of the same origin.
+    pub fn moved(&self, uri: Uri) -> Self {
+        let inner = &self.inner;
+        Self::new(inner.client.clone(), uri, inner.fixed.clone(), inner.message_bytes_max)
+    }
+
+    /// The address.
+    pub fn uri(&self) -> &Uri {
+        &self.inner.uri
+    }
+
+    /// Opens the stream of a legacy session (GET) and hears it out. `opened` is told once the server accepted it.
+    pub async fn follow(
+        &self,
+        extra: Headers,
+        heard: &dyn Heard,
+        opened: impl FnOnce(Head) + Send,
+    ) -> Result<(), WireError> {
+        let response = self.inner.send(Method::GET, None, extra, "text/event-stream").await?;
+        if !response.status().is_success() {
+            opened(Head::Absent);
+            return Err(refusal(response).await);
+        }
+        opened(Head::Streaming);
+        let mut events = Events::new(response.into_body(), self.inner.message_bytes_max);
+        while let Some(message) = events.next().await? {
+            heard.hear(message);
+        }
+        Ok(())
+    }
+
+    /// Ends a legacy session (DELETE). Servers may refuse; there is nothing to do about it.
+    pub async fn end(&self, extra: Headers) {
+        let _ = self.inner.send(Method::DELETE, None, extra, "application/json").await;
+    }
+}
+
+impl Inner {
+    async fn send(
+        &self,
+        method: Method,
+        message: Option<Message>,
+        extra: Headers,
+        accept: &'static str,
+    ) -> Result<Response<Incoming>, WireError> {
+        let has_body = message.is_some();
+        let mut request = Request::new(Pieces::from(message));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.uri.clone();
+        let headers = request.headers_mut();
+        headers.reserve(self.fixed.len() + extra.len() + 2);
+        for (name, value) in &self.fixed {
+            headers.append(name.clone(), value.clone());
+        }
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        if has_body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in extra {
+            headers.insert(name, value);
+        }
+        self.client.inner.request(request).await.map_err(|error| {
+            let text = with_causes(&error);
+            // Only a failed connect proves that the server saw nothing.
+            if error.is_connect() { WireError::NotSent(text) } else { WireError::Broken(text) }
+        })
+    }
+
+    async fn exchange(&self, out: Outgoing) -> Result<Answered, WireError> {
+        let Outgoing { id, message, headers: extra, heard } = out;
+        let response =
+            self.send(Method::POST, Some(message), extra, "application/json, text/event-stream").await?;
+        if !response.status().is_success() {
+            return Err(refusal(response).await);
+        }
+        let session = response.headers().get(HeaderName::from_static(headers::SESSION)).cloned();
+        let limit = self.message_bytes_max;
+        if is_event_stream(response.headers()) {
+            let mut events = Events::new(response.into_body(), limit);
+            while let Some(message) = events.next().await? {
+                if message.shape == Shape::Answer && (message.id_number() == Some(id) || message.id.is_none()) {
+                    return Ok(Answered { message, session });
+                }
+                // An answer to another number on this exchange belongs to nobody.
+                if let (Some(heard), true) = (&heard, message.shape != Shape::Answer) {
+                    heard.hear(message);
+                }
+            }
+            return Err(WireError::Broken("the stream ended before the answer".to_owned()));
+        }
+        if response.status() == StatusCode::ACCEPTED {
+            return Err(WireError::Invalid("a request was acknowledged like a notification".to_owned()));
+        }
+        let body = collect(response.into_body(), limit).await?;
+        let message = scan(body).map_err(|e| WireError::Invalid(e.to_string()))?;
+        let ours = message.id_number() == Some(id) || (message.error.is_some() && !is_number(&message));
+        if message.shape != Shape::Answer || !ours {
+            return Err(WireError::Invalid("the message is not the answer to this request".to_owned()));
+        }
+        Ok(Answered { message, session })
+    }
+}
+
+/// Some servers answer errors with the id `"server-error"` or none; the exchange says whose they are.
+fn is_number(message: &Scanned) -> bool {
+    message.id_number().is_some()
+}
+
+impl Wire for HttpWire {
+    fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
+        Box::pin(self.inner.exchange(out))
+    }
+
+    fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {
+        Box::pin(async move {
+            let accept = "application/json, text/event-stream";
+            let response = self.inner.send(Method::POST, Some(message), headers, accept).await?;
+            if response.status().is_success() { Ok(()) } else { Err(refusal(response).await) }
+        })
+    }
+
+    fn tell_soon(&self, message: Message, headers: Headers) {
+        let wire = self.clone();
+        // A courtesy to the server, bounded by the client's connect deadline and one short exchange.
+        tokio::spawn(async move {
+            let told = tokio::time::timeout(std::time::Duration::from_secs(10), wire.tell(message, headers)).await;
+            if let Ok(Err(error)) = told {
+                tracing::debug!(%error, "a notification was not taken");
+            }
+        });
+    }
+
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
+    fn drop_tells(&self) -> bool {
+        true
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
+}
+
+async fn refusal(response: Response<Incoming>) -> WireError {
+    let (parts, body) = response.into_parts();
+    let body = match collect(body, ERROR_PAGE_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(_) => Bytes::new(),
+    };
+    let message = scan(body.clone()).ok().filter(|m| m.shape == Shape::Answer);
+    let mut headers = parts.headers;
+    headers.remove(ALLOW);
+    WireError::Refused(Box::new(Refusal { status: parts.status.as_u16(), headers, body, message }))
+}
+
+/// Reads a whole body of at most `limit` bytes. The declared length is checked before anything is read.
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, WireError> {
+    use http_body::Body as _;
+    let declared = body.size_hint();
+    if declared.lower() > limit as u64 {
+        return Err(WireError::TooLarge(limit));
+    }
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|e| WireError::Broken(with_causes(&e)))?.into_data() else { continue };
+        if first.is_none() && rest.is_empty() {
+            first = Some(data);
+            continue;
+        }
+        if let Some(first) = first.take() {
+            // The length is known for most answers: one allocation instead of a dozen doublings.
+            let exact = declared.exact().unwrap_or(0).min(limit as u64);
+            rest.reserve(usize::try_from(exact).unwrap_or(0).max(first.len() + data.len()));
+            rest.extend_from_slice(&first);
+        }
+        if rest.len() + data.len() > limit {
+            return Err(WireError::TooLarge(limit));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(first.unwrap_or_else(|| rest.freeze()))
+}
+
+/// The messages in an event stream.
+struct Events {
+    body: Incoming,
+    decoder: sse::Decoder,
+    limit: usize,
+}
+
+impl Events {
+    fn new(body: Incoming, limit: usize) -> Self {
+        Self { body, decoder: sse::Decoder::new(limit), limit }
+    }
+
+    /// The next message; events that hold none are skipped.
+    async fn next(&mut self) -> Result<Option<Scanned>, WireError> {
+        loop {
+            while let Some(event) = self.decoder.next_event().map_err(|_| WireError::TooLarge(self.limit))? {
+                if event.data.is_empty() {
+                    continue;
+                }
+                match scan(event.data.clone()) {
+                    Ok(message) => return Ok(Some(message)),
+                    Err(error) => tracing::debug!(%error, "an event holds no message"),
+                }
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|e| WireError::Broken(with_causes(&e)))?;
+            if let Ok(data) = frame.into_data() {
+                self.decoder.push(data);
+            }
+        }
+    }
+}
+
+/// An error with what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,349 @@
+//! One established conversation with a server: an agreed revision over one wire.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use tokio::time::{Instant, timeout_at};
+use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply};
+use trunkline_protocol::hello::Introduction;
+use trunkline_protocol::meta::{self, Facts};
+use trunkline_protocol::{Message, Revision, bridge, compose, headers, method};
+use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Refusal, Wire, WireError};
+
+use crate::hearing::Hearing;
+use crate::options::Timeouts;
+use crate::stray::Stray;
+
+/// An established conversation.
+pub(crate) struct Session {
+    pub(crate) server: Arc<str>,
+    pub(crate) wire: Arc<dyn Wire>,
+    /// The same wire, where it is HTTP: sessions there have streams and ends of their own.
+    pub(crate) http: Option<HttpWire>,
+    pub(crate) introduction: Introduction,
+    /// The session that a legacy HTTP server opened.
+    pub(crate) session_id: Option<HeaderValue>,
+    pub(crate) stray: Arc<Stray>,
+    pub(crate) ids: Arc<AtomicU64>,
+    pub(crate) timeouts: Timeouts,
+    /// The log level last set on a legacy server; `u8::MAX` is none yet.
+    pub(crate) level: AtomicU8,
+}
+
+/// How an attempt to call ended without an outcome: the conversation is over, and the call certainly did not run.
+pub(crate) struct Lost(pub(crate) String);
+
+impl Session {
+    /// The era spoken.
+    pub(crate) fn era(&self) -> Era {
+        self.introduction.era()
+    }
+
+    /// Headers of every message of this conversation.
+    pub(crate) fn headers(&self) -> Headers {
+        if self.http.is_none() {
+            return Headers::new();
+        }
+        let revision = self.introduction.revision.as_str();
+        let mut out = Headers::with_capacity(5);
+        out.push((HeaderName::from_static(headers::PROTOCOL_VERSION), HeaderValue::from_static(revision)));
+        if let Some(id) = &self.session_id {
+            out.push((HeaderName::from_static(headers::SESSION), id.clone()));
+        }
+        out
+    }
+
+    fn request_headers(&self, method: &str, target: Option<&str>) -> Headers {
+        let mut out = self.headers();
+        if self.http.is_some() && self.era() == Era::Modern {
+            push(&mut out, HeaderName::from_static(headers::METHOD), method);
+            if let (Some(_), Some(target)) = (headers::name_key(method), target) {
+                push(&mut out, HeaderName::from_static(headers::NAME), target);
+            }
+        }
+        out
+    }
+
+    /// Sends a request of the gateway's own (lists, subscriptions, levels) and returns its raw result.
+    pub(crate) async fn ask(&self, method: &str, params: Bytes, within: Duration) -> Result<Bytes, String> {
+        let deadline = Instant::now() + within;
+        match timeout_at(deadline, self.ask_with(method, params, None)).await {
+            Err(_) => Err(format!("{method} was not answered within {:.1} s", within.as_secs_f64())),
+            Ok(Err(error)) => Err(format!("{method} failed: {}", describe(&error))),
+            Ok(Ok(answered)) => match (&answered.message.result, &answered.message.error) {
+                (Some(span), _) => Ok(answered.message.share(span)),
+                (None, error) => {
+                    let raw = error.as_ref().map(|span| answered.message.at(span)).unwrap_or_default();
+                    let text = bridge::message_of(raw).unwrap_or_default();
+                    Err(format!("{method} was refused: {} ({})", text, bridge::code_of(raw)))
+                }
+            },
+        }
+    }
+
+    /// Sends a request of the gateway's own; `params` are without the metadata that a modern server needs.
+    pub(crate) async fn ask_with(
+        &self,
+        method: &str,
+        params: Bytes,
+        heard: Option<Arc<dyn Heard>>,
+    ) -> Result<Answered, WireError> {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let params = match self.era() {
+            Era::Legacy => params,
+            Era::Modern => own_params(params, self.introduction.revision),
+        };
+        let message = compose::request(id, method, &params);
+        let headers = self.request_headers(method, None);
+        // A legacy server may ask us things on this exchange; somebody must answer.
+        let heard = heard.or_else(|| Some(Arc::clone(&self.stray) as Arc<dyn Heard>));
+        self.wire.exchange(Outgoing { id, message, headers, heard }).await
+    }
+
+    /// Raises a legacy server's log level to what a call wants. Only ever more verbose: the session is shared.
+    async fn raise_level(&self, wanted: Option<Level>) {
+        let Some(wanted) = wanted.filter(|_| self.era() == Era::Legacy) else { return };
+        if self.level.load(Ordering::Relaxed) <= wanted as u8 || !self.introduction.has("logging") {
+            return;
+        }
+        self.level.store(wanted as u8, Ordering::Relaxed);
+        let params = Bytes::from(format!("{{\"level\":\"{}\"}}", wanted.as_str()));
+        if let Err(error) = self.ask(method::SET_LEVEL, params, self.timeouts.list).await {
+            tracing::debug!(server = &*self.server, %error, "could not raise the log level");
+        }
+    }
+
+    /// Runs one client call.
+    pub(crate) async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Result<Outcome, Lost> {
+        self.raise_level(call.log_level).await;
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let method = method::of(&call.operation);
+        let params = self.params(call, target, id);
+        let spoken = target.or_else(|| call.operation.target().map(|t| &**t));
+        let mut headers = self.request_headers(method, spoken);
+        if self.http.is_some() && self.era() == Era::Modern {
+            for (name, value) in extra {
+                if let Ok(name) = HeaderName::try_from(name.as_str()) {
+                    push(&mut headers, name, value);
+                }
+            }
+        }
+        let hearing = self.hearing(call);
+        let heard = match (&hearing, self.era()) {
+            (Some(hearing), _) => Some(Arc::clone(hearing) as Arc<dyn Heard>),
+            (None, Era::Legacy) => Some(Arc::clone(&self.stray) as Arc<dyn Heard>),
+            (None, Era::Modern) => None,
+        };
+        let message = compose::request(id, method, &params);
+        let mut giving_up = GivingUp::watch(self, id, hearing.as_ref());
+        let sent = self.wire.exchange(Outgoing { id, message, headers, heard });
+        let ended = self.within_deadlines(sent, hearing.as_deref()).await;
+        match ended {
+            None => Ok(Fault::timed_out(&self.server, self.timeouts.idle.min(self.timeouts.total)).into()),
+            Some(ended) => {
+                giving_up.over = true;
+                self.outcome(ended, &call.operation)
+            }
+        }
+    }
+
+    /// The request's parameters in the words of the server's era.
+    fn params(&self, call: &Call, target: Option<&str>, id: u64) -> Bytes {
+        let token = call.progress.is_some().then_some(id);
+        let old = &call.params;
+        let meta = match (self.era(), call.caller.era) {
+            (Era::Modern, Era::Modern) => token.map(|_| Some(meta::with_token(old, token))),
+            (Era::Modern, Era::Legacy) => {
+                let facts = Facts {
+                    revision: self.introduction.revision,
+                    client_info: call.caller.info.as_deref(),
+                    // What the client could be asked cannot be relayed yet, so nothing is declared.
+                    capabilities: b"{}",
+                    log_level: Some(call.log_level.unwrap_or(Level::Info)),
+                };
+                Some(Some(meta::for_modern(old, &facts, token)))
+            }
+            (Era::Legacy, _) if token.is_some() || old.meta.is_some() => Some(meta::for_legacy(old, token)),
+            (Era::Legacy, _) => None,
+        };
+        meta::respell(old, target, meta)
+    }
+
+    /// A listener for what the caller wants to hear during the call; `None` when that is nothing.
+    fn hearing(&self, call: &Call) -> Option<Arc<Hearing>> {
+        // Legacy clients that never set a level get what the server chooses to send.
+        let level = match call.caller.era {
+            Era::Legacy => Some(call.log_level.unwrap_or(Level::Debug)),
+            Era::Modern => call.log_level,
+        };
+        if call.progress.is_none() && level.is_none() {
+            return None;
+        }
+        Some(Arc::new(Hearing {
+            notes: Arc::clone(&call.notes),
+            token: call.progress.clone(),
+            level,
+            stray: Arc::clone(&self.stray),
+            signs: AtomicU64::new(0),
+        }))
+    }
+
+    /// Waits for the answer within the idle deadline, which progress renews, and the total one, which nothing renews.
+    async fn within_deadlines<T>(&self, work: impl Future<Output = T>, hearing: Option<&Hearing>) -> Option<T> {
+        let started = Instant::now();
+        let last = started + self.timeouts.total;
+        let mut idle = started + self.timeouts.idle;
+        let mut seen = 0;
+        let mut work = std::pin::pin!(work);
+        loop {
+            if let Ok(done) = timeout_at(idle.min(last), work.as_mut()).await {
+                return Some(done);
+            }
+            let signs = hearing.map_or(0, |h| h.signs.load(Ordering::Relaxed));
+            if signs == seen || Instant::now() >= last {
+                return None;
+            }
+            seen = signs;
+            idle = Instant::now() + self.timeouts.idle;
+        }
+    }
+
+    fn outcome(&self, ended: Result<Answered, WireError>, operation: &Operation) -> Result<Outcome, Lost> {
+        match ended {
+            Ok(answered) => Ok(self.read(&answered)),
+            Err(WireError::NotSent(why)) => Err(Lost(why)),
+            Err(WireError::Broken(why)) => Ok(self.broken(why, operation)),
+            Err(WireError::Refused(refusal)) => self.refused(&refusal, operation),
+            Err(error @ (WireError::Invalid(_) | WireError::TooLarge(_))) => {
+                Ok(Fault::bad_answer(&self.server, error.to_string()).into())
+            }
+        }
+    }
+
+    fn read(&self, answered: &Answered) -> Outcome {
+        let message = &answered.message;
+        match (&message.result, &message.error) {
+            (Some(span), _) if message.at(span).starts_with(b"{") => {
+                Outcome::Result(Reply { raw: message.share(span), era: self.era() })
+            }
+            (None, Some(span)) => self.peer_error(message.share(span)),
+            _ => Fault::bad_answer(&self.server, "the result is not an object").into(),
+        }
+    }
+
+    fn peer_error(&self, raw: Bytes) -> Outcome {
+        if !raw.starts_with(b"{") {
+            return Fault::bad_answer(&self.server, "the error is not an object").into();
+        }
+        Outcome::Error(PeerError { code: bridge::code_of(&raw), raw, era: self.era() })
+    }
+
+    /// The connection broke during the call. Reading twice does no harm, so the caller may; running twice might.
+    fn broken(&self, why: String, operation: &Operation) -> Outcome {
+        let reads = !matches!(operation, Operation::CallTool(_) | Operation::Other(_));
+        if reads {
+            let mut fault = Fault::unavailable(&self.server, "the connection broke", Duration::from_secs(1));
+            fault.detail = why;
+            return fault.into();
+        }
+        Fault::outcome_unknown(&self.server, why).into()
+    }
+
+    fn refused(&self, refusal: &Refusal, operation: &Operation) -> Result<Outcome, Lost> {
+        let error = refusal.message.as_ref().and_then(|m| m.error.clone().map(|span| (m, span)));
+        // An error that names our request, or comes from a server without sessions, is the answer itself.
+        if let Some((message, span)) = &error
+            && (message.id_number().is_some() || self.session_id.is_none())
+        {
+            return Ok(self.peer_error(message.share(span)));
+        }
+        // TypeScript servers answer a dead session with 400, the others with 404 (measured, bridging.md 3.2).
+        if self.session_id.is_some() && matches!(refusal.status, 400 | 404) {
+            return Err(Lost(format!("the server ended the session (HTTP {})", refusal.status)));
+        }
+        let reason = format!("it answered HTTP {}", refusal.status);
+        Ok(match refusal.status {
+            401 | 403 | 429 | 503 => {
+                let after = retry_after(refusal).unwrap_or(Duration::from_secs(5));
+                Fault::unavailable(&self.server, &reason, after).into()
+            }
+            500.. => self.broken(reason, operation),
+            _ => Fault::bad_answer(&self.server, reason).into(),
+        })
+    }
+
+    /// Ends the conversation in order, where the wire has such a thing.
+    pub(crate) async fn end(&self) {
+        if let (Some(http), Some(_)) = (&self.http, &self.session_id) {
+            http.end(self.headers()).await;
+        }
+    }
+}
+
+fn retry_after(refusal: &Refusal) -> Option<Duration> {
+    let value = refusal.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(|secs: u64| Duration::from_secs(secs.min(3600)))
+}
+
+fn push(out: &mut Headers, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::try_from(headers::encode(text)) {
+        out.push((name, value));
+    }
+}
+
+/// Our own request's params with the metadata of the modern era.
+pub(crate) fn own_params(params: Bytes, revision: Revision) -> Bytes {
+    let info = trunkline_protocol::hello::own_info(env!("CARGO_PKG_VERSION"));
+    let facts = Facts { revision, client_info: Some(&info), capabilities: b"{}", log_level: None };
+    let bare = Params { raw: params, ..Params::default() };
+    let meta = meta::for_modern(&bare, &facts, None);
+    meta::respell(&bare, None, Some(Some(meta)))
+}
+
+/// A wire error in words fit for an operator.
+pub(crate) fn describe(error: &WireError) -> String {
+    match error {
+        WireError::Refused(refusal) => {
+            let said = refusal.message.as_ref().and_then(|m| m.error.as_ref().map(|span| m.at(span)));
+            let text = said.and_then(bridge::message_of).map(|t| format!(" ({t})")).unwrap_or_default();
+            format!("HTTP {}{text}", refusal.status)
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Tells the server when a call is given up before it ended, and takes it out of the running ones in any case.
+struct GivingUp<'a> {
+    session: &'a Session,
+    id: u64,
+    over: bool,
+    tracked: bool,
+}
+
+impl<'a> GivingUp<'a> {
+    fn watch(session: &'a Session, id: u64, hearing: Option<&Arc<Hearing>>) -> Self {
+        // Only pipes leave it open which call a log message belongs to.
+        let tracked = !session.wire.drop_tells();
+        if tracked {
+            session.stray.began(id, hearing);
+        }
+        Self { session, id, over: false, tracked }
+    }
+}
+
+impl Drop for GivingUp<'_> {
+    fn drop(&mut self) {
+        if self.tracked {
+            self.session.stray.finished(self.id);
+        }
+        let told_by_closing = self.session.wire.drop_tells() && self.session.era() == Era::Modern;
+        if !self.over && !told_by_closing {
+            let params = format!("{{\"requestId\":{},\"reason\":\"the caller gave up\"}}", self.id);
+            let message: Message = compose::notification(method::CANCELLED, &Bytes::from(params));
+            self.session.wire.tell_soon(message, self.session.headers());
+        }
+    }
+}

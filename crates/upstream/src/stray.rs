@@ -1,0 +1,143 @@
+//! What a server says outside of an answer: changes, log messages, and requests of its own.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, broadcast};
+use trunkline_model::{Change, Level, ListKind};
+use trunkline_protocol::{Scanned, Shape, compose, method};
+use trunkline_transport::back::{Headers, Heard, Wire};
+
+use crate::hearing::Hearing;
+
+/// Hears everything that belongs to no call, for as long as the upstream exists.
+pub(crate) struct Stray {
+    server: Arc<str>,
+    changes: broadcast::Sender<Change>,
+    stale: AtomicU8,
+    /// Told when a list became stale.
+    pub(crate) stirred: Notify,
+    /// Told when the server acknowledged a listen request.
+    pub(crate) acknowledged: Notify,
+    reply: Mutex<Option<(Weak<dyn Wire>, Headers)>>,
+    running: Mutex<Vec<(u64, Weak<Hearing>)>>,
+}
+
+impl Stray {
+    pub(crate) fn new(server: Arc<str>, changes: broadcast::Sender<Change>) -> Self {
+        Self {
+            server,
+            changes,
+            stale: AtomicU8::new(0),
+            stirred: Notify::new(),
+            acknowledged: Notify::new(),
+            reply: Mutex::new(None),
+            running: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Answers to the server's own requests go this way from now on.
+    pub(crate) fn reply_through(&self, wire: &Arc<dyn Wire>, headers: Headers) {
+        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::downgrade(wire), headers));
+    }
+
+    /// Marks a list as changed.
+    pub(crate) fn stir(&self, kind: ListKind) {
+        self.stale.fetch_or(1 << kind as u8, Ordering::Relaxed);
+        self.stirred.notify_one();
+    }
+
+    /// Marks everything as changed, after a gap in what we heard.
+    pub(crate) fn stir_all(&self) {
+        ListKind::ALL.into_iter().for_each(|kind| self.stir(kind));
+        let _ = self.changes.send(Change::ResourcesUnsure { server: Arc::clone(&self.server) });
+    }
+
+    /// The lists that changed since the last time this was asked.
+    pub(crate) fn take_stale(&self) -> Vec<ListKind> {
+        let bits = self.stale.swap(0, Ordering::Relaxed);
+        ListKind::ALL.into_iter().filter(|kind| bits & (1 << *kind as u8) != 0).collect()
+    }
+
+    /// A call began on a wire that does not say which call a log message belongs to.
+    pub(crate) fn began(&self, id: u64, hearing: Option<&Arc<Hearing>>) {
+        let weak = hearing.map_or_else(Weak::new, Arc::downgrade);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).push((id, weak));
+    }
+
+    /// That call ended.
+    pub(crate) fn finished(&self, id: u64) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| *other != id);
+    }
+
+    /// The one running call, if there is exactly one: only then is an unmarked message certainly its own.
+    fn sole(&self) -> Option<Arc<Hearing>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let [(_, only)] = running.as_slice() { only.upgrade() } else { None }
+    }
+
+    fn log(&self, message: &Scanned) {
+        if let Some(call) = self.sole() {
+            call.log(message);
+            return;
+        }
+        let level = message.params.level.as_ref().and_then(|l| Level::parse(&message.text(l)));
+        let params = message.params.whole.as_ref().map(|span| message.share(span)).unwrap_or_default();
+        let level = level.unwrap_or(Level::Info);
+        let _ = self.changes.send(Change::Logged { server: Arc::clone(&self.server), level, params });
+    }
+
+    fn answer(&self, message: &Scanned) {
+        let Some(id) = message.id_bytes() else { return };
+        let method = message.method();
+        let result = |text: &'static str| compose::result(&id, &Bytes::from_static(text.as_bytes()));
+        let refuse = |code, text: &str| compose::error(Some(&id), &compose::error_object(code, text, None));
+        // We declare no client capability, so a server has no business asking; what it gets is what an absent user
+        // would answer, so that its call can come to an end.
+        let answer = match &*method {
+            method::PING => result("{}"),
+            "roots/list" => result("{\"roots\":[]}"),
+            "elicitation/create" => result("{\"action\":\"cancel\"}"),
+            "sampling/createMessage" => refuse(-1, "sampling is not available through this gateway"),
+            _ => refuse(-32601, "method not found"),
+        };
+        if method::ASKS.contains(&&*method) {
+            tracing::info!(server = &*self.server, method = &*method, "the server asked for something no client was asked to provide");
+        }
+        let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((wire, headers)) = reply
+            && let Some(wire) = wire.upgrade()
+        {
+            wire.tell_soon(answer, headers);
+        }
+    }
+}
+
+impl Heard for Stray {
+    fn hear(&self, message: Scanned) {
+        match message.shape {
+            Shape::Request => return self.answer(&message),
+            Shape::Answer => return,
+            Shape::Notification => {}
+        }
+        match &*message.method() {
+            method::TOOLS_CHANGED => self.stir(ListKind::Tools),
+            method::PROMPTS_CHANGED => self.stir(ListKind::Prompts),
+            method::RESOURCES_CHANGED => {
+                self.stir(ListKind::Resources);
+                self.stir(ListKind::Templates);
+            }
+            method::RESOURCE_UPDATED => {
+                if let Some(uri) = &message.params.uri {
+                    let uri = message.text(uri);
+                    let _ = self.changes.send(Change::ResourceUpdated { server: Arc::clone(&self.server), uri });
+                }
+            }
+            method::LOG_MESSAGE => self.log(&message),
+            method::ACKNOWLEDGED => self.acknowledged.notify_waiters(),
+            _ => {}
+        }
+    }
+}
+
