@@ -6,7 +6,7 @@
 #
 #   npm       the conformance suite, two generations of the TypeScript SDK, published servers, Node 24
 #   python    three venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers
-#   rmcp      builds the rmcp server and client with cargo (about two minutes on one core)
+#   rmcp      builds the rmcp server and client with cargo (about a minute)
 #
 # The cache folder is $TRUNKLINE_PEERS, by default ${XDG_CACHE_HOME:-$HOME/.cache}/trunkline/peers.
 # Each part is keyed by the hash of its lock file: a second run does nothing, and a changed lock
@@ -34,7 +34,7 @@ install_npm() {
     chmod u+w "$into"/*.json
     # No install scripts: the Node binary comes as a plain file in a platform package, and nothing
     # else here needs one.
-    (cd "$into" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+    (cd "$into" && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2)
     printf '%s' "$key" >"$into/.stamp"
 }
 

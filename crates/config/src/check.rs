@@ -56,8 +56,11 @@ impl<'s> Check<'s> {
         if self.list.len() >= FINDINGS_MAX && (severity == Severity::Note || self.failed()) {
             return;
         }
-        let hint = Some(hint).filter(|hint| !hint.is_empty());
-        let path = at.path.to_string();
+        // Keys and names of the document are in messages; they must not drive the terminal.
+        let printable = |text: &str| text.replace(char::is_control, "\u{fffd}");
+        let message = printable(&message);
+        let hint = Some(printable(&hint)).filter(|hint| !hint.is_empty());
+        let path = printable(&at.path);
         let problem = match &at.place {
             Place::Text(range) => {
                 let (line, column) = excerpt::line_and_column(&self.source.text, range.start);
@@ -76,7 +79,7 @@ impl<'s> Check<'s> {
             Place::Outside(origin) => Problem {
                 severity,
                 message,
-                file: origin.to_string(),
+                file: printable(origin),
                 line: None,
                 column: None,
                 hint,

@@ -30,6 +30,8 @@ pub(crate) fn cut(text: &str, range: &Range<usize>, secrets: &[Range<usize>]) ->
     let start = floor(text, range.start);
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let line_end = line_start + text[line_start..line_end].trim_end_matches('\r').len();
+    let start = start.min(line_end);
     let end = floor(text, range.end).clamp(start, line_end);
     let end = forward(text, start, MARKED_CHARS_MAX).min(end);
     let from = backward(text, start, MARGIN_CHARS).max(line_start);

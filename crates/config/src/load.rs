@@ -47,7 +47,8 @@ pub(crate) fn resolved<'s>(
     if source.world_readable
         && let Some(node) = secrets::first_literal(&root)
     {
-        let hint = "make the file private (chmod 600), or write ${NAME} and keep the value in the environment";
+        let hint =
+            "make the file private (chmod 600), or write ${NAME} and keep the value in the environment";
         check.note(&node.spot, "everybody on this machine can read this credential", hint);
     }
     variables::overlay(&mut root, world, &mut check);

@@ -44,7 +44,9 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     pub(crate) fn new(mut list: Vec<Problem>) -> Self {
-        list.sort_by_key(|problem| (problem.severity, problem.line.unwrap_or(0), problem.column.unwrap_or(0)));
+        list.sort_by_key(|problem| {
+            (problem.severity, problem.line.unwrap_or(0), problem.column.unwrap_or(0))
+        });
         Self(list)
     }
 

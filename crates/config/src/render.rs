@@ -12,7 +12,7 @@ pub fn render(problems: &[Problem], color: bool) -> String {
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut out = String::new();
     for problem in problems {
-        out.push_str(&renderer.render(&[group(problem)]));
+        out.push_str(&in_true_column(renderer.render(&[group(problem)]), problem));
         out.push_str("\n\n");
     }
     out.truncate(out.trim_end().len());
@@ -27,21 +27,32 @@ fn group(problem: &Problem) -> Group<'_> {
         Severity::Error => Level::ERROR,
         Severity::Note => Level::NOTE,
     };
-    let mut origin = Origin::path(problem.file.as_str());
-    let mut group = Group::with_title(level.primary_title(problem.message.as_str()));
-    if let (Some(line), Some(column)) = (problem.line, problem.column) {
-        origin = origin.line(line).char_column(column);
+    let group = Group::with_title(level.primary_title(problem.message.as_str()));
+    let file = problem.file.as_str();
+    let group = match (&problem.excerpt, problem.line) {
+        (Some(excerpt), Some(line)) => group.element(
+            Snippet::source(excerpt.text.as_str())
+                .path(file)
+                .line_start(line)
+                .annotation(AnnotationKind::Primary.span(excerpt.marked.clone())),
+        ),
+        _ => group.element(Origin::path(file)),
+    };
+    match &problem.hint {
+        Some(hint) => group.element(Level::HELP.message(hint.as_str())),
+        None => group,
     }
-    group = group.element(origin);
-    if let (Some(excerpt), Some(line)) = (&problem.excerpt, problem.line) {
-        // The excerpt has no path: the line above already names the true place, which masking may have moved.
-        let snippet = Snippet::source(excerpt.text.as_str())
-            .line_start(line)
-            .annotation(AnnotationKind::Primary.span(excerpt.marked.clone()));
-        group = group.element(snippet);
+}
+
+/// The renderer counts columns in the excerpt; masking and cutting have moved them.
+fn in_true_column(rendered: String, problem: &Problem) -> String {
+    let (Some(excerpt), Some(line), Some(column)) = (&problem.excerpt, problem.line, problem.column) else {
+        return rendered;
+    };
+    let shown = excerpt.text[..excerpt.marked.start].chars().count() + 1;
+    let (place, true_place) = (format!(":{line}:{shown}"), format!(":{line}:{column}"));
+    match rendered.find("--> ").and_then(|arrow| Some(arrow + rendered[arrow..].find(&place)?)) {
+        Some(at) => format!("{}{true_place}{}", &rendered[..at], &rendered[at + place.len()..]),
+        None => rendered,
     }
-    if let Some(hint) = &problem.hint {
-        group = group.element(Level::HELP.message(hint.as_str()));
-    }
-    group
 }

@@ -6,7 +6,7 @@ use crate::check::Check;
 use crate::tree::{Node, Value};
 
 /// Longest duration accepted: ten years. Sums of two never overflow a clock.
-const DURATION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+const DURATION_MAX: Duration = Duration::from_hours(10 * 365 * 24);
 
 impl Check<'_> {
     /// Text, and nothing else.
@@ -54,7 +54,8 @@ impl Check<'_> {
                 return None;
             }
         };
-        let number = text.trim().replace('_', "").parse::<usize>().ok().filter(|number| range.contains(number));
+        let number =
+            text.trim().replace('_', "").parse::<usize>().ok().filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
             self.problem(&node.spot, format!("expected a whole number from {least} to {most}"), "");
@@ -128,12 +129,6 @@ impl Check<'_> {
                 Vec::new()
             }
         }
-    }
-
-    /// A list of text.
-    pub(crate) fn texts(&mut self, node: &Node) -> Vec<String> {
-        let items = self.list(node);
-        items.iter().filter_map(|item| self.text(item).map(ToOwned::to_owned)).collect()
     }
 
     pub(crate) fn expected(&mut self, wanted: &str, node: &Node) {

@@ -34,10 +34,9 @@ fn walk(node: &Node, secret: bool, found: &mut Vec<Range<usize>>) {
         Value::List(items) => {
             let mut after_flag = false;
             for item in items {
-                let text = if let Value::String(text) = &item.value { text.as_str() } else { "" };
-                let flag = secret_name(text.split('=').next().unwrap_or_default());
-                walk(item, secret || after_flag || (flag && text.contains('=')), found);
-                after_flag = flag;
+                walk(item, secret || after_flag, found);
+                after_flag =
+                    matches!(&item.value, Value::String(text) if text.starts_with('-') && secret_name(text));
             }
         }
         Value::String(text) if secret || holds_credentials(text) => mark(node, text, found),
@@ -54,10 +53,11 @@ fn mark(node: &Node, text: &str, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// A URL with a user or a query, or a header written as one text.
+/// A URL with a user or a query, or a header or an assignment written as one text.
 fn holds_credentials(text: &str) -> bool {
     let url = text.contains("://") && (text.contains('@') || text.contains('?'));
-    url || text.split_once(':').is_some_and(|(name, _)| secret_name(name) && !text.contains("://"))
+    let assignment = || text.split_once([':', '=']).is_some_and(|(name, _)| secret_name(name));
+    url || assignment()
 }
 
 /// `${TOKEN}` and `Bearer ${TOKEN}` name a secret without holding it.

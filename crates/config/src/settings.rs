@@ -74,7 +74,7 @@ impl Default for Limits {
             body_bytes: 4 << 20,
             depth: 128,
             sessions: 10_000,
-            session_idle: Duration::from_secs(30 * 60),
+            session_idle: Duration::from_mins(30),
             connections: 10_000,
             streams: 2_000,
             header_timeout: Duration::from_secs(10),

@@ -52,6 +52,7 @@ fn by_extension(name: &str) -> Option<Format> {
 
 fn by_content(text: &str) -> Format {
     let first = text
+        .trim_start_matches('\u{feff}')
         .lines()
         .map(str::trim)
         .find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("//"))

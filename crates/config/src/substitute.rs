@@ -19,8 +19,16 @@ pub(crate) fn substitute(node: &mut Node, world: &Surroundings<'_>, check: &mut 
         return;
     }
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| substitute(item, world, check)),
-        Value::Map(entries) => entries.iter_mut().for_each(|entry| substitute(&mut entry.value, world, check)),
+        Value::List(items) => {
+            for item in items {
+                substitute(item, world, check);
+            }
+        }
+        Value::Map(entries) => {
+            for entry in entries {
+                substitute(&mut entry.value, world, check);
+            }
+        }
         Value::String(text) if !node.soft && text.contains("${") => {
             if let Some(expanded) = expand(text, &node.spot, world, check) {
                 node.soft = expanded.substituted;

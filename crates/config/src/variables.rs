@@ -44,16 +44,22 @@ fn put(node: &mut Node, sections: &[&str], value: &str, origin: &Arc<str>, check
         return;
     };
     if matches!(node.value, Value::Null | Value::String(_)) {
-        *node = outside(Value::Map(Vec::new()), origin, path);
+        *node = outside(Value::Map(Vec::new()), origin, Arc::clone(&path));
     }
     let Value::Map(entries) = &mut node.value else {
         let spot = Spot { place: Place::Outside(Arc::clone(origin)), path: node.spot.path.clone() };
-        check.problem(&spot, format!("`{}` is not a map, so nothing below it can be set", node.spot.path), "");
+        check.problem(
+            &spot,
+            format!("`{}` is not a map, so nothing below it can be set", node.spot.path),
+            "",
+        );
         return;
     };
     let verbatim = path.ends_with(".env") || path.ends_with(".headers");
     let wanted = folded(section);
-    let known = |entry: &Entry| if verbatim { entry.key.eq_ignore_ascii_case(section) } else { folded(&entry.key) == wanted };
+    let known = |entry: &Entry| {
+        if verbatim { entry.key.eq_ignore_ascii_case(section) } else { folded(&entry.key) == wanted }
+    };
     let at = entries.iter().position(known).unwrap_or_else(|| {
         let key = if verbatim { (*section).to_owned() } else { camel(section) };
         let path = child(&path, &key);

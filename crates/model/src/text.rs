@@ -8,7 +8,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 /// An immutable UTF-8 string that is cheap to clone, usually a slice of a request body.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(Bytes);
 
 impl Text {

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no task, no clock. Nothing outside this crate spells a method name, a revision date or a protocol key.
 
 pub mod bridge;
+pub mod capabilities;
 pub mod compose;
 pub mod fault;
 pub mod headers;
@@ -11,9 +12,11 @@ pub mod json;
 pub mod list;
 pub mod meta;
 pub mod method;
+pub mod mirror;
 pub mod request;
 pub mod revision;
 pub mod scan;
+pub mod uris;
 
 pub use compose::Message;
 pub use revision::Revision;

@@ -1,1 +1,5 @@
-//! How the process lives: tasks, shutdown, live snapshots, bounds, identifiers.
+//! How the process lives: live snapshots, chance, bounds.
+
+mod random;
+
+pub use random::{random_byte, random_id, random_key};

@@ -1,5 +1,6 @@
 //! The wires: Streamable HTTP and stdio, towards clients (front) and towards servers (back).
 
 pub mod back;
+pub mod front;
 pub mod process;
 pub mod sse;

@@ -1,5 +1,24 @@
-//! One upstream server as Trunkline uses it: detection, supervision, links, health.
+//! One upstream server as Trunkline uses it: detection, supervision, conversations, lists.
+//!
+//! [`Upstream`] is the handle. Behind it one task owns the process or connection (`supervise`), opens conversations
+//! (`connect`), keeps the lists fresh (`lists`, `push`) and restarts what ends. A call goes straight through the current
+//! `session` to the wire and never through that task.
 
+mod connect;
+mod hearing;
+mod lists;
 mod options;
+mod push;
+mod session;
+mod status;
+mod stray;
+mod supervise;
+mod tools;
+mod upstream;
+mod verdict;
 
 pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, Timeouts};
+pub use status::{Offer, Phase, Status};
+pub use tools::Tools;
+pub use upstream::Upstream;
+pub use verdict::Verdicts;

@@ -117,7 +117,7 @@ export function answers(how) {
 }
 
 /** One plausible value per field: the default, else the first choice, else something of the type. */
-function fill(schema) {
+export function fill(schema) {
     const plain = { string: 'peer', integer: 7, number: 7.5, boolean: true };
     const choice = field => field.enum?.[0] ?? (field.oneOf ?? field.anyOf)?.[0]?.const;
     const value = field => field.default ?? choice(field) ?? (field.type === 'array' ? [choice(field.items)] : plain[field.type]);

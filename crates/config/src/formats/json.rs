@@ -8,6 +8,9 @@ use super::Syntax;
 use crate::tree::{Entry, Node, Spot, Value};
 
 pub(super) fn parse(text: &str) -> Result<Node, Vec<Syntax>> {
+    // A byte order mark, which Windows editors write, has three bytes: blanks instead keep every place.
+    let blanked = text.strip_prefix('\u{feff}').map(|rest| format!("   {rest}"));
+    let text = blanked.as_deref().unwrap_or(text);
     // A missing comma is nearly always a slip; everything else JSON5 allows is meant.
     let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {

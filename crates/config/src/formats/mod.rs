@@ -79,7 +79,8 @@ fn survey(node: &Node, depth_left: usize, left: &mut usize, found: &mut Vec<Synt
                 if !seen.insert(entry.key.as_str())
                     && let crate::tree::Place::Text(range) = &entry.key_spot.place
                 {
-                    found.push(Syntax { range: range.clone(), message: "this key is given twice".to_owned() });
+                    found
+                        .push(Syntax { range: range.clone(), message: "this key is given twice".to_owned() });
                 }
                 survey(&entry.value, depth_left - 1, left, found);
             }

@@ -15,10 +15,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Syntax>> {
         let range = table.span();
         return Ok(Node::new(entries(table.into_inner()), range));
     }
-    let found = errors.into_iter().take(ERRORS_MAX).map(|error| Syntax {
-        range: error.span().unwrap_or(0..0),
-        message: error.message().to_owned(),
-    });
+    let found = errors
+        .into_iter()
+        .take(ERRORS_MAX)
+        .map(|error| Syntax { range: error.span().unwrap_or(0..0), message: error.message().to_owned() });
     Err(found.collect())
 }
 

@@ -72,7 +72,9 @@ fn parse(node: &Node, check: &mut Check<'_>) -> Option<SocketAddr> {
 
 /// Addresses that other machines reach need the operator's word; both listeners need an address of their own.
 pub(super) fn exposure(listen: &Listening, admin: &Listening, security: &Security, check: &mut Check<'_>) {
-    for (listening, what) in [(listen, "anybody who reaches it may call every tool"), (admin, "it has no login")] {
+    for (listening, what) in
+        [(listen, "anybody who reaches it may call every tool"), (admin, "it has no login")]
+    {
         let (Some(address), Some(spot)) = (listening.address, &listening.spot) else { continue };
         if !address.ip().to_canonical().is_loopback() && !security.allow_anonymous_beyond_loopback {
             let message = format!("this address is reachable from other machines, and {what}");

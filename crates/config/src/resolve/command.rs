@@ -35,7 +35,11 @@ pub(super) fn command(
     let inherit = fields.take_any(&INHERIT_KEYS, check);
     if program.is_none() && has_url {
         for entry in [args, env_file, cwd].into_iter().flatten() {
-            check.note(&entry.key_spot, format!("`{}` has no effect on a server that is reached by `url`", entry.key), "");
+            check.note(
+                &entry.key_spot,
+                format!("`{}` has no effect on a server that is reached by `url`", entry.key),
+                "",
+            );
         }
     }
 
@@ -55,7 +59,11 @@ pub(super) fn command(
     all.extend(more);
     let node = program?;
     if enabled && !(world.has_program)(&name) {
-        let hint = if !has_args && name.contains(' ') { "put the arguments under `args`" } else { "install it, or give its path" };
+        let hint = if !has_args && name.contains(' ') {
+            "put the arguments under `args`"
+        } else {
+            "install it, or give its path"
+        };
         check.note(&node.spot, "this program is not found", hint);
     }
     Some(Command { program: name, args: all, env: variables, inherit_env, cwd })
@@ -76,7 +84,8 @@ fn words(
         }
         Value::Map(_) => {
             let mut fields = Fields::open(node, "command", check)?;
-            let path = fields.take("path", check).and_then(|node| check.text(node)).unwrap_or_default().to_owned();
+            let path =
+                fields.take("path", check).and_then(|node| check.text(node)).unwrap_or_default().to_owned();
             let args = fields.take("args", check).map(|node| arguments(node, check)).unwrap_or_default();
             if let Some(env) = fields.take("env", check) {
                 set_variables(env, variables, world, check);
@@ -121,12 +130,17 @@ fn set_variables(
 }
 
 /// Gemini CLI also writes `$NAME` for a whole value. It means the same as `${NAME}`.
-pub(super) fn variable_text(entry: &Entry, world: &Surroundings<'_>, check: &mut Check<'_>) -> Option<String> {
+pub(super) fn variable_text(
+    entry: &Entry,
+    world: &Surroundings<'_>,
+    check: &mut Check<'_>,
+) -> Option<String> {
     let text = check.text_like(&entry.value)?;
     if entry.value.soft {
         return Some(text);
     }
-    let Some(name) = text.strip_prefix('$').filter(|name| variable_name(name) && name.chars().all(word)) else {
+    let Some(name) = text.strip_prefix('$').filter(|name| variable_name(name) && name.chars().all(word))
+    else {
         return Some(text);
     };
     let value = (world.env)(name);
@@ -158,7 +172,11 @@ fn inherited(node: &Node, check: &mut Check<'_>) -> Vec<String> {
         if variable_name(text) {
             names.push(text.to_owned());
         } else {
-            check.problem(&name.spot, "not the name of a variable", "write the name alone; values go under `env`");
+            check.problem(
+                &name.spot,
+                "not the name of a variable",
+                "write the name alone; values go under `env`",
+            );
         }
     }
     names
@@ -188,7 +206,8 @@ fn read_env_file(
         match line.split_once('=') {
             Some((name, value)) if variable_name(name.trim()) => {
                 let value = value.trim();
-                let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+                let unquoted =
+                    ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
                 set(variables, name.trim(), unquoted.unwrap_or(value).to_owned());
             }
             _ => {

@@ -15,8 +15,16 @@ pub(crate) const HEADER_KEYS: [&str; 2] = ["headers", "http_headers"];
 
 /// Headers that the transport sets itself; a second value would break the exchange.
 const OWN_HEADERS: [&str; 10] = [
-    "accept", "connection", "content-length", "content-type", "host", "last-event-id", "mcp-protocol-version",
-    "mcp-session-id", "transfer-encoding", "upgrade",
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Reads every key that makes headers. `unused` says that the server has no endpoint.
@@ -89,17 +97,26 @@ fn add(
 }
 
 /// Checks the address of an endpoint.
-pub(super) fn endpoint(node: &Node, headers: Vec<(String, Secret)>, check: &mut Check<'_>) -> Option<Endpoint> {
+pub(super) fn endpoint(
+    node: &Node,
+    headers: Vec<(String, Secret)>,
+    check: &mut Check<'_>,
+) -> Option<Endpoint> {
     let text = check.text(node)?.trim();
     let Ok(url) = Url::parse(text) else {
-        let hint = if text.contains("://") { "" } else { "write the whole address, as in \"https://host/mcp\"" };
+        let hint =
+            if text.contains("://") { "" } else { "write the whole address, as in \"https://host/mcp\"" };
         check.problem(&node.spot, "not a URL", hint);
         return None;
     };
     match url.scheme() {
         "http" | "https" => {}
         "ws" | "wss" => {
-            check.problem(&node.spot, "the WebSocket transport comes in a later release", "use an http or https URL");
+            check.problem(
+                &node.spot,
+                "the WebSocket transport comes in a later release",
+                "use an http or https URL",
+            );
             return None;
         }
         _ => {
@@ -108,7 +125,11 @@ pub(super) fn endpoint(node: &Node, headers: Vec<(String, Secret)>, check: &mut 
         }
     }
     if !url.username().is_empty() || url.password().is_some() {
-        check.problem(&node.spot, "a URL must not hold a user or password", "use `headers` with an Authorization value");
+        check.problem(
+            &node.spot,
+            "a URL must not hold a user or password",
+            "use `headers` with an Authorization value",
+        );
         return None;
     }
     if url.fragment().is_some() {

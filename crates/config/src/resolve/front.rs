@@ -16,9 +16,12 @@ const BODY_BYTES_MAX: usize = 1 << 30;
 
 pub(super) fn security(node: Option<&Node>, check: &mut Check<'_>) -> Security {
     let mut security = Security::default();
-    let Some(mut fields) = node.and_then(|node| Fields::open(node, "security", check)) else { return security };
+    let Some(mut fields) = node.and_then(|node| Fields::open(node, "security", check)) else {
+        return security;
+    };
     if let Some(node) = fields.take("allowedHosts", check) {
-        security.allowed_hosts = names(node, "a host name, with a port if it is not the usual one", false, check);
+        security.allowed_hosts =
+            names(node, "a host name, with a port if it is not the usual one", false, check);
     }
     if let Some(node) = fields.take("allowedOrigins", check) {
         security.allowed_origins = names(node, "an origin such as \"https://app.example\"", true, check);
@@ -48,7 +51,9 @@ fn names(node: &Node, wanted: &str, origin: bool, check: &mut Check<'_>) -> Vec<
 pub(super) fn limits(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
     let mut limits = Limits::default();
     let Some(mut fields) = node.and_then(|node| Fields::open(node, "limits", check)) else { return limits };
-    if let Some(size) = fields.take("bodyBytes", check).and_then(|node| check.bytes(node, 1024..=BODY_BYTES_MAX)) {
+    if let Some(size) =
+        fields.take("bodyBytes", check).and_then(|node| check.bytes(node, 1024..=BODY_BYTES_MAX))
+    {
         limits.body_bytes = size;
     }
     if let Some(depth) = fields.take("depth", check).and_then(|node| check.whole(node, 8..=DEPTH_MAX)) {

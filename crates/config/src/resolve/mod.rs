@@ -77,7 +77,9 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
 fn servers_node<'n>(fields: &mut Fields<'n>, check: &mut Check<'_>) -> Option<&'n Node> {
     let node = fields.take_any(&keys::SERVERS_KEYS, check)?;
     match node.get("servers") {
-        Some(inner) if node.entries().iter().all(|entry| matches!(entry.key.as_str(), "servers" | "inputs")) => {
+        Some(inner)
+            if node.entries().iter().all(|entry| matches!(entry.key.as_str(), "servers" | "inputs")) =>
+        {
             Some(inner).filter(|inner| inner.get("command").or(inner.get("url")).is_none()).or(Some(node))
         }
         _ => Some(node),

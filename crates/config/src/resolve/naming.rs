@@ -23,20 +23,33 @@ pub(super) fn naming(node: Option<&Node>, check: &mut Check<'_>) -> Naming {
         match text {
             "llm" => naming.alphabet = Alphabet::Llm,
             "mcp" => naming.alphabet = Alphabet::Mcp,
-            _ => check.problem(&node.spot, "not an alphabet", "llm ([A-Za-z0-9_-], 64 characters) or mcp ([A-Za-z0-9_.-], 128)"),
+            _ => check.problem(
+                &node.spot,
+                "not an alphabet",
+                "llm ([A-Za-z0-9_-], 64 characters) or mcp ([A-Za-z0-9_.-], 128)",
+            ),
         }
     }
     if let Some(node) = fields.take("separator", check)
         && let Some(text) = check.text(node)
     {
-        if text.is_empty() || text.len() > SEPARATOR_CHARS_MAX || !text.chars().all(|c| admits(naming.alphabet, c)) {
+        if text.is_empty()
+            || text.len() > SEPARATOR_CHARS_MAX
+            || !text.chars().all(|c| admits(naming.alphabet, c))
+        {
             let message = format!("a separator has 1 to {SEPARATOR_CHARS_MAX} characters of the alphabet");
-            check.problem(&node.spot, message, "the alphabet `llm` has letters, digits, `_` and `-`; `mcp` also `.`");
+            check.problem(
+                &node.spot,
+                message,
+                "the alphabet `llm` has letters, digits, `_` and `-`; `mcp` also `.`",
+            );
         } else {
             text.clone_into(&mut naming.separator);
         }
     }
-    if let Some(items) = fields.take("pageItems", check).and_then(|node| check.whole(node, 1..=PAGE_ITEMS_MAX)) {
+    if let Some(items) =
+        fields.take("pageItems", check).and_then(|node| check.whole(node, 1..=PAGE_ITEMS_MAX))
+    {
         naming.page_items = items;
     }
     fields.finish(check);

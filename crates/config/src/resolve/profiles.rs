@@ -40,13 +40,11 @@ fn one(entry: &Entry, servers: &[Server], check: &mut Check<'_>) -> Option<Compi
         check.problem(&entry.key_spot, message, "it is the last part of the path /mcp/<name>");
     }
     let mut fields = Fields::open(&entry.value, "profile", check)?;
-    let members = match fields.take("servers", check) {
-        Some(node) => members(node, servers, check),
-        None => {
-            check.problem(&entry.key_spot, "this profile names no servers", "add `servers: [...]`");
-            Vec::new()
-        }
-    };
+    let listed = fields.take("servers", check);
+    if listed.is_none() {
+        check.problem(&entry.key_spot, "this profile names no servers", "add `servers: [...]`");
+    }
+    let members = listed.map(|node| members(node, servers, check)).unwrap_or_default();
     let mut tools = Patterns::default();
     let tools_node = fields.take("tools", check);
     if let Some(node) = tools_node {
@@ -96,13 +94,15 @@ pub(super) fn transparency(servers: &[Server], profiles: &[Compiled], check: &mu
     for server in servers.iter().filter(|server| server.enabled) {
         let Some(spot) = &server.transparent else { continue };
         if in_use > 1 {
-            let message = format!("a transparent server must be alone, but the default view has {in_use} servers");
+            let message =
+                format!("a transparent server must be alone, but the default view has {in_use} servers");
             check.problem(spot, message, "remove `transparent`, or run it behind a Trunkline of its own");
         }
         for profile in profiles {
             let view = &profile.text;
             if view.servers.len() > 1 && view.servers.contains(&server.name) {
-                let message = format!("a transparent server must be alone, but profile `{}` has others too", view.name);
+                let message =
+                    format!("a transparent server must be alone, but profile `{}` has others too", view.name);
                 check.problem(spot, message, "remove `transparent`, or the other servers from the profile");
             }
         }

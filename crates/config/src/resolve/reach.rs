@@ -37,7 +37,11 @@ pub(super) fn reach(
     let headers = endpoint::headers(fields, url.is_none(), world, check);
     let reach = match (program, url) {
         (Some(_), Some(url)) => {
-            check.problem(&url.spot, "both `command` and `url` are given", "a server is either started or reached; remove one");
+            check.problem(
+                &url.spot,
+                "both `command` and `url` are given",
+                "a server is either started or reached; remove one",
+            );
             None
         }
         (None, None) => {
@@ -53,10 +57,18 @@ pub(super) fn reach(
     if let Some((kind, node)) = kind {
         match kind {
             Kind::Stdio if program.is_none() && url.is_some() => {
-                check.problem(&node.spot, "this type needs `command`, but `url` is given", "use `type: http`");
+                check.problem(
+                    &node.spot,
+                    "this type needs `command`, but `url` is given",
+                    "use `type: http`",
+                );
             }
             Kind::Http if url.is_none() && program.is_some() => {
-                check.problem(&node.spot, "this type needs `url`, but `command` is given", "use `type: stdio`");
+                check.problem(
+                    &node.spot,
+                    "this type needs `url`, but `command` is given",
+                    "use `type: stdio`",
+                );
             }
             _ => {}
         }
@@ -70,7 +82,8 @@ fn kind_of(node: &Node, check: &mut Check<'_>) -> Kind {
         check.expected("text", node);
         return Kind::Unknown;
     };
-    let folded: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let folded: String =
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match folded.as_str() {
         "stdio" | "local" | "command" => Kind::Stdio,
         "http" | "https" | "streamablehttp" | "streamable" | "remote" => Kind::Http,
@@ -80,7 +93,11 @@ fn kind_of(node: &Node, check: &mut Check<'_>) -> Kind {
             Kind::Later
         }
         "ws" | "wss" | "websocket" => {
-            check.problem(&node.spot, "the WebSocket transport comes in a later release", "use `type: http` or `type: stdio`");
+            check.problem(
+                &node.spot,
+                "the WebSocket transport comes in a later release",
+                "use `type: http` or `type: stdio`",
+            );
             Kind::Later
         }
         _ => {

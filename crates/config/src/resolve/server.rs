@@ -41,11 +41,18 @@ pub(crate) struct Resolved {
 }
 
 /// Reads a map of servers by name, or a list of servers that each have a `name`.
-pub(super) fn all(node: &Node, naming: &Naming, world: &Surroundings<'_>, check: &mut Check<'_>) -> Vec<Server> {
+pub(super) fn all(
+    node: &Node,
+    naming: &Naming,
+    world: &Surroundings<'_>,
+    check: &mut Check<'_>,
+) -> Vec<Server> {
     let mut named: Vec<(String, Spot, &Node)> = Vec::new();
     match &node.value {
         Value::Map(entries) => {
-            named.extend(entries.iter().map(|entry| (entry.key.clone(), entry.key_spot.clone(), &entry.value)));
+            named.extend(
+                entries.iter().map(|entry| (entry.key.clone(), entry.key_spot.clone(), &entry.value)),
+            );
         }
         Value::List(items) => {
             for item in items {
@@ -127,7 +134,10 @@ fn era(node: Option<&Node>, check: &mut Check<'_>) -> EraChoice {
         Some("legacy") => EraChoice::Legacy,
         Some(other) => {
             let near = nearest(other, &["auto", "modern", "legacy"]);
-            let hint = near.map_or_else(|| "one of auto, modern, legacy".to_owned(), |near| format!("did you mean `{near}`?"));
+            let hint = near.map_or_else(
+                || "one of auto, modern, legacy".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
             check.problem(&node.spot, "not an era", hint);
             EraChoice::Auto
         }
@@ -140,7 +150,7 @@ pub(super) fn prefixes(servers: &[Server], check: &mut Check<'_>) {
     for server in servers.iter().filter(|server| server.enabled && server.transparent.is_none()) {
         let (prefix, spot) = &server.prefix;
         if let Some(first) = seen.get(prefix.as_str()) {
-            let message = format!("the prefix `{prefix}` is also that of `{}`", first.name);
+            let message = format!("this prefix is also that of `{}`", first.name);
             let path = child(&server.spot.path, "prefix");
             check.problem(&Spot { path, ..spot.clone() }, message, "give one of them a `prefix` of its own");
         } else {

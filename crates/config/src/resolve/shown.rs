@@ -129,7 +129,7 @@ pub(super) fn filtered(
                     if let Some(name) = &change.name
                         && names.insert(name.clone(), &entry.key).is_some()
                     {
-                        check.problem(&entry.value.spot, format!("the name `{name}` is given twice"), "");
+                        check.problem(&entry.value.spot, "this name is given to another one too", "");
                     }
                     all.insert(entry.key.clone(), change);
                 }
@@ -150,7 +150,11 @@ fn change(node: &Node, naming: &Naming, check: &mut Check<'_>) -> Option<Overrid
         let most = naming::length_max(naming.alphabet);
         if text.is_empty() || text.len() > most || !text.chars().all(|c| naming::admits(naming.alphabet, c)) {
             let message = format!("an exposed name has 1 to {most} characters of the alphabet");
-            check.problem(&node.spot, message, "`naming.alphabet` says which: llm is [A-Za-z0-9_-], mcp also `.`");
+            check.problem(
+                &node.spot,
+                message,
+                "`naming.alphabet` says which: llm is [A-Za-z0-9_-], mcp also `.`",
+            );
         }
         change.name = Some(text.to_owned());
     }

@@ -1,10 +1,10 @@
 //! The document as the schema tells it. Nothing is read into these structs; a test holds them to the resolver.
-#![expect(dead_code, reason = "only the derived schema is used")]
+#![expect(dead_code, clippy::zero_sized_map_values, reason = "only the derived schema is used")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::values::{Address, Count, Duration, Size, Switch, Text};
 
@@ -38,11 +38,18 @@ pub(super) struct Document {
 }
 
 /// Servers by name, or a list of servers that each have a `name`.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum Servers {
-    Map(BTreeMap<String, Server>),
-    List(Vec<Server>),
+struct Servers;
+
+impl JsonSchema for Servers {
+    fn schema_name() -> Cow<'static, str> {
+        "Servers".into()
+    }
+
+    // One schema for both shapes: editors complete keys better than in a choice of two.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let server = generator.subschema_for::<Server>();
+        json_schema!({ "type": ["object", "array"], "additionalProperties": server, "items": server })
+    }
 }
 
 /// The admin listener, or `off`.
@@ -54,7 +61,7 @@ enum Admin {
 }
 
 /// Not at all.
-#[derive(JsonSchema, Serialize)]
+#[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 enum Off {
     Off,
@@ -169,7 +176,7 @@ enum Inherited {
 }
 
 /// A protocol era.
-#[derive(JsonSchema, Serialize)]
+#[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 enum Era {
     Auto,
@@ -258,7 +265,7 @@ struct Naming {
 }
 
 /// Characters and length of names.
-#[derive(JsonSchema, Serialize)]
+#[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 enum Alphabet {
     Llm,
@@ -322,7 +329,7 @@ struct Log {
 }
 
 /// The shape of a log line.
-#[derive(JsonSchema, Serialize)]
+#[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 enum LogFormat {
     Auto,

@@ -20,11 +20,17 @@ pub fn schema() -> Value {
     if let Some(root) = schema.as_object_mut() {
         root.insert("$id".to_owned(), json!(ID));
         root.insert("title".to_owned(), json!("Trunkline configuration"));
-        root.insert("patternProperties".to_owned(), json!({ "^x-": { "description": "Yours: anchors, remarks." } }));
+        root.insert(
+            "patternProperties".to_owned(),
+            json!({ "^x-": { "description": "Yours: anchors, remarks." } }),
+        );
         extend(root, &keys::DOCUMENT_ALIASES, &keys::DOCUMENT_IGNORED);
     }
     if let Some(server) = schema.pointer_mut("/$defs/Server").and_then(Value::as_object_mut) {
-        server.insert("patternProperties".to_owned(), json!({ "^x-": { "description": "Yours: anchors, remarks." } }));
+        server.insert(
+            "patternProperties".to_owned(),
+            json!({ "^x-": { "description": "Yours: anchors, remarks." } }),
+        );
         extend(server, &keys::SERVER_ALIASES, &keys::SERVER_IGNORED);
     }
     schema
@@ -64,3 +70,6 @@ pub(crate) fn words() -> HashSet<String> {
     collect(&schema(), &mut words);
     words
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,9 @@ value!(Text, "Text, or a number or boolean taken as it is written.", {
     "type": ["string", "number", "boolean"]
 });
 
-value!(Count, "A whole number above zero.", { "type": "integer", "minimum": 1 });
+value!(Count, "A whole number above zero; text when a variable decides.", {
+    "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "\\$\\{" }]
+});
 
 value!(Switch, "On or off; text when a variable decides.", {
     "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": "\\$\\{" }]

@@ -246,8 +246,8 @@ impl Events {
     /// The next message; events that hold none are skipped.
     async fn next(&mut self) -> Result<Option<Scanned>, WireError> {
         loop {
-            while let Some(event) = self.decoder.next_event().map_err(|_| WireError::TooLarge(self.limit))? {
-                if event.data.is_empty() {
+            while let Some(event) = self.decoder.pull().map_err(|_| WireError::TooLarge(self.limit))? {
+                if !event.is_message() {
                     continue;
                 }
                 match scan(event.data.clone()) {

@@ -1,13 +1,13 @@
 //! What a child says on stderr: the last lines are kept, some are logged, all are drained.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
+use trunkline_observe::printable::write_printable;
 
 use super::limits::Limits;
 
@@ -112,27 +112,9 @@ impl Budget {
 /// Text that cannot move a cursor, forge a line or reorder what is around it.
 fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
-    for character in String::from_utf8_lossy(bytes).chars() {
-        match character {
-            '\t' => out.push(' '),
-            hidden if is_hidden(hidden) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(hidden));
-            }
-            shown => out.push(shown),
-        }
-    }
+    // Tabs are harmless, and stack traces are full of them. Writing to a string cannot fail.
+    let _ = write_printable(&mut out, &String::from_utf8_lossy(bytes).replace('\t', " "));
     out
-}
-
-/// Control characters, line and paragraph separators, and the marks that reverse the direction of text.
-fn is_hidden(character: char) -> bool {
-    let marks = '\u{200e}'..='\u{200f}';
-    let overrides = '\u{2028}'..='\u{202e}';
-    let isolates = '\u{2066}'..='\u{2069}';
-    character.is_control()
-        || marks.contains(&character)
-        || overrides.contains(&character)
-        || isolates.contains(&character)
 }
 
 #[cfg(test)]

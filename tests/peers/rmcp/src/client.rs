@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData, RoleClient,
     model::{
-        CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, Implementation,
-        ProgressNotificationParam, ProtocolVersion,
+        CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult,
+        Implementation, ProgressNotificationParam, ProtocolVersion,
     },
     service::{NotificationContext, RequestContext},
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
@@ -65,16 +65,21 @@ async fn run(options: &Options, report: &mut Value) -> Result<(), Failure> {
         "modern" => ClientLifecycleMode::Discover { preferred_versions: modern },
         _ => ClientLifecycleMode::Auto { preferred_versions: modern, legacy_version: None },
     };
-    let transport =
-        StreamableHttpClientTransport::from_config(StreamableHttpClientTransportConfig::with_uri(options.url.as_str()));
-    let peer = Peer::default();
+    let transport = StreamableHttpClientTransport::from_config(
+        StreamableHttpClientTransportConfig::with_uri(options.url.as_str()),
+    );
+    let peer = Peer {
+        initialize_with: (options.mode == "legacy").then_some(ProtocolVersion::V_2025_11_25),
+        ..Peer::default()
+    };
     let progress = peer.progress.clone();
     let client = peer.serve_with_lifecycle(transport, lifecycle).await?;
     report["connected"] = serde_json::to_value(client.peer_info().as_deref())?;
     report["tools"] = serde_json::to_value(client.list_all_tools().await?)?;
     if let Some((name, arguments)) = &options.call {
         let arguments = arguments.as_object().cloned().unwrap_or_default();
-        let called = client.call_tool(CallToolRequestParams::new(name.clone()).with_arguments(arguments)).await;
+        let called =
+            client.call_tool(CallToolRequestParams::new(name.clone()).with_arguments(arguments)).await;
         let seen = std::mem::take(&mut *progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         report["call"] = json!({ "name": name, "progress": seen, "result": called? });
     }
@@ -84,15 +89,21 @@ async fn run(options: &Options, report: &mut Value) -> Result<(), Failure> {
 
 #[derive(Default)]
 struct Peer {
+    /// Left alone, rmcp offers 2026-07-28 in `initialize` too, which no legacy client would.
+    initialize_with: Option<ProtocolVersion>,
     progress: Arc<Mutex<Vec<Value>>>,
 }
 
 impl ClientHandler for Peer {
     fn get_info(&self) -> ClientConfig {
-        ClientConfig::new(
+        let config = ClientConfig::new(
             ClientCapabilities::builder().enable_elicitation().build(),
             Implementation::new("trunkline-rmcp", "3.9.0"),
-        )
+        );
+        match self.initialize_with.clone() {
+            Some(version) => config.with_protocol_version(version),
+            None => config,
+        }
     }
 
     async fn create_elicitation(
@@ -100,8 +111,10 @@ impl ClientHandler for Peer {
         _: ElicitRequestParams,
         _: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
-        serde_json::from_value(json!({ "action": "accept", "content": { "name": "peer", "color": "peer", "ok": true } }))
-            .map_err(|error| ErrorData::internal_error(error.to_string(), None))
+        serde_json::from_value(
+            json!({ "action": "accept", "content": { "name": "peer", "color": "peer", "ok": true } }),
+        )
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))
     }
 
     async fn on_progress(&self, update: ProgressNotificationParam, _: NotificationContext<RoleClient>) {

@@ -82,7 +82,11 @@ impl ServerHandler for Peer {
             .with_instructions("Test server on rmcp: echo, add and slow.")
     }
 
-    async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: Context) -> Result<ListToolsResult, ErrorData> {
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListToolsResult, ErrorData> {
         read(json!({ "tools": [
             {
                 "name": "echo",
@@ -110,7 +114,11 @@ impl ServerHandler for Peer {
         ] }))
     }
 
-    async fn call_tool(&self, call: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        call: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
         let arguments = Value::Object(call.arguments.unwrap_or_default());
         let result = match call.name.as_ref() {
             "echo" => json!({ "content": [text(&arguments.to_string())], "structuredContent": arguments }),
@@ -121,7 +129,11 @@ impl ServerHandler for Peer {
         read::<CallToolResult>(result).map(Into::into)
     }
 
-    async fn list_prompts(&self, _: Option<PaginatedRequestParams>, _: Context) -> Result<ListPromptsResult, ErrorData> {
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListPromptsResult, ErrorData> {
         read(json!({ "prompts": [{
             "name": "greet",
             "description": "Greets somebody",
@@ -129,7 +141,11 @@ impl ServerHandler for Peer {
         }] }))
     }
 
-    async fn get_prompt(&self, get: GetPromptRequestParams, _: Context) -> Result<GetPromptResponse, ErrorData> {
+    async fn get_prompt(
+        &self,
+        get: GetPromptRequestParams,
+        _: Context,
+    ) -> Result<GetPromptResponse, ErrorData> {
         let name = get.arguments.as_ref().and_then(|given| given.get("name")?.as_str());
         match (get.name.as_str(), name) {
             ("greet", Some(name)) => read::<GetPromptResult>(json!({
@@ -141,7 +157,11 @@ impl ServerHandler for Peer {
         }
     }
 
-    async fn list_resources(&self, _: Option<PaginatedRequestParams>, _: Context) -> Result<ListResourcesResult, ErrorData> {
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: Context,
+    ) -> Result<ListResourcesResult, ErrorData> {
         read(json!({ "resources": [{
             "uri": "rmcp://about", "name": "about", "description": "What this server is", "mimeType": "text/plain"
         }] }))
@@ -157,11 +177,20 @@ impl ServerHandler for Peer {
         }] }))
     }
 
-    async fn read_resource(&self, wanted: ReadResourceRequestParams, _: Context) -> Result<ReadResourceResponse, ErrorData> {
+    async fn read_resource(
+        &self,
+        wanted: ReadResourceRequestParams,
+        _: Context,
+    ) -> Result<ReadResourceResponse, ErrorData> {
         let words = match wanted.uri.strip_prefix("rmcp://") {
             Some("about") => "A test server on rmcp 3.9.0.".to_owned(),
             Some(path) if path.starts_with("items/") => format!("Item {}", &path["items/".len()..]),
-            _ => return Err(ErrorData::resource_not_found("Resource not found", Some(json!({ "uri": wanted.uri })))),
+            _ => {
+                return Err(ErrorData::resource_not_found(
+                    "Resource not found",
+                    Some(json!({ "uri": wanted.uri })),
+                ));
+            }
         };
         read::<ReadResourceResult>(json!({
             "contents": [{ "uri": wanted.uri, "mimeType": "text/plain", "text": words }]

@@ -1,0 +1,276 @@
+//! Building a catalog: filter, name, route, render.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use trunkline_model::{Era, ListKind};
+use trunkline_observe::metrics::Metrics;
+use trunkline_protocol::hello::own_info;
+use trunkline_protocol::json::escape_into;
+use trunkline_protocol::list::{self, Item, Respelling};
+use trunkline_protocol::mirror::{self, Mirrored};
+use trunkline_protocol::{bridge, capabilities};
+use trunkline_transport::front::host::Introduced;
+use trunkline_upstream::{Offer, Phase, Status};
+
+use super::{Catalog, Cursors, Names, Route, Uris, names};
+use crate::options::{Filter, Naming, Override, ServerRules};
+use crate::status;
+
+/// Time that lists may be kept when a part is missing or unsure, in milliseconds.
+const UNSURE_TTL_MS: u64 = 5_000;
+/// Time that lists of a legacy server may be kept while it tells us of changes, in milliseconds.
+const LEGACY_TTL_MS: u64 = 60_000;
+/// Longest instructions taken from one server, and all together, in bytes.
+const INSTRUCTIONS_PART_MAX: usize = 2 * 1024;
+const INSTRUCTIONS_MAX: usize = 8 * 1024;
+
+/// One upstream as the catalog sees it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its number.
+    pub number: usize,
+    /// What the operator decided about it.
+    pub rules: ServerRules,
+    /// Its state.
+    pub status: Status,
+    /// What it offers, if it has been read.
+    pub offer: Option<Arc<Offer>>,
+}
+
+/// Everything a catalog is made of.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// The number of the new catalog.
+    pub version: u64,
+    /// How names are built.
+    pub naming: &'a Naming,
+    /// The upstreams of the view, in order.
+    pub sources: &'a [Source],
+    /// A further filter on exposed tool names.
+    pub tools: &'a Filter,
+    /// Replaces the generated instructions.
+    pub instructions: Option<&'a Arc<str>>,
+    /// Seals page cursors.
+    pub cursors: &'a Cursors,
+    /// Hands out the counters of tools.
+    pub metrics: &'a Metrics,
+}
+
+/// An item to be shown: its bytes for each era, legacy first.
+struct Shown {
+    legacy: Bytes,
+    modern: Bytes,
+}
+
+/// Makes the catalog.
+pub fn build(input: &Input<'_>) -> Catalog {
+    let transparent = matches!(input.sources, [only] if only.rules.transparent);
+    let servers: Vec<(usize, Arc<str>)> =
+        input.sources.iter().map(|s| (s.number, Arc::clone(&s.rules.server))).collect();
+    let uris = uris(input, &servers);
+    let mut shown: [Vec<Shown>; 4] = std::array::from_fn(|_| Vec::new());
+    let tools = named(input, ListKind::Tools, transparent, &mut shown[ListKind::Tools as usize]);
+    let prompts = named(input, ListKind::Prompts, transparent, &mut shown[ListKind::Prompts as usize]);
+    for kind in [ListKind::Resources, ListKind::Templates] {
+        addressed(input, kind, transparent, &uris, &mut shown[kind as usize]);
+    }
+    if !transparent {
+        let item = Bytes::from(status::listed());
+        shown[ListKind::Resources as usize].push(Shown { legacy: item.clone(), modern: item });
+    }
+    let meta = status::note(input.sources);
+    let hints = hints(input.sources);
+    let pages = [Era::Legacy, Era::Modern].map(|era| {
+        ListKind::ALL.map(|kind| pages(input, kind, era, &shown[kind as usize], meta.as_deref(), hints))
+    });
+    Catalog {
+        version: input.version,
+        tools,
+        prompts,
+        uris,
+        introduced: introduce(input, transparent),
+        transparent,
+        servers,
+        shown: shown.map(|items| items.into_iter().map(|item| item.legacy).collect()),
+        pages,
+    }
+}
+
+fn uris(input: &Input<'_>, servers: &[(usize, Arc<str>)]) -> Uris {
+    let mut uris = Uris::new(servers.to_vec());
+    for (source, offer) in offers(input.sources) {
+        let admitted = |item: &&Item| source.rules.resources.admits(&item.key);
+        offer.list(ListKind::Resources).iter().filter(admitted).for_each(|i| uris.add_resource(&i.key, source.number));
+        offer.list(ListKind::Templates).iter().filter(admitted).for_each(|i| uris.add_template(&i.key, source.number));
+    }
+    uris.seal();
+    uris
+}
+
+fn offers(sources: &[Source]) -> impl Iterator<Item = (&Source, &Arc<Offer>)> {
+    sources.iter().filter_map(|source| source.offer.as_ref().map(|offer| (source, offer)))
+}
+
+/// Tools or prompts: filters, names, routes.
+fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<Shown>) -> Names {
+    let mut table = Names::default();
+    let mut taken = names::Taken::default();
+    let what_filter = if kind == ListKind::Tools { Some(input.tools) } else { None };
+    for (source, offer) in offers(input.sources) {
+        let rules = &source.rules;
+        let (filter, overrides): (&Filter, &BTreeMap<String, Override>) = match kind {
+            ListKind::Tools => (&rules.tools, &rules.tool_overrides),
+            _ => (&rules.prompts, &rules.prompt_overrides),
+        };
+        let prefix = rules.prefix.as_deref().unwrap_or(&rules.server);
+        for item in offer.list(kind).iter().filter(|item| filter.admits(&item.key)) {
+            let change = overrides.get(&*item.key);
+            let wanted = match change.and_then(|o| o.name.clone()) {
+                Some(name) => name,
+                None if transparent => item.key.to_string(),
+                None => names::expose(input.naming, prefix, &rules.server, &item.key),
+            };
+            if !what_filter.is_none_or(|f| f.admits(&wanted)) {
+                continue;
+            }
+            let Ok(mirrored) = mirrored(kind, item) else {
+                tracing::warn!(server = &*rules.server, tool = &*item.key, "left out a tool whose x-mcp-header annotation is not valid");
+                continue;
+            };
+            let Some(name) = taken.claim(input.naming, &wanted, &rules.server, &item.key) else { continue };
+            let respelled = item.respell(Respelling {
+                key: Some(&name),
+                title: change.and_then(|o| o.title.as_deref()),
+                description: change.and_then(|o| o.description.as_deref()),
+                origin: (!transparent).then_some((&*rules.server, &*item.key)),
+            });
+            let meter = (kind == ListKind::Tools).then(|| input.metrics.tool(&rules.server, &name));
+            let original = (*name != *item.key).then(|| item.key.clone());
+            table.insert(name, &item.key, Route { server: source.number, original, mirrored, meter });
+            shown.push(for_both(respelled, offer.introduction.era()));
+        }
+    }
+    table
+}
+
+fn mirrored(kind: ListKind, item: &Item) -> Result<Arc<[Mirrored]>, mirror::BadAnnotation> {
+    match item.input_schema().filter(|_| kind == ListKind::Tools) {
+        Some(schema) => mirror::read(schema).map(Arc::from),
+        None => Ok(Arc::from([])),
+    }
+}
+
+/// Resources or templates: filters and spelling.
+fn addressed(input: &Input<'_>, kind: ListKind, transparent: bool, uris: &Uris, shown: &mut Vec<Shown>) {
+    for (source, offer) in offers(input.sources) {
+        for item in offer.list(kind).iter().filter(|item| source.rules.resources.admits(&item.key)) {
+            let uri = uris.expose(source.number, &item.key);
+            let origin = (!transparent).then_some((&*source.rules.server, &*item.key));
+            let respelled = item.respell(Respelling { key: Some(&uri), origin, ..Respelling::default() });
+            shown.push(for_both(respelled, offer.introduction.era()));
+        }
+    }
+}
+
+/// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced.
+fn for_both(item: Bytes, era: Era) -> Shown {
+    let carries = era == Era::Legacy && memchr::memmem::find(&item, b"\"execution\"").is_some();
+    let modern = carries.then(|| bridge::without(&item, |key, _| key == "execution")).flatten();
+    Shown { modern: modern.map_or_else(|| item.clone(), Bytes::from), legacy: item }
+}
+
+fn pages(
+    input: &Input<'_>,
+    kind: ListKind,
+    era: Era,
+    items: &[Shown],
+    meta: Option<&[u8]>,
+    hints: (u64, bool),
+) -> Vec<Bytes> {
+    let size = input.naming.page_items.max(1);
+    let count = items.len().div_ceil(size).max(1);
+    let page = |number: usize| {
+        let part = items.iter().skip(number * size).take(size);
+        let part = part.map(|item| if era == Era::Modern { &item.modern } else { &item.legacy });
+        let next = (number + 1 < count).then(|| input.cursors.seal(kind, input.version, number + 1));
+        list::render(kind, part, next.as_deref(), meta, (era == Era::Modern).then_some(hints))
+    };
+    (0..count).map(page).collect()
+}
+
+/// The least of what the parts allow.
+fn hints(sources: &[Source]) -> (u64, bool) {
+    let mut ttl = u64::MAX;
+    let mut public = true;
+    for source in sources {
+        let well = matches!(source.status.phase, Phase::Ready | Phase::Idle);
+        let part = match (&source.offer, well) {
+            (Some(offer), true) => match (offer.introduction.era(), offer.ttl_ms) {
+                (_, Some(ms)) => ms,
+                (Era::Legacy, None) if offer.pushes => LEGACY_TTL_MS,
+                _ => 0,
+            },
+            _ => UNSURE_TTL_MS,
+        };
+        ttl = ttl.min(part);
+        public &= source.offer.as_ref().is_some_and(|offer| offer.public);
+    }
+    (if ttl == u64::MAX { UNSURE_TTL_MS } else { ttl }, public && !sources.is_empty())
+}
+
+fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
+    let only = if transparent { input.sources.first().and_then(|s| s.offer.as_ref()) } else { None };
+    let (legacy, modern) = match only {
+        Some(offer) => capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era()),
+        None => capabilities::own(),
+    };
+    let server_info = match only.and_then(|offer| offer.introduction.server_info.clone()) {
+        Some(info) => info,
+        None => Bytes::from(own_info(env!("CARGO_PKG_VERSION"))),
+    };
+    let instructions = match (input.instructions, only) {
+        (Some(own), _) => Some(Arc::clone(own)),
+        (None, Some(offer)) => offer.introduction.instructions.as_deref().map(Arc::from),
+        (None, None) => gathered(input),
+    };
+    let complete = input.sources.iter().all(|s| s.offer.is_some());
+    let ttl_ms = if complete { LEGACY_TTL_MS } else { UNSURE_TTL_MS };
+    Introduced { legacy_capabilities: legacy, modern_capabilities: modern, server_info, instructions, ttl_ms }
+}
+
+/// The servers' instructions, one section each, within bounds.
+fn gathered(input: &Input<'_>) -> Option<Arc<str>> {
+    let mut text = String::new();
+    for (source, offer) in offers(input.sources) {
+        let Some(said) = offer.introduction.instructions.as_deref().filter(|s| !s.trim().is_empty()) else { continue };
+        let prefix = source.rules.prefix.as_deref().unwrap_or(&source.rules.server);
+        let section = format!(
+            "## {} (tools prefixed {prefix}{})\n{}\n\n",
+            source.rules.server,
+            input.naming.separator,
+            cut(said.trim(), INSTRUCTIONS_PART_MAX)
+        );
+        if text.len() + section.len() <= INSTRUCTIONS_MAX {
+            text.push_str(&section);
+        }
+    }
+    (!text.is_empty()).then(|| Arc::from(text.trim_end()))
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// A JSON string literal.
+pub(crate) fn quoted(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    escape_into(&mut out, text);
+    out
+}
+

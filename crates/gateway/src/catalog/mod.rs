@@ -1,0 +1,121 @@
+//! The merged catalog of one view: what is shown, under which names, and where each name leads. Immutable; a change
+//! behind it makes a new one.
+
+mod build;
+mod cursor;
+pub mod names;
+mod template;
+mod uris;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use trunkline_model::{Era, Fault, Kind, ListKind, Text};
+use trunkline_transport::front::host::Introduced;
+
+pub use build::{Input, Source, build};
+pub use cursor::Cursors;
+pub use uris::Uris;
+
+/// The merged catalog of one view.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Counts catalogs of this view.
+    pub version: u64,
+    /// Where each tool name leads.
+    pub tools: Names,
+    /// Where each prompt name leads.
+    pub prompts: Names,
+    /// Where URIs lead.
+    pub uris: Uris,
+    /// The introduction.
+    pub introduced: Introduced,
+    /// Whether one server is passed through unchanged.
+    pub transparent: bool,
+    /// The servers of the view by number, in configuration order.
+    pub servers: Vec<(usize, Arc<str>)>,
+    /// Exposed items per list, for finding out what changed.
+    pub(crate) shown: [Vec<Bytes>; 4],
+    /// Finished list results per era and list.
+    pages: [[Vec<Bytes>; 4]; 2],
+}
+
+/// Where an exposed name leads.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The upstream's number.
+    pub server: usize,
+    /// Its own name for the thing, where it differs from the exposed one.
+    pub original: Option<Text>,
+    /// Arguments that are mirrored in headers towards HTTP servers (`x-mcp-header`).
+    pub mirrored: Arc<[trunkline_protocol::mirror::Mirrored]>,
+    /// Counts this tool's calls.
+    pub meter: Option<trunkline_observe::metrics::ToolHandle>,
+}
+
+/// A table of exposed names, with the original ones as a second way in.
+#[derive(Debug, Default)]
+pub struct Names {
+    exposed: HashMap<Arc<str>, Route, foldhash::fast::RandomState>,
+    originals: HashMap<Text, Vec<Arc<str>>, foldhash::fast::RandomState>,
+}
+
+impl Names {
+    fn insert(&mut self, exposed: Arc<str>, original: &Text, route: Route) {
+        self.originals.entry(original.clone()).or_default().push(Arc::clone(&exposed));
+        self.exposed.insert(exposed, route);
+    }
+
+    /// Where `name` leads: an exposed name, or an original one that only one visible server has (instructions and
+    /// apps use those).
+    ///
+    /// # Errors
+    /// Names that several servers share are answered with the exposed ones.
+    pub fn find(&self, what: &str, name: &str) -> Result<Route, Fault> {
+        if let Some(route) = self.exposed.get(name) {
+            return Ok(route.clone());
+        }
+        match self.originals.get(name).map(Vec::as_slice) {
+            Some([only]) => {
+                let mut route = self.exposed.get(only).cloned().ok_or_else(|| Fault::internal("dangling name"))?;
+                // The caller's spelling is the original one already, but the exposed may differ from both.
+                route.original = Some(Text::from(name));
+                Ok(route)
+            }
+            Some(several) => Err(Fault::unknown_name(what, name, several.to_vec())),
+            None => Err(Fault::unknown_name(what, name, Vec::new())),
+        }
+    }
+
+    /// The exposed names, in no order.
+    pub fn len(&self) -> usize {
+        self.exposed.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.exposed.is_empty()
+    }
+}
+
+impl Catalog {
+    /// A finished page of a list.
+    ///
+    /// # Errors
+    /// [`Kind::BadCursor`] for cursors that we did not give out or that are too old.
+    pub fn page(&self, kind: ListKind, era: Era, cursor: Option<&Text>, cursors: &Cursors) -> Result<Bytes, Fault> {
+        let pages = &self.pages[era as usize][kind as usize];
+        let number = match cursor {
+            None => 0,
+            Some(text) => cursors.open(text, kind, self.version).ok_or_else(bad_cursor)?,
+        };
+        pages.get(number).cloned().ok_or_else(bad_cursor)
+    }
+}
+
+fn bad_cursor() -> Fault {
+    Fault::client(Kind::BadCursor, "the page cursor is unknown or too old; start again without one")
+}

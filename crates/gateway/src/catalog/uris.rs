@@ -1,0 +1,151 @@
+//! Which upstream a URI belongs to, and how a URI of an upstream is spelled for clients.
+//!
+//! A URI is shown as it is when the static rules lead it back to the server that it came from; otherwise it is spelled
+//! `mcp+<server>:<original>`. The rules are a pure function of the catalog.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use trunkline_model::Text;
+
+use super::template::Template;
+
+/// Where URIs lead in one view. Upstreams are numbered as in the view's catalog.
+#[derive(Debug, Default)]
+pub struct Uris {
+    servers: Vec<(usize, Arc<str>)>,
+    exact: HashMap<Text, usize>,
+    templates: Vec<(Template, usize)>,
+    template_texts: HashMap<Text, usize>,
+    schemes: HashMap<String, Option<usize>>,
+}
+
+impl Uris {
+    /// Rules for these servers (number and name), in order of precedence.
+    pub fn new(servers: Vec<(usize, Arc<str>)>) -> Self {
+        Self { servers, ..Self::default() }
+    }
+
+    /// A listed resource. The first server that lists a URI owns it.
+    pub fn add_resource(&mut self, uri: &Text, server: usize) {
+        self.exact.entry(uri.clone()).or_insert(server);
+        self.add_scheme(uri, server);
+    }
+
+    /// A listed template. The first server that lists it owns it.
+    pub fn add_template(&mut self, text: &Text, server: usize) {
+        if self.template_texts.contains_key(text) {
+            return;
+        }
+        self.template_texts.insert(text.clone(), server);
+        self.templates.push((Template::new(text), server));
+        self.add_scheme(text, server);
+    }
+
+    fn add_scheme(&mut self, uri: &str, server: usize) {
+        if let Some(scheme) = scheme(uri) {
+            let owner = self.schemes.entry(scheme).or_insert(Some(server));
+            if *owner != Some(server) {
+                *owner = None;
+            }
+        }
+    }
+
+    /// Call when everything is added: puts the more specific templates first.
+    pub fn seal(&mut self) {
+        // The sort keeps the order of equals, which is configuration order.
+        self.templates.sort_by_key(|(template, _)| std::cmp::Reverse(template.specificity()));
+    }
+
+    /// The upstream that a client's URI leads to, and the upstream's own spelling of it.
+    pub fn route<'a>(&self, uri: &'a str) -> Option<(usize, &'a str)> {
+        if let Some((name, original)) = uri.strip_prefix("mcp+").and_then(|rest| rest.split_once(':')) {
+            let (server, _) = self.servers.iter().find(|(_, known)| **known == *name)?;
+            return Some((*server, original));
+        }
+        if let Some(server) = self.exact.get(uri) {
+            return Some((*server, uri));
+        }
+        if let Some(server) = self.template_texts.get(uri) {
+            return Some((*server, uri));
+        }
+        if let Some((_, server)) = self.templates.iter().find(|(template, _)| template.matches(uri)) {
+            return Some((*server, uri));
+        }
+        if let Some(Some(server)) = scheme(uri).and_then(|s| self.schemes.get(&s)) {
+            return Some((*server, uri));
+        }
+        // With one server there is nobody else who could mean it.
+        match self.servers.as_slice() {
+            [(only, _)] => Some((*only, uri)),
+            _ => None,
+        }
+    }
+
+    /// How `uri` of `server` is spelled for clients.
+    pub fn expose<'a>(&self, server: usize, uri: &'a str) -> Cow<'a, str> {
+        if self.route(uri).is_some_and(|(owner, original)| owner == server && original == uri) {
+            return Cow::Borrowed(uri);
+        }
+        let name = self.servers.iter().find(|(number, _)| *number == server).map_or("", |(_, name)| name);
+        Cow::Owned(format!("mcp+{name}:{uri}"))
+    }
+
+    /// Whether URIs in results must be looked at: with one server every URI leads back to it.
+    pub fn ambiguous(&self) -> bool {
+        self.servers.len() > 1
+    }
+}
+
+fn scheme(uri: &str) -> Option<String> {
+    let (scheme, _) = uri.split_once(':')?;
+    let legal = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    legal.then(|| scheme.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uris() -> Uris {
+        let mut uris = Uris::new(vec![(0, Arc::from("one")), (1, Arc::from("two"))]);
+        uris.add_resource(&Text::from("memo://a"), 0);
+        uris.add_resource(&Text::from("memo://a"), 1);
+        uris.add_resource(&Text::from("memo://b"), 1);
+        uris.add_template(&Text::from("db://{t}/row/{id}"), 1);
+        uris.add_template(&Text::from("db://{+rest}"), 0);
+        uris.add_resource(&Text::from("git://x"), 1);
+        uris.seal();
+        uris
+    }
+
+    #[test]
+    fn uris_lead_to_their_owner() {
+        let uris = uris();
+        for (uri, expected) in [
+            ("memo://a", Some((0, "memo://a"))),
+            ("memo://b", Some((1, "memo://b"))),
+            ("mcp+two:memo://a", Some((1, "memo://a"))),
+            ("db://users/row/1", Some((1, "db://users/row/1"))),
+            ("db://users", Some((0, "db://users"))),
+            ("git://anything", Some((1, "git://anything"))),
+            ("memo://unlisted", None),
+            ("mcp+nobody:x", None),
+        ] {
+            assert_eq!(uris.route(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_leads_back() {
+        let uris = uris();
+        for server in [0, 1] {
+            for uri in ["memo://a", "memo://b", "memo://unlisted", "git://y", "db://users/row/1", "zip://q"] {
+                let shown = uris.expose(server, uri).into_owned();
+                assert_eq!(uris.route(&shown), Some((server, uri)), "{server} {uri} as {shown}");
+            }
+        }
+    }
+}

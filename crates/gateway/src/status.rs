@@ -1,0 +1,118 @@
+//! Which upstream is not well, why and since when: in the `_meta` of lists and as the resource `trunkline://status`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use trunkline_model::{Era, ListKind};
+use trunkline_upstream::Phase;
+
+use crate::catalog::Source;
+
+/// The resource that tells how the upstreams are.
+pub const URI: &str = "trunkline://status";
+
+/// The list entry of the status resource.
+pub(crate) fn listed() -> &'static [u8] {
+    b"{\"uri\":\"trunkline://status\",\"name\":\"trunkline-status\",\"title\":\"Trunkline status\",\"description\":\"Which servers stand behind this endpoint, and how each of them is.\",\"mimeType\":\"application/json\"}"
+}
+
+/// The `_meta` of lists while a server is not well; `None` when all are.
+pub(crate) fn note(sources: &[Source]) -> Option<Vec<u8>> {
+    let unwell: Vec<&Source> =
+        sources.iter().filter(|s| !matches!(s.status.phase, Phase::Ready | Phase::Idle)).collect();
+    if unwell.is_empty() {
+        return None;
+    }
+    let entries = unwell.into_iter().map(|source| (source.rules.server.to_string(), brief(source))).collect();
+    let upstreams = serde_json::Value::Object(entries);
+    let meta = serde_json::json!({ "io.trunkline/upstreams": upstreams });
+    Some(meta.to_string().into_bytes())
+}
+
+fn brief(source: &Source) -> serde_json::Value {
+    let status = &source.status;
+    let mut entry = serde_json::json!({
+        "state": status.phase.as_str(),
+        "since": rfc3339(status.since),
+    });
+    if let Some(reason) = status.phase.reason() {
+        entry["reason"] = reason.into();
+    }
+    if let Phase::Down { retry_in, .. } = &status.phase {
+        entry["retryInMs"] = (retry_in.as_millis() as u64).into();
+    }
+    entry
+}
+
+/// The result of reading the status resource.
+pub(crate) fn read(sources: &[Source], era: Era) -> Bytes {
+    let servers: serde_json::Map<String, serde_json::Value> =
+        sources.iter().map(|source| (source.rules.server.to_string(), full(source))).collect();
+    let ready = sources.iter().filter(|s| matches!(s.status.phase, Phase::Ready | Phase::Idle)).count();
+    let text = serde_json::json!({
+        "gateway": { "name": "trunkline", "version": env!("CARGO_PKG_VERSION") },
+        "serversReady": ready,
+        "servers": servers,
+    });
+    let text = serde_json::to_string_pretty(&text).unwrap_or_default();
+    let mut result = serde_json::json!({
+        "contents": [{ "uri": URI, "mimeType": "application/json", "text": text }],
+    });
+    if era == Era::Modern {
+        result["resultType"] = "complete".into();
+        result["ttlMs"] = 0.into();
+        result["cacheScope"] = "private".into();
+    }
+    Bytes::from(result.to_string())
+}
+
+fn full(source: &Source) -> serde_json::Value {
+    let mut entry = brief(source);
+    let status = &source.status;
+    entry["era"] = status.era.map(Era::as_str).into();
+    entry["starts"] = status.starts.into();
+    entry["handshakeMs"] = status.handshake.map(|h| h.as_millis() as u64).into();
+    if let Some(offer) = &source.offer {
+        let (name, version) = offer.introduction.name_and_version();
+        entry["revision"] = offer.introduction.revision.as_str().into();
+        entry["server"] = serde_json::json!({ "name": name, "version": version });
+        for kind in ListKind::ALL {
+            entry[kind.key()] = offer.list(kind).len().into();
+        }
+    }
+    entry
+}
+
+/// A time as RFC 3339 in UTC, to the second.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    let secs = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (days, rest) = (secs / 86_400, secs % 86_400);
+    // Days to date (Hinnant, "chrono-compatible low-level date algorithms", civil_from_days).
+    let z = days as i64 + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        assert_eq!(rfc3339(UNIX_EPOCH), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(1_709_210_096)), "2024-02-29T12:34:56Z");
+    }
+
+    #[test]
+    fn the_listed_entry_is_valid_json() {
+        serde_json::from_slice::<serde_json::Value>(listed()).unwrap();
+    }
+}

@@ -1,0 +1,71 @@
+//! The condition of an upstream.
+
+use std::time::Duration;
+
+use crate::metrics::UpstreamHandle;
+
+/// Whether an upstream can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Being started or connected.
+    Starting,
+    /// Ready for calls.
+    Ready,
+    /// Stopped for lack of calls; the next one starts it.
+    Idle,
+    /// Not to be used until it recovers.
+    Down,
+}
+
+impl Condition {
+    /// The word in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Idle => "idle",
+            Self::Down => "down",
+        }
+    }
+
+    /// Whether a call has a chance: an idle upstream is as good as a ready one.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Ready | Self::Idle)
+    }
+}
+
+/// An upstream has entered a state.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamState<'a> {
+    /// The operator's name for it.
+    pub name: &'a str,
+    /// The state entered.
+    pub state: Condition,
+    /// Why, if there is more to say.
+    pub reason: Option<&'a str>,
+    /// How long it was in the state before.
+    pub since: Duration,
+}
+
+impl UpstreamState<'_> {
+    /// Sets the gauge and logs the change: a failure at warn, readiness at info, the rest at debug.
+    pub fn emit(&self, series: &UpstreamHandle) {
+        series.set_up(self.state.is_up());
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    upstream = self.name,
+                    state = self.state.as_str(),
+                    reason = self.reason,
+                    since_ms = u64::try_from(self.since.as_millis()).unwrap_or(u64::MAX),
+                    "upstream state"
+                )
+            };
+        }
+        match self.state {
+            Condition::Down => log!(warn),
+            Condition::Ready => log!(info),
+            Condition::Starting | Condition::Idle => log!(debug),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What is known about each upstream.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
+/// The protocol era spoken on one side of the gateway, as a label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Era {
+    /// Not found out yet.
+    #[default]
+    Unknown,
+    /// `initialize` and sessions.
+    Legacy,
+    /// Per-request metadata.
+    Modern,
+}
+
+impl Era {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
+
+    fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Legacy,
+            2 => Self::Modern,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Cells {
+    up: AtomicBool,
+    era: AtomicU8,
+    children: AtomicI64,
+    child_starts: AtomicU64,
+    child_restarts: AtomicU64,
+}
+
+/// The series of one upstream. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct UpstreamHandle(Arc<Cells>);
+
+impl UpstreamHandle {
+    /// Whether the upstream can be used.
+    pub fn set_up(&self, up: bool) {
+        self.0.up.store(up, Ordering::Relaxed);
+    }
+
+    /// The era it speaks. There is one series per upstream: the era it had is not shown any more.
+    pub fn set_era(&self, era: Era) {
+        self.0.era.store(era as u8, Ordering::Relaxed);
+    }
+
+    /// Counts a child process that was started, and again after another, if `again`. It runs until the value returned
+    /// is dropped.
+    pub fn child_started(&self, again: bool) -> RunningChild {
+        self.0.children.fetch_add(1, Ordering::Relaxed);
+        self.0.child_starts.fetch_add(1, Ordering::Relaxed);
+        self.0.child_restarts.fetch_add(u64::from(again), Ordering::Relaxed);
+        RunningChild(Arc::clone(&self.0))
+    }
+}
+
+/// A child process that is counted as running.
+#[derive(Debug)]
+#[must_use = "the child counts as running only as long as this is held"]
+pub struct RunningChild(Arc<Cells>);
+
+impl Drop for RunningChild {
+    fn drop(&mut self) {
+        self.0.children.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The series of all upstreams.
+#[derive(Debug, Default)]
+pub(super) struct Upstreams(Mutex<BTreeMap<Arc<str>, UpstreamHandle>>);
+
+impl Upstreams {
+    pub(super) fn handle(&self, name: &str) -> UpstreamHandle {
+        let mut upstreams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        upstreams.entry(Arc::from(name)).or_insert_with(|| UpstreamHandle(Arc::default())).clone()
+    }
+
+    /// Those somebody holds; an upstream that left the configuration leaves the metrics.
+    fn held(&self) -> BTreeMap<Arc<str>, UpstreamHandle> {
+        let mut upstreams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        upstreams.retain(|_, handle| Arc::strong_count(&handle.0) > 1);
+        upstreams.clone()
+    }
+}
+
+impl Collector for Upstreams {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let upstreams = self.held();
+        let help = "Whether the upstream can be used, by the era it speaks.";
+        let mut up = encoder.encode_descriptor("trunkline_upstream_up", help, None, MetricType::Gauge)?;
+        for (name, UpstreamHandle(cells)) in &upstreams {
+            let era = Era::from_number(cells.era.load(Ordering::Relaxed));
+            let labels = [("upstream", &**name), ("era", era.as_str())];
+            up.encode_family(&labels)?.encode_gauge(&i64::from(cells.up.load(Ordering::Relaxed)))?;
+        }
+        let help = "Child processes that run.";
+        let mut children = encoder.encode_descriptor("trunkline_children", help, None, MetricType::Gauge)?;
+        for (name, UpstreamHandle(cells)) in &upstreams {
+            let running = cells.children.load(Ordering::Relaxed);
+            children.encode_family(&[("upstream", &**name)])?.encode_gauge(&running)?;
+        }
+        type Count = fn(&Cells) -> &AtomicU64;
+        let counters: [(&str, &str, Count); 2] = [
+            ("trunkline_child_starts", "Child processes started.", |cells| &cells.child_starts),
+            ("trunkline_child_restarts", "Child processes started in place of one that ended.", |cells| {
+                &cells.child_restarts
+            }),
+        ];
+        for (metric, help, count) in counters {
+            let mut counter = encoder.encode_descriptor(metric, help, None, MetricType::Counter)?;
+            for (name, UpstreamHandle(cells)) in &upstreams {
+                let labels = [("upstream", &**name)];
+                let value = count(cells).load(Ordering::Relaxed);
+                counter.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+            }
+        }
+        Ok(())
+    }
+}

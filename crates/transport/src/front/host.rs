@@ -1,0 +1,79 @@
+//! What the fronts need from whatever stands behind them.
+//!
+//! The fronts know sockets, sessions and streams; they know nothing of catalogs and upstreams. This trait is the seam.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, watch};
+use trunkline_model::{Call, Change, Fault, Outcome, Text};
+
+/// A future at the seam.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The name of a view; `None` is the default one.
+pub type ViewName = Option<Arc<str>>;
+
+/// What stands behind the fronts.
+pub trait Host: Send + Sync + 'static {
+    /// Whether there is a view of that name.
+    fn has_view(&self, view: &ViewName) -> bool;
+
+    /// Runs one call to its outcome. Dropping the future gives the call up.
+    fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Outcome>;
+
+    /// What the gateway says of itself in this view; waits, within bounds, for a first look at the upstreams.
+    fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced>;
+
+    /// Asks to hear of updates of the resource that this view calls `uri`.
+    ///
+    /// # Errors
+    /// When nothing answers to the URI, or its server has no subscriptions.
+    fn subscribe(&self, view: &ViewName, uri: &Text) -> Result<Box<dyn Subscription>, Fault>;
+
+    /// The changes behind a view; `None` when the view has gone.
+    fn changes(&self, view: &ViewName) -> Option<Changes>;
+}
+
+/// The gateway's self-introduction, rendered.
+#[derive(Clone, Debug)]
+pub struct Introduced {
+    /// Capabilities object for legacy clients.
+    pub legacy_capabilities: Bytes,
+    /// Capabilities object for modern clients.
+    pub modern_capabilities: Bytes,
+    /// Name and version object.
+    pub server_info: Bytes,
+    /// Instructions, if there are any.
+    pub instructions: Option<Arc<str>>,
+    /// How long the introduction may be kept, in milliseconds.
+    pub ttl_ms: u64,
+}
+
+/// Somebody's wish to hear of one resource; ends when dropped.
+pub trait Subscription: Send + Sync {
+    /// Whether a change is about this resource.
+    fn concerns(&self, change: &Change) -> bool;
+}
+
+/// How often each list has changed. A reader compares with what it last saw; any number of changes in between is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListVersions {
+    /// Tool list.
+    pub tools: u64,
+    /// Prompt list.
+    pub prompts: u64,
+    /// Resource and template lists.
+    pub resources: u64,
+}
+
+/// Change channels of one view.
+#[derive(Debug)]
+pub struct Changes {
+    /// List changes, coalesced.
+    pub lists: watch::Receiver<ListVersions>,
+    /// Everything else; a reader that lags learns that it did.
+    pub events: broadcast::Receiver<Change>,
+}

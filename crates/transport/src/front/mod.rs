@@ -1,0 +1,3 @@
+//! The wires towards clients.
+
+pub mod host;

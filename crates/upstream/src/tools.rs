@@ -1,0 +1,28 @@
+//! What every upstream needs from the process it lives in.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use trunkline_model::Change;
+use trunkline_observe::metrics::Metrics;
+use trunkline_transport::back::HttpClient;
+use trunkline_transport::process::{Environment, Shepherd};
+
+use crate::verdict::Verdicts;
+
+/// What every upstream needs from the process it lives in; shared by all of them.
+#[derive(Clone)]
+pub struct Tools {
+    /// The variables that children may inherit from.
+    pub environment: Arc<Environment>,
+    /// Ends the children when the gateway is killed; `None` only in tests.
+    pub shepherd: Option<Arc<Shepherd>>,
+    /// The one HTTP connection pool.
+    pub http: HttpClient,
+    /// The remembered era verdicts.
+    pub verdicts: Arc<Verdicts>,
+    /// Where changes outside of any call are told.
+    pub changes: broadcast::Sender<Change>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
