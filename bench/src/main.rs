@@ -1,2 +1,40 @@
-//! The measuring kit.
-fn main() {}
+//! The measuring kit: an upstream, a floor, a load generator, and `run`, which plays them against the gateway.
+//!
+//! How it measures and why is told in `docs/performance.md`.
+
+mod era;
+mod floor;
+mod load;
+mod run;
+mod sse;
+mod upstream;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about = "Measures Trunkline: CPU per call and latency added over a direct connection")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A small, fast MCP server that speaks both eras, over HTTP or stdio
+    Upstream(upstream::Options),
+    /// The floor: a bare reverse proxy, or a bare relay to a child's pipes
+    Floor(floor::Options),
+    /// Calls a server and checks every answer; prints JSON
+    Load(load::Options),
+    /// Starts everything, measures in interleaved rounds, prints the table
+    Run(run::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Upstream(options) => upstream::run(&options),
+        Command::Floor(options) => floor::run(&options),
+        Command::Load(options) => load::run(&options),
+        Command::Run(options) => run::run(&options),
+    }
+}

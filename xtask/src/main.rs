@@ -1,2 +1,54 @@
 //! Everything a developer runs: tests, conformance, benchmarks.
-fn main() {}
+//!
+//! Each part ends with one summary line; a part that fails does not keep the others from running.
+
+mod build;
+mod conformance;
+mod e2e;
+mod guard;
+mod peers;
+mod report;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+cargo xtask test [--quick]
+    Installs what the tests need and runs them all. --quick: three conformance cells, no doc tests.
+cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16] [--back dual|modern-only|legacy-only] [--keep DIR]
+    The official suite through the gateway. Without --front or --back: all of them.
+cargo xtask e2e [FILTER...]
+    The end-to-end tests alone; what follows goes to the test runner.
+cargo xtask bench [ARGUMENTS...]
+    The benchmark, in the release profile.
+
+Environment: CARGO_TARGET_DIR, TRUNKLINE_PEERS (where the test software is installed).";
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let command = if arguments.is_empty() { String::new() } else { arguments.remove(0) };
+    match run(&command, &arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &str, arguments: &[String]) -> Result<bool> {
+    match command {
+        "test" => test::run(arguments),
+        "conformance" => conformance::run(arguments),
+        "e2e" => e2e::run(arguments),
+        "bench" => build::bench(arguments),
+        "" | "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        unknown => anyhow::bail!("no command '{unknown}'\n\n{USAGE}"),
+    }
+}

@@ -1,3 +1,17 @@
-//! The line: catalog, views, sessions, dispatch and the way back.
+//! The line: catalog, views, dispatch and the way back.
+//!
+//! Open `serve.rs` first: one call is one function there, from resolve to outcome. `gateway.rs` holds what lives longer
+//! than a call, `keeper.rs` the task that turns changes of upstreams into new catalogs.
 
+pub mod catalog;
+mod gateway;
+mod host;
+mod keeper;
 pub mod options;
+mod serve;
+mod stages;
+pub mod status;
+mod subscriptions;
+mod view;
+
+pub use gateway::Gateway;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Era, Level, Operation};
+use crate::{Era, Level, Operation, Text};
 
 /// Where a value lies inside a buffer, in bytes.
 pub type Span = Range<usize>;
@@ -23,6 +23,11 @@ pub struct Call {
     pub progress: Option<Bytes>,
     /// Least severe log level wanted during this call; `None` is none at all.
     pub log_level: Option<Level>,
+    /// The caller's `traceparent`, as it came (W3C Trace Context).
+    pub traceparent: Option<Text>,
+    /// Headers by which the caller mirrored arguments (name in lower case, raw value); `None` on wires and in eras
+    /// without them.
+    pub mirrored: Option<Vec<(String, Bytes)>>,
     /// Where progress and log messages of this call go.
     pub notes: Arc<dyn Notes>,
 }

@@ -2,5 +2,6 @@
 
 pub mod back;
 pub mod front;
+mod pieces;
 pub mod process;
 pub mod sse;

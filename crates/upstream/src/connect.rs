@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::time::timeout;
 use trunkline_model::Era;
+use trunkline_observe::metrics::{RunningChild, UpstreamHandle};
 use trunkline_protocol::hello::{self, HelloError, Introduction};
 use trunkline_protocol::{Revision, bridge, compose, headers, method};
 use trunkline_transport::back::{Answered, Headers, HttpWire, Outgoing, Refusal, StdioWire, Wire, WireError};
@@ -24,7 +25,29 @@ use crate::tools::Tools;
 /// A conversation and, on stdio, the process it is held with.
 pub(crate) struct Connected {
     pub(crate) session: Session,
-    pub(crate) child: Option<Child>,
+    pub(crate) child: Option<Process>,
+}
+
+/// A child process that is counted as running.
+pub(crate) struct Process {
+    child: Child,
+    _counted: RunningChild,
+}
+
+impl Process {
+    /// Ends it in order; see [`Child::shutdown`].
+    pub(crate) async fn shutdown(self, grace: Duration) {
+        let exit = self.child.shutdown(grace).await;
+        tracing::trace!(?exit, "process ended");
+    }
+}
+
+impl std::ops::Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.child
+    }
 }
 
 /// Why no conversation came about.
@@ -58,6 +81,9 @@ pub(crate) struct Connecting<'a> {
     pub(crate) tools: &'a Tools,
     pub(crate) stray: &'a Arc<Stray>,
     pub(crate) ids: &'a Arc<AtomicU64>,
+    pub(crate) meter: &'a UpstreamHandle,
+    /// Whether this is not the first attempt.
+    pub(crate) again: bool,
 }
 
 impl Connecting<'_> {
@@ -98,8 +124,7 @@ impl Connecting<'_> {
             Probed::Unfit(why) if self.options.era == EraChoice::Modern => Err(self.failed(why, child).await),
             Probed::Unfit(why) => {
                 tracing::debug!(server = &*self.options.name, %why, "the probe did not suit the server; starting it anew");
-                let exit = child.shutdown(PROBE_GRACE).await;
-                tracing::trace!(?exit, "probed process ended");
+                child.shutdown(PROBE_GRACE).await;
                 let (child, wire) = self.start(command)?;
                 self.greet_stdio(child, wire).await
             }
@@ -107,7 +132,7 @@ impl Connecting<'_> {
     }
 
     /// Starts the process and a wire over its pipes.
-    fn start(&self, command: &Command) -> Result<(Child, Arc<dyn Wire>), Failed> {
+    fn start(&self, command: &Command) -> Result<(Process, Arc<dyn Wire>), Failed> {
         let options = self.options;
         let spec = Spec {
             name: &options.name,
@@ -121,14 +146,14 @@ impl Connecting<'_> {
         let shepherd = self.tools.shepherd.as_deref();
         let mut child = process::spawn(&spec, &self.tools.environment, &limits, shepherd)
             .map_err(|error| Failed::from(error.to_string()))?;
-        self.tools.metrics.child_started(&options.name);
+        let counted = self.meter.child_started(self.again);
         let reader = child.take_reader().ok_or_else(|| Failed::from("the process has no output".to_owned()))?;
         let stray = Arc::clone(self.stray) as Arc<_>;
         let wire = StdioWire::open(child.writer(), reader, Arc::clone(&options.name), stray);
-        Ok((child, Arc::new(wire)))
+        Ok((Process { child, _counted: counted }, Arc::new(wire)))
     }
 
-    async fn greet_stdio(&self, child: Child, wire: Arc<dyn Wire>) -> Result<Connected, Failed> {
+    async fn greet_stdio(&self, child: Process, wire: Arc<dyn Wire>) -> Result<Connected, Failed> {
         // The stray listener must be able to answer a server that pings or asks during the handshake.
         self.stray.reply_through(&wire, Headers::new());
         let greeted = tokio::select! {
@@ -141,7 +166,7 @@ impl Connecting<'_> {
         }
     }
 
-    async fn failed(&self, why: String, child: Child) -> Failed {
+    async fn failed(&self, why: String, child: Process) -> Failed {
         // Give a dying process a moment to say why on stderr.
         let exit = timeout(Duration::from_millis(300), child.wait()).await;
         let reason = exit.map_or(why, |exit| exited(exit.status));
@@ -261,7 +286,7 @@ impl Connecting<'_> {
         wire: Arc<dyn Wire>,
         http: Option<HttpWire>,
         session_id: Option<HeaderValue>,
-        child: Option<Child>,
+        child: Option<Process>,
     ) -> Connected {
         let session = Session {
             server: Arc::clone(&self.options.name),

@@ -19,6 +19,6 @@ mod verdict;
 
 pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, Timeouts};
 pub use status::{Offer, Phase, Status};
-pub use tools::Tools;
+pub use tools::{CHANGES_BACKLOG, Tools};
 pub use upstream::Upstream;
 pub use verdict::Verdicts;

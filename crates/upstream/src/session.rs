@@ -131,6 +131,11 @@ impl Session {
                 }
             }
         }
+        if let (Some(_), Some(parent)) = (&self.http, &call.traceparent)
+            && let Ok(value) = HeaderValue::try_from(parent.as_str())
+        {
+            headers.push((HeaderName::from_static("traceparent"), value));
+        }
         let hearing = self.hearing(call);
         let heard = match (&hearing, self.era()) {
             (Some(hearing), _) => Some(Arc::clone(hearing) as Arc<dyn Heard>),

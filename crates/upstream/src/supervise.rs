@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Era, ListKind, Text};
-use trunkline_transport::process::Child;
+use trunkline_observe::metrics::Era as MeteredEra;
 
-use crate::connect::{Connected, Connecting, Failed, exited};
+use crate::connect::{Connected, Connecting, Failed, Process, exited};
 use crate::lists::{self, Fetched};
 use crate::push;
 use crate::session::Session;
@@ -49,7 +49,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             Err(failed) => End::Lost(failed),
         };
         shared.session.store(None);
-        shared.tools.metrics.upstream_up(&shared.options.name, false);
+        shared.meter.set_up(false);
         match end {
             End::Shutdown => break,
             End::Idle => {
@@ -71,7 +71,6 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
                     () = sleep(wait) => {}
                     () = stop.cancelled() => break,
                 }
-                shared.tools.metrics.child_restarted(name);
             }
         }
     }
@@ -79,9 +78,16 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 }
 
 async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
+    let again = shared.status.borrow().starts > 0;
     shared.status.send_modify(|status| status.starts += 1);
-    let connecting =
-        Connecting { options: &shared.options, tools: &shared.tools, stray: &shared.stray, ids: &shared.ids };
+    let connecting = Connecting {
+        options: &shared.options,
+        tools: &shared.tools,
+        stray: &shared.stray,
+        ids: &shared.ids,
+        meter: &shared.meter,
+        again,
+    };
     // A server that stays silent on the probe is started a second time; its handshake gets the full time again.
     let longest = shared.options.timeouts.connect + shared.options.timeouts.probe;
     match timeout(longest, connecting.open()).await {
@@ -110,7 +116,11 @@ async fn converse(shared: &Arc<Shared>, connected: Connected, begun: Instant, st
         }
     };
     shared.session.store(Some(Arc::clone(&session)));
-    shared.tools.metrics.upstream_up(&shared.options.name, true);
+    shared.meter.set_up(true);
+    shared.meter.set_era(match era {
+        Era::Legacy => MeteredEra::Legacy,
+        Era::Modern => MeteredEra::Modern,
+    });
     let (name, revision, ms) = (&*shared.options.name, session.introduction.revision.as_str(), took.as_millis() as u64);
     tracing::info!(server = name, era = era.as_str(), revision, handshake_ms = ms, "upstream is ready");
     set_phase(shared, trouble.map_or(Phase::Ready, Phase::Impaired), Vec::new());
@@ -131,7 +141,7 @@ async fn converse(shared: &Arc<Shared>, connected: Connected, begun: Instant, st
     }
 }
 
-async fn attend(shared: &Arc<Shared>, session: &Arc<Session>, child: Option<&Child>, stop: &CancellationToken) -> End {
+async fn attend(shared: &Arc<Shared>, session: &Arc<Session>, child: Option<&Process>, stop: &CancellationToken) -> End {
     let live = watch::Sender::new(session.http.is_none());
     let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), shared.wanted.subscribe(), &live));
     let mut refreshed = Instant::now();
@@ -235,7 +245,7 @@ async fn refresh(shared: &Shared, session: &Session, kinds: &[ListKind]) -> Opti
     trouble
 }
 
-async fn died(why: String, child: Option<Child>) -> Failed {
+async fn died(why: String, child: Option<Process>) -> Failed {
     let Some(child) = child else { return Failed::from(why) };
     let exit = timeout(Duration::from_millis(300), child.wait()).await.ok();
     let stderr = child.stderr_tail();
@@ -243,7 +253,7 @@ async fn died(why: String, child: Option<Child>) -> Failed {
     Failed { reason: exit.map_or(why, |exit| exited(exit.status)), stderr }
 }
 
-async fn close(session: &Session, child: Option<Child>) {
+async fn close(session: &Session, child: Option<Process>) {
     // Courtesy to the server; it must not delay the next attempt or the end of the gateway.
     let _ = timeout(GRACE, session.end()).await;
     if let Some(child) = child {

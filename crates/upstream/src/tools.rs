@@ -10,6 +10,9 @@ use trunkline_transport::process::{Environment, Shepherd};
 
 use crate::verdict::Verdicts;
 
+/// Changes a slow listener may lag behind before it must assume that everything changed.
+pub const CHANGES_BACKLOG: usize = 256;
+
 /// What every upstream needs from the process it lives in; shared by all of them.
 #[derive(Clone)]
 pub struct Tools {

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Call, Era, Fault, Outcome, Text};
+use trunkline_observe::metrics::UpstreamHandle;
 
 use crate::options::Options;
 use crate::session::{Lost, Session};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) wake: Notify,
     /// Told by a call that found the conversation broken.
     pub(crate) lost: watch::Sender<String>,
+    pub(crate) meter: UpstreamHandle,
     pub(crate) running: AtomicUsize,
     pub(crate) uses: AtomicU64,
 }
@@ -55,6 +57,7 @@ impl Upstream {
             starts: 0,
             stderr: Vec::new(),
         };
+        let meter = tools.metrics.upstream(&name);
         let shared = Arc::new(Shared {
             stray: Arc::new(Stray::new(name, tools.changes.clone())),
             options,
@@ -66,6 +69,7 @@ impl Upstream {
             ids: Arc::new(AtomicU64::new(1)),
             wake: Notify::new(),
             lost: watch::Sender::new(String::new()),
+            meter,
             running: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
         });

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use trunkline_model::{Era, ListKind};
 use trunkline_observe::metrics::Metrics;
 use trunkline_protocol::hello::own_info;
-use trunkline_protocol::json::escape_into;
 use trunkline_protocol::list::{self, Item, Respelling};
 use trunkline_protocol::mirror::{self, Mirrored};
 use trunkline_protocol::{bridge, capabilities};
@@ -266,11 +265,3 @@ fn cut(text: &str, bytes_max: usize) -> &str {
     }
     &text[..end]
 }
-
-/// A JSON string literal.
-pub(crate) fn quoted(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + 2);
-    escape_into(&mut out, text);
-    out
-}
-

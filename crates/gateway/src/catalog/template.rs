@@ -12,7 +12,7 @@ enum Part {
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
+pub(super) struct Template {
     parts: Vec<Part>,
 }
 
@@ -24,7 +24,7 @@ const URI_BYTES_MAX: usize = 8 * 1024;
 
 impl Template {
     /// Compiles a template; malformed ones (unclosed braces, too many parts) match nothing.
-    pub fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find('{') {
@@ -47,12 +47,12 @@ impl Template {
     }
 
     /// Literal characters: of two templates that match, the one with more is meant.
-    pub fn specificity(&self) -> usize {
+    pub(super) fn specificity(&self) -> usize {
         self.parts.iter().map(|p| if let Part::Literal(text) = p { text.len() } else { 0 }).sum()
     }
 
     /// Whether `uri` could be an expansion of this template. Takes time proportional to parts times length.
-    pub fn matches(&self, uri: &str) -> bool {
+    pub(super) fn matches(&self, uri: &str) -> bool {
         if self.parts.is_empty() || uri.len() > URI_BYTES_MAX {
             return false;
         }

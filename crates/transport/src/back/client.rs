@@ -7,7 +7,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::body::Pieces;
+use crate::pieces::Pieces;
 
 /// Idle connections are closed after this; shorter than the usual keep-alive of servers would cost reconnects, longer
 /// finds them closed by the peer.

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
-use super::body::Pieces;
+use crate::pieces::Pieces;
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
 use crate::sse;
 

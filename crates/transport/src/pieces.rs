@@ -1,4 +1,4 @@
-//! A message as an HTTP request body.
+//! A message as an HTTP body.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use trunkline_protocol::Message;
 
 /// The pieces of a message, each handed to the connection as it is.
 #[derive(Debug)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     message: Option<Message>,
     next: usize,
     left: u64,

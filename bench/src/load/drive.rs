@@ -1,0 +1,124 @@
+//! Sets callers to work, and stops them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::caller::Caller;
+use super::check::Mistake;
+use super::latency::{Report, Tally};
+use super::plan::Plan;
+use super::timetable::Timetable;
+
+/// How long after the end an answer may still come before its call counts as hung.
+const GRACE: Duration = Duration::from_secs(15);
+/// Pause after a failed connection, so that a server that is down is not hammered.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
+
+/// When the next call begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// When the one before has been answered.
+    Closed,
+    /// So many times a second, whether or not answers come.
+    Open(u32),
+}
+
+/// Opens so many connections, one after the other.
+pub(crate) async fn open(plan: &Arc<Plan>, connections: usize) -> anyhow::Result<Vec<Caller>> {
+    let mut callers = Vec::with_capacity(connections);
+    for number in 0..connections {
+        callers.push(Caller::open(Arc::clone(plan), number).await?);
+    }
+    Ok(callers)
+}
+
+/// Lets all callers work for so long. Callers that hang are not returned.
+pub(crate) async fn drive(callers: Vec<Caller>, pace: Pace, length: Duration) -> (Vec<Caller>, Report) {
+    let start = Instant::now();
+    let end = start + length;
+    let tally = Arc::new(Mutex::new(Tally::new()));
+    let (source, thread) = match pace {
+        Pace::Closed => (Source::Until(end), None),
+        Pace::Open(rate) => {
+            let (times, thread) = Timetable::new(start, rate, length).call_out();
+            (Source::Times(Arc::new(tokio::sync::Mutex::new(times))), Some(thread))
+        }
+    };
+    let mut working = JoinSet::new();
+    for caller in callers {
+        let work = work(caller, source.clone(), Arc::clone(&tally));
+        working.spawn(async move { tokio::time::timeout_at((end + GRACE).into(), work).await.ok() });
+    }
+    let mut callers = Vec::with_capacity(working.len());
+    while let Some(done) = working.join_next().await {
+        match done {
+            Ok(Some(caller)) => callers.push(caller),
+            _ => locked(&tally).wrong(&Mistake::Hung),
+        }
+    }
+    // Calls that nobody was free to begin even in the time of grace must not vanish from the count.
+    while source.abandoned() {
+        locked(&tally).wrong(&Mistake::Hung);
+    }
+    if let Some(thread) = thread {
+        // It has ended: its timetable is over.
+        let _ = thread.join();
+    }
+    let tally = std::mem::replace(&mut *locked(&tally), Tally::new());
+    (callers, tally.report(start.elapsed()))
+}
+
+async fn work(mut caller: Caller, source: Source, tally: Arc<Mutex<Tally>>) -> Caller {
+    while let Some(due) = source.next().await {
+        let begun = Instant::now();
+        let outcome = caller.call().await;
+        let ended = Instant::now();
+        match outcome {
+            Ok(events) => {
+                let since = due.unwrap_or(begun);
+                let late = due.map(|due| begun.saturating_duration_since(due));
+                locked(&tally).right(ended.saturating_duration_since(since), late, &events);
+            }
+            Err(mistake) => {
+                locked(&tally).wrong(&mistake);
+                if matches!(mistake, Mistake::Transport(_)) && caller.reconnect().await.is_err() {
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                }
+            }
+        }
+    }
+    caller
+}
+
+/// Where callers learn that there is another call to make.
+#[derive(Clone)]
+enum Source {
+    Until(Instant),
+    Times(Arc<tokio::sync::Mutex<mpsc::Receiver<Instant>>>),
+}
+
+impl Source {
+    /// `Some(None)`: now; `Some(Some(time))`: a call that was due then; `None`: no more.
+    #[expect(clippy::option_option, reason = "one says whether, the other when")]
+    async fn next(&self) -> Option<Option<Instant>> {
+        match self {
+            Self::Until(end) => (Instant::now() < *end).then_some(None),
+            Self::Times(times) => times.lock().await.recv().await.map(Some),
+        }
+    }
+
+    /// Takes a call that was due and that nobody began.
+    fn abandoned(&self) -> bool {
+        match self {
+            Self::Until(_) => false,
+            Self::Times(times) => times.try_lock().is_ok_and(|mut times| times.try_recv().is_ok()),
+        }
+    }
+}
+
+fn locked(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,62 @@
+//! One request, one answer.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use trunkline_observe::metrics::negotiate;
+
+use super::{Seen, health};
+use crate::serve::Phase;
+
+/// A body in one piece.
+pub(super) type Body = Full<Bytes>;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Answers a request. Its body, if any, is not read.
+pub(super) fn answer<B>(request: &Request<B>, seen: &Seen) -> Response<Body> {
+    if let Err(status) = seen.hosts.check(request) {
+        return plain(status, "this Host is not served here\n");
+    }
+    let path = request.uri().path();
+    let known = matches!(path, "/metrics" | "/livez" | "/readyz" | "/health" | "/healthz");
+    if !known {
+        return plain(StatusCode::NOT_FOUND, "not found; try /health, /livez, /readyz or /metrics\n");
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD only\n");
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refused;
+    }
+    match path {
+        "/metrics" => {
+            let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+            let (format, media_type) = negotiate(accept);
+            response(StatusCode::OK, media_type, seen.metrics.encode(format))
+        }
+        "/livez" => plain(StatusCode::OK, "ok\n"),
+        "/readyz" => {
+            let phase = seen.standing.phase();
+            let ready = phase == Phase::Ready;
+            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            response(status, JSON, health::ready(phase, &seen.gateway.sources()))
+        }
+        _ => response(StatusCode::OK, JSON, health::summary(seen.standing.phase(), &seen.gateway.sources())),
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    response(status, TEXT, text.to_owned())
+}
+
+fn response(status: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,50 @@
+//! How the gateway and its servers are, as JSON.
+
+use serde_json::{Map, Value, json};
+use trunkline_gateway::catalog::Source;
+
+use crate::clock::rfc3339;
+use crate::serve::Phase;
+
+/// The body of `/readyz`.
+pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {
+    let status = match phase {
+        Phase::Starting => "starting",
+        Phase::Ready => "ready",
+        Phase::Draining => "draining",
+    };
+    text(json!({ "status": status, "upstreams": upstreams(sources) }))
+}
+
+/// The body of `/health`. One server that is not well degrades the gateway, and stops nobody.
+pub(super) fn summary(phase: Phase, sources: &[Source]) -> String {
+    let unwell = sources.iter().any(|source| source.status.phase.reason().is_some());
+    let status = match phase {
+        Phase::Starting => "starting",
+        Phase::Draining => "draining",
+        Phase::Ready if unwell => "degraded",
+        Phase::Ready => "ready",
+    };
+    text(json!({
+        "status": status,
+        "version": env!("CARGO_PKG_VERSION"),
+        "upstreams": upstreams(sources),
+    }))
+}
+
+fn upstreams(sources: &[Source]) -> Map<String, Value> {
+    sources.iter().map(|source| (source.rules.server.to_string(), one(source))).collect()
+}
+
+fn one(source: &Source) -> Value {
+    let status = &source.status;
+    let mut entry = json!({ "state": status.phase.as_str(), "since": rfc3339(status.since) });
+    if let Some(reason) = status.phase.reason() {
+        entry["reason"] = reason.into();
+    }
+    entry
+}
+
+fn text(value: Value) -> String {
+    format!("{value}\n")
+}

@@ -1,0 +1,1 @@
+//! Catalogs from scripted offers.

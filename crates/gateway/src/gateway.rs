@@ -1,0 +1,180 @@
+//! What lives longer than a call: upstreams, views, and the snapshot that says which of them are in force.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use trunkline_model::Change;
+use trunkline_transport::front::host::ViewName;
+use trunkline_upstream::{Tools, Upstream};
+
+use crate::catalog::Source;
+use crate::keeper;
+use crate::options::{Options, ServerRules};
+use crate::subscriptions::Subscriptions;
+use crate::view::{View, ViewPlan};
+
+/// How long lists and introductions wait for upstreams that are starting, once, at the start of the gateway.
+const START_GRACE: Duration = Duration::from_secs(5);
+
+/// The gateway: many upstreams behind one endpoint.
+pub struct Gateway {
+    pub(crate) tools: Tools,
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) settled: watch::Sender<bool>,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    key: [u8; 32],
+    stop: CancellationToken,
+    /// Ends the keeper of the snapshot in force.
+    keeper: Mutex<CancellationToken>,
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// The snapshot in force.
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    pub(crate) rules: Vec<ServerRules>,
+    pub(crate) default: (Arc<View>, ViewPlan),
+    pub(crate) profiles: HashMap<Arc<str>, (Arc<View>, ViewPlan)>,
+}
+
+impl State {
+    pub(crate) fn view(&self, name: &ViewName) -> Option<&Arc<View>> {
+        match name {
+            None => Some(&self.default.0),
+            Some(name) => self.profiles.get(name).map(|(view, _)| view),
+        }
+    }
+
+    pub(crate) fn views(&self) -> impl Iterator<Item = &(Arc<View>, ViewPlan)> {
+        std::iter::once(&self.default).chain(self.profiles.values())
+    }
+
+    /// The upstreams as the catalog sees them now.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        let one = |(number, upstream): (usize, &Arc<Upstream>)| Source {
+            number,
+            rules: self.rules[number].clone(),
+            status: upstream.status().borrow().clone(),
+            offer: upstream.offer().borrow().clone(),
+        };
+        self.upstreams.iter().enumerate().map(one).collect()
+    }
+}
+
+impl Gateway {
+    /// Starts the gateway. The upstreams start in the background; see [`Gateway::settled`].
+    pub fn start(options: Options, upstreams: Vec<trunkline_upstream::Options>, tools: Tools) -> Arc<Self> {
+        let key = trunkline_runtime::random_key();
+        let running: Vec<Arc<Upstream>> =
+            upstreams.into_iter().map(|o| Arc::new(Upstream::start(o, tools.clone()))).collect();
+        let state = assemble(options, running, None, key, &tools);
+        let gateway = Arc::new(Self {
+            state: ArcSwap::from_pointee(state),
+            settled: watch::Sender::new(false),
+            subscriptions: Arc::default(),
+            tools,
+            key,
+            stop: CancellationToken::new(),
+            keeper: Mutex::new(CancellationToken::new()),
+            reloading: tokio::sync::Mutex::new(()),
+        });
+        gateway.keep();
+        gateway
+    }
+
+    /// Starts the keeper of the snapshot in force, ending the one before.
+    fn keep(self: &Arc<Self>) {
+        let token = self.stop.child_token();
+        let old = {
+            let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *keeper, token.clone())
+        };
+        old.cancel();
+        tokio::spawn(keeper::run(Arc::clone(self), self.state.load_full(), START_GRACE, token));
+    }
+
+    /// Waits until every upstream has been tried once, or the start-up grace is over.
+    pub async fn settled(&self) {
+        // The sender lives in `self`, so the wait can only end well.
+        let _ = self.settled.subscribe().wait_for(|settled| *settled).await;
+    }
+
+    /// Takes new options. Upstreams whose options are the same keep running, the others are started and stopped;
+    /// returns when the stopped ones have ended.
+    pub async fn reload(self: &Arc<Self>, options: Options, upstreams: Vec<trunkline_upstream::Options>) {
+        let _one_at_a_time = self.reloading.lock().await;
+        let old = self.state.load_full();
+        let mut kept = Vec::new();
+        let running: Vec<Arc<Upstream>> = upstreams
+            .into_iter()
+            .map(|wanted| match old.upstreams.iter().find(|u| *u.options() == wanted) {
+                Some(same) => {
+                    kept.push(Arc::clone(same.name()));
+                    Arc::clone(same)
+                }
+                None => Arc::new(Upstream::start(wanted, self.tools.clone())),
+            })
+            .collect();
+        let state = assemble(options, running, Some(&old), self.key, &self.tools);
+        self.state.store(Arc::new(state));
+        self.keep();
+        for gone in old.upstreams.iter().filter(|u| !kept.contains(u.name())) {
+            gone.stop().await;
+        }
+    }
+
+    /// Stops every upstream; returns when nothing of them runs any more.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let state = self.state.load_full();
+        let stopping = state.upstreams.iter().map(|upstream| upstream.stop());
+        futures_util::future::join_all(stopping).await;
+    }
+
+    /// The upstreams: number, rules, state and offer of each, in configuration order.
+    pub fn sources(&self) -> Vec<Source> {
+        self.state.load().sources()
+    }
+
+    /// Everything that changes outside of calls.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.tools.changes.subscribe()
+    }
+}
+
+fn assemble(options: Options, upstreams: Vec<Arc<Upstream>>, old: Option<&State>, key: [u8; 32], tools: &Tools) -> State {
+    let rules: Vec<ServerRules> = upstreams
+        .iter()
+        .map(|upstream| {
+            let found = options.servers.iter().find(|rules| rules.server == *upstream.name());
+            found.cloned().unwrap_or_else(|| ServerRules::new(Arc::clone(upstream.name())))
+        })
+        .collect();
+    let view = |name: ViewName| -> Arc<View> {
+        let before = old.and_then(|old| old.view(&name));
+        before.cloned().unwrap_or_else(|| Arc::new(View::new(name, key, &tools.metrics)))
+    };
+    let default = ViewPlan {
+        name: None,
+        members: (0..upstreams.len()).collect(),
+        tools: crate::options::Filter::default(),
+        instructions: options.instructions.clone(),
+    };
+    let profiles = options.profiles.iter().map(|profile| {
+        let number = |name: &Arc<str>| upstreams.iter().position(|u| u.name() == name);
+        let plan = ViewPlan {
+            name: Some(Arc::clone(&profile.name)),
+            members: profile.servers.iter().filter_map(number).collect(),
+            tools: profile.tools.clone(),
+            instructions: profile.instructions.clone().or_else(|| options.instructions.clone()),
+        };
+        (Arc::clone(&profile.name), (view(plan.name.clone()), plan))
+    });
+    let profiles = profiles.collect();
+    State { default: (view(None), default), profiles, options, upstreams, rules }
+}

@@ -1,0 +1,60 @@
+//! The gateway as the fronts see it.
+
+use std::sync::Arc;
+
+use trunkline_model::{Call, Fault, Kind, Outcome, Text};
+use trunkline_transport::front::host::{BoxFuture, Changes, Host, Introduced, Subscription, ViewName};
+
+use crate::gateway::Gateway;
+use crate::status;
+
+impl Host for Gateway {
+    fn has_view(&self, view: &ViewName) -> bool {
+        self.state.load().view(view).is_some()
+    }
+
+    fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Outcome> {
+        Box::pin(async move { crate::serve::serve(&self, &view, call).await })
+    }
+
+    fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced> {
+        Box::pin(async move {
+            self.settled().await;
+            let state = self.state.load();
+            let view = state.view(&view).unwrap_or(&state.default.0);
+            view.catalog.load().introduced.clone()
+        })
+    }
+
+    fn subscribe(&self, view: &ViewName, uri: &Text) -> Result<Box<dyn Subscription>, Fault> {
+        let state = self.state.load();
+        let view = state.view(view).ok_or_else(|| Fault::internal("the view has gone"))?;
+        let catalog = view.catalog.load();
+        if **uri == *status::URI && !catalog.transparent {
+            return Ok(Box::new(Still));
+        }
+        let (number, original) = catalog.uris.route(uri).ok_or_else(|| Fault::resource_not_found(uri))?;
+        let upstream = state.upstreams.get(number).ok_or_else(|| Fault::internal("dangling route"))?;
+        let offers = upstream.offer();
+        let able = offers.borrow().as_ref().is_some_and(|o| o.introduction.has_flag("resources", "subscribe"));
+        if !able {
+            let text = format!("the server \"{}\" does not offer resource subscriptions", upstream.name());
+            return Err(Fault::client(Kind::UnknownMethod, text));
+        }
+        Ok(self.subscriptions.add(upstream, &Text::from(original)))
+    }
+
+    fn changes(&self, view: &ViewName) -> Option<Changes> {
+        let lists = self.state.load().view(view)?.lists.subscribe();
+        Some(Changes { lists, events: Gateway::changes(self) })
+    }
+}
+
+/// A subscription to something that is told of in other ways.
+struct Still;
+
+impl Subscription for Still {
+    fn concerns(&self, _change: &trunkline_model::Change) -> bool {
+        false
+    }
+}

@@ -1,0 +1,111 @@
+//! Carrying a plan out, and the way back.
+
+use bytes::Bytes;
+use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
+use trunkline_protocol::{headers, mirror, uris};
+
+use crate::catalog::{Catalog, Route};
+use crate::gateway::State;
+use crate::stages::authorize::Authorized;
+use crate::stages::resolve::Plan;
+use crate::status;
+
+/// Carries out what was authorized.
+pub(crate) async fn dispatch(now: &State, catalog: &Catalog, plan: &Authorized<Plan>, call: &Call) -> Outcome {
+    let era = call.caller.era;
+    match plan.get() {
+        Plan::Page(raw) => Outcome::Result(Reply { raw: raw.clone(), era }),
+        Plan::Status => {
+            let mut sources = now.sources();
+            sources.retain(|source| catalog.servers.iter().any(|(number, _)| *number == source.number));
+            Outcome::Result(Reply { raw: status::read(&sources, era), era })
+        }
+        Plan::NoCompletions => no_completions(era),
+        Plan::One { server, target, route } => one(now, catalog, *server, target.as_ref(), route.as_ref(), call).await,
+    }
+}
+
+async fn one(
+    now: &State,
+    catalog: &Catalog,
+    server: usize,
+    target: Option<&Text>,
+    route: Option<&Route>,
+    call: &Call,
+) -> Outcome {
+    let Some(upstream) = now.upstreams.get(server) else { return Fault::internal("dangling route").into() };
+    if let Operation::Other(method) = &call.operation
+        && upstream.era().is_some_and(|era| era != call.caller.era)
+    {
+        return Fault::unknown_method(method).into();
+    }
+    let extra = match route.map(|route| mirrored(route, call)).transpose() {
+        Ok(extra) => extra.unwrap_or_default(),
+        Err(fault) => return fault.into(),
+    };
+    let outcome = upstream.call(call, target.map(|t| &**t), &extra).await;
+    way_back(catalog, server, call, outcome)
+}
+
+/// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.
+fn mirrored(route: &Route, call: &Call) -> Result<Vec<(String, String)>, Fault> {
+    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
+    if route.mirrored.is_empty() {
+        return Ok(Vec::new());
+    }
+    let arguments = arguments.unwrap_or(b"{}");
+    let mut out = Vec::with_capacity(route.mirrored.len());
+    for one in route.mirrored.iter() {
+        let value = mirror::value_of(arguments, &one.path);
+        let value = value.map_err(|e| Fault::client(Kind::InvalidParams, format!("params.arguments: {e}")))?;
+        if let Some(said) = &call.mirrored {
+            agree(&one.header, said, value.as_deref())?;
+        }
+        if let Some(value) = value {
+            out.push((one.header.clone(), value));
+        }
+    }
+    Ok(out)
+}
+
+/// Checks that the caller's header says what the argument says; a header without its argument is as wrong as the
+/// reverse.
+fn agree(header: &str, said: &[(String, Bytes)], argument: Option<&str>) -> Result<(), Fault> {
+    let mut values = said.iter().filter(|(name, _)| name == header).map(|(_, value)| value);
+    let fits = match (values.next(), values.next(), argument) {
+        (None, None, None) => true,
+        (Some(only), None, Some(argument)) => {
+            headers::decode(only).is_some_and(|header| mirror::agrees(&header, argument))
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Fault::client(Kind::HeaderMismatch, format!("header {header} differs from its argument")))
+}
+
+/// What an upstream said, in the view's own names.
+fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Result(reply) if catalog.uris.ambiguous() => {
+            let raw = uris::respell(&reply.raw, |uri| catalog.uris.expose(server, uri));
+            Outcome::Result(Reply { raw, era: reply.era })
+        }
+        // Servers of the first revision complete without declaring it, or not at all.
+        Outcome::Error(PeerError { code: -32601, era: Era::Legacy, .. })
+            if matches!(call.operation, Operation::Complete(_)) =>
+        {
+            no_completions(call.caller.era)
+        }
+        other => other,
+    }
+}
+
+fn no_completions(era: Era) -> Outcome {
+    let raw: &'static [u8] = match era {
+        Era::Legacy => b"{\"completion\":{\"values\":[]}}",
+        Era::Modern => b"{\"resultType\":\"complete\",\"completion\":{\"values\":[]}}",
+    };
+    Outcome::Result(Reply { raw: Bytes::from_static(raw), era })
+}

@@ -1,0 +1,6 @@
+//! The steps of the line, one file each.
+
+pub(crate) mod authorize;
+pub(crate) mod dispatch;
+pub(crate) mod record;
+pub(crate) mod resolve;

@@ -1,0 +1,73 @@
+//! What a call is about: which upstream, under which name, or which answer of our own.
+
+use bytes::Bytes;
+use trunkline_model::{Call, Era, Fault, ListKind, Operation, Reference, Text};
+
+use crate::catalog::{Catalog, Cursors, Route};
+use crate::status;
+
+/// What will be done about a call.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// One upstream answers.
+    One {
+        /// Its number.
+        server: usize,
+        /// Its own spelling of the target, where the caller's differs.
+        target: Option<Text>,
+        /// Mirrored arguments and the tool's meter.
+        route: Option<Route>,
+    },
+    /// We answer: a finished list page.
+    Page(Bytes),
+    /// We answer: the status of the upstreams.
+    Status,
+    /// We answer: nothing to complete.
+    NoCompletions,
+}
+
+/// Finds out what a call is about. Only what the view shows can be found.
+pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Result<Plan, Fault> {
+    let era = call.caller.era;
+    let page = |kind: ListKind, cursor: &Option<Text>| catalog.page(kind, era, cursor.as_ref(), cursors).map(Plan::Page);
+    match &call.operation {
+        Operation::ListTools(cursor) => page(ListKind::Tools, cursor),
+        Operation::ListPrompts(cursor) => page(ListKind::Prompts, cursor),
+        Operation::ListResources(cursor) => page(ListKind::Resources, cursor),
+        Operation::ListTemplates(cursor) => page(ListKind::Templates, cursor),
+        Operation::CallTool(name) => catalog.tools.find("tool", name).map(named),
+        Operation::GetPrompt(name) => catalog.prompts.find("prompt", name).map(named),
+        Operation::ReadResource(uri) if **uri == *status::URI => Ok(Plan::Status),
+        Operation::ReadResource(uri) => addressed(catalog, uri),
+        Operation::Complete(Reference::Prompt(name)) => catalog.prompts.find("prompt", name).map(named),
+        Operation::Complete(Reference::Resource(uri)) if **uri == *status::URI => Ok(Plan::NoCompletions),
+        Operation::Complete(Reference::Resource(uri)) => addressed(catalog, uri),
+        Operation::Other(method) => other(catalog, method, era),
+        // The fronts answer these themselves.
+        Operation::Hello
+        | Operation::Ping
+        | Operation::Subscribe(_)
+        | Operation::Unsubscribe(_)
+        | Operation::SetLevel(_)
+        | Operation::Listen(_) => Err(Fault::internal("an operation of the front reached the line")),
+    }
+}
+
+fn named(route: Route) -> Plan {
+    Plan::One { server: route.server, target: route.original.clone(), route: Some(route) }
+}
+
+fn addressed(catalog: &Catalog, uri: &Text) -> Result<Plan, Fault> {
+    let (server, original) = catalog.uris.route(uri).ok_or_else(|| Fault::resource_not_found(uri))?;
+    let target = (*original != **uri).then(|| Text::from(original));
+    Ok(Plan::One { server, target, route: None })
+}
+
+/// Methods we know nothing of go through where one server owns the view; dispatch makes sure that it speaks the
+/// caller's era.
+fn other(catalog: &Catalog, method: &str, _era: Era) -> Result<Plan, Fault> {
+    match catalog.servers.as_slice() {
+        [(only, _)] if catalog.transparent => Ok(Plan::One { server: *only, target: None, route: None }),
+        _ => Err(Fault::unknown_method(method)),
+    }
+}

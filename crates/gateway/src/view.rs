@@ -1,0 +1,90 @@
+//! One view: a chosen set of upstreams under one path, and its current catalog.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use trunkline_model::ListKind;
+use trunkline_observe::metrics::Metrics;
+use trunkline_transport::front::host::{ListVersions, ViewName};
+
+use crate::catalog::{Catalog, Cursors, Input, Source, build};
+use crate::options::{Filter, Naming};
+
+/// One view. Outlives reloads: its streams stay open while its members change.
+pub(crate) struct View {
+    pub(crate) name: ViewName,
+    pub(crate) catalog: ArcSwap<Catalog>,
+    pub(crate) cursors: Cursors,
+    pub(crate) lists: watch::Sender<ListVersions>,
+}
+
+/// What the operator decided about a view.
+#[derive(Clone, Debug)]
+pub(crate) struct ViewPlan {
+    pub(crate) name: ViewName,
+    /// Numbers of its upstreams, in order.
+    pub(crate) members: Vec<usize>,
+    pub(crate) tools: Filter,
+    pub(crate) instructions: Option<Arc<str>>,
+}
+
+impl View {
+    pub(crate) fn new(name: ViewName, key: [u8; 32], metrics: &Metrics) -> Self {
+        let cursors = Cursors::new(key);
+        let nothing = Input {
+            version: 0,
+            naming: &Naming::default(),
+            sources: &[],
+            tools: &Filter::default(),
+            instructions: None,
+            cursors: &cursors,
+            metrics,
+        };
+        let catalog = ArcSwap::from_pointee(build(&nothing));
+        Self { name, catalog, cursors, lists: watch::Sender::new(ListVersions::default()) }
+    }
+
+    /// Makes the catalog anew and tells who listens what of it changed. Nobody is told of the first one.
+    pub(crate) fn rebuild(&self, plan: &ViewPlan, sources: &[Source], naming: &Naming, metrics: &Metrics) {
+        let old = self.catalog.load_full();
+        let members: Vec<Source> = plan.members.iter().filter_map(|n| sources.get(*n)).cloned().collect();
+        let new = build(&Input {
+            version: old.version + 1,
+            naming,
+            sources: &members,
+            tools: &plan.tools,
+            instructions: plan.instructions.as_ref(),
+            cursors: &self.cursors,
+            metrics,
+        });
+        let differs = |kind: ListKind| old.shown[kind as usize] != new.shown[kind as usize];
+        let changed = [
+            differs(ListKind::Tools),
+            differs(ListKind::Prompts),
+            differs(ListKind::Resources) || differs(ListKind::Templates),
+        ];
+        if self.name.is_none() {
+            let gateway = metrics.gateway();
+            gateway.set_catalog_version(new.version);
+            use trunkline_observe::metrics::Kind;
+            for (kind, list) in [
+                (Kind::Tool, ListKind::Tools),
+                (Kind::Prompt, ListKind::Prompts),
+                (Kind::Resource, ListKind::Resources),
+                (Kind::Template, ListKind::Templates),
+            ] {
+                gateway.set_catalog_items(kind, new.shown[list as usize].len());
+            }
+        }
+        self.catalog.store(Arc::new(new));
+        self.cursors.retire(old.version);
+        if changed.contains(&true) {
+            self.lists.send_modify(|versions| {
+                versions.tools += u64::from(changed[0]);
+                versions.prompts += u64::from(changed[1]);
+                versions.resources += u64::from(changed[2]);
+            });
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! An outcome in the words of the caller.
+
+use bytes::Bytes;
+use trunkline_model::{Era, Fault, Kind, Operation, Outcome};
+use trunkline_protocol::fault::{self, Spoken};
+use trunkline_protocol::{Message, bridge, compose};
+
+/// A finished answer and what HTTP must know about it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) message: Message,
+    /// The HTTP status that the caller's era demands.
+    pub(crate) status: u16,
+}
+
+/// The answer to a request with this id.
+pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operation) -> Answer {
+    match outcome {
+        Outcome::Result(reply) => match bridge::result(reply, era, operation) {
+            Ok(raw) => Answer { message: compose::result(id, &raw), status: 200 },
+            Err(refusal) => after_dispatch(id, &refusal, era, operation),
+        },
+        Outcome::Error(error) => {
+            let uri = match operation {
+                Operation::ReadResource(uri) | Operation::Subscribe(uri) => Some(&**uri),
+                _ => None,
+            };
+            let (code, object) = bridge::error(error, era, uri);
+            let status = match code {
+                bridge::MISSING_CAPABILITY if era == Era::Modern => 400,
+                -32601 if era == Era::Modern => 404,
+                _ => 200,
+            };
+            Answer { message: compose::error(Some(id), &object), status }
+        }
+        Outcome::Fault(fault) => after_dispatch(id, fault, era, operation),
+    }
+}
+
+fn after_dispatch(id: &[u8], fault: &Fault, era: Era, operation: &Operation) -> Answer {
+    let status = match (&fault.kind, era) {
+        (Kind::UnknownMethod, Era::Modern) => 404,
+        (Kind::HeaderMismatch, Era::Modern) => 400,
+        _ => 200,
+    };
+    match fault::speak(fault, era, Some(operation)) {
+        Spoken::Error(_, object) => Answer { message: compose::error(Some(id), &object), status },
+        Spoken::ToolResult(raw) => Answer { message: compose::result(id, &raw), status: 200 },
+    }
+}
+
+/// The answer to a request that was refused before anything was done about it.
+pub(crate) fn refusal(id: Option<&[u8]>, fault: &Fault, era: Era) -> Answer {
+    let object = match fault::speak(fault, era, None) {
+        Spoken::Error(_, object) | Spoken::ToolResult(object) => object,
+    };
+    Answer { message: compose::error(id, &object), status: fault::http_status(&fault.kind) }
+}
+
+/// A result of our own.
+pub(crate) fn result(id: &[u8], raw: &Bytes) -> Answer {
+    Answer { message: compose::result(id, raw), status: 200 }
+}

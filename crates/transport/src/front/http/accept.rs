@@ -1,0 +1,94 @@
+//! Connections: taken while there is room, closed when they are slow, ended in order.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use trunkline_observe::metrics::Metrics;
+
+use super::super::host::Host;
+use super::{Front, Options, guard, route, sessions};
+
+/// How long calls in flight may take to end after `stop`.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Wait after an accept error (out of descriptors, most of all): trying at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Most headers of a request; hyper answers 431 beyond.
+const HEADERS_MAX: usize = 100;
+/// Buffer for the head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Serves clients until `stop`: then it takes no more, ends streams in order, waits for calls (10 s at most), returns.
+pub async fn serve(
+    listener: TcpListener,
+    host: Arc<dyn Host>,
+    options: Options,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let connections = Arc::new(Semaphore::new(options.connections_max));
+    let front = Arc::new(Front {
+        guard: guard::Guard::new(address, &options.allowed_hosts, &options.allowed_origins),
+        sessions: sessions::Sessions::new(options.sessions_max, options.session_idle, Arc::clone(&metrics)),
+        streams: Arc::new(Semaphore::new(options.streams_max)),
+        routes: route::Meters::new(&metrics),
+        host,
+        options,
+        metrics,
+        stop: stop.clone(),
+    });
+    let sweeping = tokio::spawn(sessions::sweep(Arc::clone(&front), stop.clone()));
+    let graceful = GracefulShutdown::new();
+    loop {
+        // Room first, then a connection: what we cannot serve stays in the kernel's queue.
+        let room = tokio::select! {
+            room = Arc::clone(&connections).acquire_owned() => room,
+            () = stop.cancelled() => break,
+        };
+        let Ok(room) = room else { break };
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let stream = match stream {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let service_front = Arc::clone(&front);
+        let service = service_fn(move |request| route::answer(Arc::clone(&service_front), request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(front.options.header_timeout)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::trace!(%error, "a connection ended early");
+            }
+            drop(room);
+        });
+    }
+    drop(listener);
+    front.sessions.end_streams();
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some calls did not end in time");
+    }
+    sweeping.abort();
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Requests of the legacy era: `initialize`, sessions, the GET stream, DELETE, and batches of the oldest revisions.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
+use trunkline_model::{Era, Fault, Kind, Notes};
+use trunkline_protocol::scan::split_batch;
+use trunkline_protocol::{Message, Revision, Scanned, Shape, headers, method, scan};
+
+use super::super::answer;
+use super::super::follow::{Follower, Reader};
+use super::super::host::ViewName;
+use super::super::notes::Pad;
+use super::super::session::Session;
+use super::body::Body;
+use super::route::{Handled, accepts, refuse};
+use super::stream::{self, Unhurried};
+use super::{Front, respond};
+
+/// Most messages in one batch.
+const BATCH_MAX: usize = 100;
+
+/// Answers one message.
+pub(crate) async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, scanned: Scanned) -> Handled {
+    if scanned.shape == Shape::Request && &*scanned.method() == method::INITIALIZE {
+        return initialize(front, view, &scanned).await;
+    }
+    let session = find(front, &view, headers, scanned.id_bytes())?;
+    if scanned.shape != Shape::Request {
+        session.hear(&scanned);
+        return Ok(respond::empty(StatusCode::ACCEPTED));
+    }
+    let pad = Pad::new();
+    let notes = Arc::clone(&pad) as Arc<dyn Notes>;
+    let over = session.over.clone();
+    let calling = Box::pin(session.request(Arc::clone(&front.host), scanned, notes));
+    let calling = Box::pin(Unhurried::new(calling, over));
+    Ok(stream::answer(calling, pad, accepts(headers, "text/event-stream")).await)
+}
+
+async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Handled {
+    let id = scanned.id_bytes().unwrap_or_default();
+    let session = match Session::open(view.clone(), scanned, front.sessions.counted()) {
+        Ok(session) => Arc::new(session),
+        Err(fault) => return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy))),
+    };
+    let introduced = Arc::clone(&front.host).greet(view).await;
+    let welcome = session.welcome(&introduced);
+    let Some(session_id) = front.sessions.add(session) else {
+        let fault = Fault::overloaded("too many sessions are in use; try again later");
+        return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy)));
+    };
+    let mut response = respond::answer(answer::result(&id, &welcome));
+    if let Ok(value) = HeaderValue::try_from(session_id) {
+        response.headers_mut().insert(HeaderName::from_static(headers::SESSION), value);
+    }
+    Ok(response)
+}
+
+/// The session that a request belongs to.
+fn find(
+    front: &Front,
+    view: &ViewName,
+    headers: &HeaderMap,
+    id: Option<Bytes>,
+) -> Result<Arc<Session>, Box<Response<Body>>> {
+    let mut ids = headers.get_all(HeaderName::from_static(headers::SESSION)).iter();
+    let session_id = match (ids.next(), ids.next()) {
+        (Some(one), None) => one.to_str().unwrap_or_default(),
+        (None, _) => {
+            let text = "start with initialize and send its Mcp-Session-Id, or send per-request metadata (2026-07-28)";
+            return Err(refusal(front, StatusCode::BAD_REQUEST, text, id));
+        }
+        _ => return Err(refusal(front, StatusCode::BAD_REQUEST, "there is more than one Mcp-Session-Id header", id)),
+    };
+    let session = front.sessions.get(session_id).filter(|session| session.view == *view);
+    let session = session.ok_or_else(|| refusal(front, StatusCode::NOT_FOUND, "the session does not exist (any more)", id.clone()))?;
+    check_version(headers).map_err(|text| refusal(front, StatusCode::BAD_REQUEST, text, id))?;
+    Ok(session)
+}
+
+/// A version header must name a revision that has sessions; without one the session says it all (2025-06-18,
+/// protocol version header).
+fn check_version(headers: &HeaderMap) -> Result<(), &'static str> {
+    let mut versions = headers.get_all(HeaderName::from_static(headers::PROTOCOL_VERSION)).iter();
+    match (versions.next(), versions.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) => {
+            let known = one.to_str().ok().and_then(|v| Revision::parse(v.trim()));
+            let fits = known.is_some_and(|revision| revision.era() == Era::Legacy);
+            fits.then_some(()).ok_or("MCP-Protocol-Version names a revision that is not supported here")
+        }
+        _ => Err("there is more than one MCP-Protocol-Version header"),
+    }
+}
+
+fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Bytes>) -> Box<Response<Body>> {
+    front.metrics.gateway().rejected(if status == StatusCode::NOT_FOUND { "unknown_session" } else { "bad_request" });
+    let fault = Fault::client(Kind::InvalidRequest, text);
+    let answer = answer::refusal(id.as_deref(), &fault, Era::Legacy);
+    Box::new(respond::json(status, answer.message))
+}
+
+/// The stream on which a session hears of changes.
+pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
+    if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
+        // A client of HTTP+SSE (2024-11-05) opens its stream like this; its transport is not served yet.
+        let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, "a GET stream needs a session; start with initialize");
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
+        return Err(response);
+    }
+    let session = find(front, view, headers, None)?;
+    if !accepts(headers, "text/event-stream") {
+        return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
+    }
+    let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {
+        return Err(refuse(front, StatusCode::SERVICE_UNAVAILABLE, "too many streams are open; try again later"));
+    };
+    let Some(changes) = front.host.changes(view) else {
+        return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
+    };
+    session.touch();
+    let over = session.over.child_token();
+    let open = Open::begin(&session, front, over.clone());
+    let follower = Follower::new(Reader::Session(session), changes, over);
+    let guard = (room, front.metrics.gateway().streams().hold(), open);
+    Ok(respond::events(stream::following(follower, None, None, guard)))
+}
+
+/// Counts a stream on its session while it is open.
+struct Open {
+    session: Arc<Session>,
+    ender: tokio::task::AbortHandle,
+}
+
+impl Open {
+    fn begin(session: &Arc<Session>, front: &Arc<Front>, over: tokio_util::sync::CancellationToken) -> Self {
+        session.streams.fetch_add(1, Ordering::Relaxed);
+        let stop = front.stop.clone();
+        // The stream ends with its session or with the front, whichever ends first.
+        let ender = tokio::spawn(async move {
+            stop.cancelled().await;
+            over.cancel();
+        });
+        Self { session: Arc::clone(session), ender: ender.abort_handle() }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.ender.abort();
+        self.session.touch();
+        self.session.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends a session.
+pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
+    if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
+        let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, "DELETE ends a session and needs its id");
+        response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
+        return Err(response);
+    }
+    find(front, view, headers, None)?;
+    let id = headers.get(HeaderName::from_static(headers::SESSION)).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    front.sessions.remove(id);
+    Ok(respond::empty(StatusCode::NO_CONTENT))
+}
+
+/// A batch: only sessions of the revisions that had them may send one.
+pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, raw: &Bytes) -> Handled {
+    let refused = |text| refusal(front, StatusCode::BAD_REQUEST, text, None);
+    let session = find(front, &view, headers, None).map_err(|_| refused("batches are not accepted here"))?;
+    if session.revision > Revision::R2025_03_26 {
+        return Err(refused("this revision has no batches"));
+    }
+    let parts = split_batch(raw, BATCH_MAX).map_err(|_| refused("a batch holds between 1 and 100 messages"))?;
+    let messages: Result<Vec<Scanned>, _> = parts.into_iter().map(scan).collect();
+    let messages = messages.map_err(|_| refused("the batch holds something that is no message"))?;
+    let mut calls = Vec::new();
+    for message in messages {
+        if message.shape != Shape::Request {
+            session.hear(&message);
+        } else if &*message.method() == method::INITIALIZE {
+            return Err(refused("initialize cannot be part of a batch"));
+        } else {
+            let notes = Pad::new() as Arc<dyn Notes>;
+            calls.push(Arc::clone(&session).request(Arc::clone(&front.host), message, notes));
+        }
+    }
+    if calls.is_empty() {
+        return Ok(respond::empty(StatusCode::ACCEPTED));
+    }
+    let answers = futures_util::future::join_all(calls).await;
+    let answers: Vec<Bytes> = answers.into_iter().flatten().map(|answer| answer.message.into_bytes()).collect();
+    let mut out = b"[".to_vec();
+    out.extend(answers.join(&b","[..]));
+    out.push(b']');
+    Ok(respond::json(StatusCode::OK, Message::One(Bytes::from(out))))
+}

@@ -1,0 +1,128 @@
+//! Requests of the modern era: nothing is remembered, every request brings its own metadata.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::HeaderName;
+use http::{HeaderMap, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+use trunkline_model::{Call, Era, Fault, Kind, Notes, Operation, Watch};
+use trunkline_observe::metrics::Held;
+use trunkline_protocol::hello::Greeting;
+use trunkline_protocol::{Scanned, Shape, headers};
+
+use super::super::answer::{self, Answer};
+use super::super::decode;
+use super::super::follow::{self, Follower, Reader};
+use super::super::host::ViewName;
+use super::super::notes::Pad;
+use super::route::{Handled, accepts};
+use super::{Front, respond, stream};
+
+/// Answers one message.
+pub(crate) async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, scanned: Scanned) -> Handled {
+    match scanned.shape {
+        Shape::Request => {}
+        // The revision defines no notification from client to server over HTTP; what it does not define is harmless.
+        Shape::Notification => return Ok(respond::empty(StatusCode::ACCEPTED)),
+        Shape::Answer => {
+            let fault = Fault::client(Kind::InvalidRequest, "a client sends requests, not answers");
+            return Ok(respond::answer(answer::refusal(None, &fault, Era::Modern)));
+        }
+    }
+    let id = scanned.id_bytes().unwrap_or_default();
+    match request(front, &view, headers, &scanned) {
+        Ok((call, pad)) => serve(front, view, headers, id, call, pad).await,
+        Err(fault) => {
+            front.metrics.gateway().rejected(fault.kind.reason());
+            Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Modern)))
+        }
+    }
+}
+
+/// The checks of a modern request, in the order that `bridging.md` 3.1 gives them.
+fn request(front: &Front, _view: &ViewName, headers: &HeaderMap, scanned: &Scanned) -> Result<(Call, Arc<Pad>), Fault> {
+    let _ = front;
+    let values = |name: &'static str| -> Vec<&[u8]> {
+        headers.get_all(HeaderName::from_static(name)).iter().map(http::HeaderValue::as_bytes).collect()
+    };
+    let version = values(headers::PROTOCOL_VERSION);
+    headers::check(scanned, &version, &values(headers::METHOD), &values(headers::NAME))?;
+    let (caller, level) = decode::modern_caller(scanned)?;
+    let pad = Pad::new();
+    let notes = Arc::clone(&pad) as Arc<dyn Notes>;
+    let mut call = decode::call(scanned, Arc::new(caller), level, Some(mirrored(headers)), notes)?;
+    if call.traceparent.is_none() {
+        call.traceparent = headers.get("traceparent").and_then(|v| v.to_str().ok()).map(trunkline_model::Text::from);
+    }
+    Ok((call, pad))
+}
+
+/// The headers that mirror arguments; usually there are none, and then nothing is allocated.
+fn mirrored(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+    let ours = headers.iter().filter(|(name, _)| name.as_str().starts_with(headers::PARAM_PREFIX));
+    ours.map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
+}
+
+async fn serve(
+    front: &Arc<Front>,
+    view: ViewName,
+    headers: &HeaderMap,
+    id: Bytes,
+    call: Call,
+    pad: Arc<Pad>,
+) -> Handled {
+    match &call.operation {
+        Operation::Hello => {
+            let introduced = Arc::clone(&front.host).greet(view).await;
+            let greeting = Greeting {
+                capabilities: &introduced.modern_capabilities,
+                server_info: &introduced.server_info,
+                instructions: introduced.instructions.as_deref(),
+            };
+            Ok(respond::answer(answer::result(&id, &greeting.discover(introduced.ttl_ms))))
+        }
+        Operation::Listen(watch) => listen(front, &view, headers, id, watch),
+        _ => {
+            let operation = call.operation.clone();
+            let served = Arc::clone(&front.host).serve(view, call);
+            // The client's closing of the stream drops this future, and with it the call: that is the cancellation.
+            let calling = Box::pin(async move {
+                let outcome = served.await;
+                Some(answer::outcome(&id, &outcome, Era::Modern, &operation))
+            });
+            Ok(stream::answer(calling, pad, accepts(headers, "text/event-stream")).await)
+        }
+    }
+}
+
+fn listen(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap, id: Bytes, watch: &Watch) -> Handled {
+    let refuse = |fault: Fault| -> Handled {
+        front.metrics.gateway().rejected(fault.kind.reason());
+        let Answer { message, .. } = answer::refusal(Some(&id), &fault, Era::Modern);
+        Ok(respond::json(StatusCode::SERVICE_UNAVAILABLE, message))
+    };
+    if !accepts(headers, "text/event-stream") {
+        return Err(super::route::refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
+    }
+    let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {
+        return refuse(Fault::overloaded("too many streams are open; try again later"));
+    };
+    let Some(changes) = front.host.changes(view) else { return refuse(Fault::internal("the view has gone")) };
+    let wish = |uri: &trunkline_model::Text| {
+        let uri = trunkline_model::Text::from(uri.as_str());
+        front.host.subscribe(view, &uri).ok().map(|wish| (uri, wish))
+    };
+    let reader = Reader::Listen {
+        id: Bytes::copy_from_slice(&id),
+        tools: watch.tools,
+        prompts: watch.prompts,
+        resources: watch.resources,
+        wishes: watch.uris.iter().filter_map(wish).collect(),
+    };
+    let first = follow::acknowledgement(&reader);
+    let last = Some(follow::completion(&id));
+    let follower = Follower::new(reader, changes, front.stop.clone());
+    let guard: (OwnedSemaphorePermit, Held) = (room, front.metrics.gateway().streams().hold());
+    Ok(respond::events(stream::following(follower, first, last, guard)))
+}

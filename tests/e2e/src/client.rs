@@ -1,0 +1,326 @@
+//! A client that writes its messages by hand, in either era, over HTTP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::http::{Connection, Events, Head};
+use crate::json;
+
+/// How the client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// 2025-11-25, with a session.
+    Legacy,
+    /// 2026-07-28, without.
+    Modern,
+}
+
+/// Both.
+pub const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];
+
+/// The revision of the modern era.
+pub const MODERN: &str = "2026-07-28";
+/// The newest revision of the legacy era.
+pub const LEGACY: &str = "2025-11-25";
+
+/// One client on one connection.
+#[derive(Debug)]
+pub struct Client {
+    /// Where it is connected to.
+    pub address: SocketAddr,
+    /// The path of the endpoint.
+    pub path: String,
+    /// How it speaks.
+    pub era: Era,
+    /// The legacy session.
+    pub session: Option<String>,
+    /// Members added to `_meta` of each modern request, as raw text.
+    pub meta: String,
+    connection: Connection,
+    next: u64,
+}
+
+/// What came for one request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Status and fields.
+    pub head: Head,
+    /// Notifications that came before the answer, raw.
+    pub notes: Vec<String>,
+    /// The answer, raw; empty if there was none.
+    pub raw: String,
+}
+
+impl Reply {
+    /// The raw result.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn result(&self) -> String {
+        json::member(&self.raw, "result").unwrap_or_else(|| panic!("no result: HTTP {} {}", self.head.status, self.raw))
+    }
+
+    /// The result parsed.
+    pub fn value(&self) -> Value {
+        json::parse(&self.result())
+    }
+
+    /// The error.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn error(&self) -> Value {
+        let error = json::member(&self.raw, "error");
+        json::parse(&error.unwrap_or_else(|| panic!("no error: HTTP {} {:.500}", self.head.status, self.raw)))
+    }
+
+    /// The error's code, if it is an error.
+    pub fn code(&self) -> Option<i64> {
+        let answer: Value = serde_json::from_str(&self.raw).ok()?;
+        answer.get("error")?.get("code")?.as_i64()
+    }
+
+    /// The first text block of a tool result.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn text(&self) -> String {
+        let value = self.value();
+        value["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+    }
+
+    /// The reason in a fault of the gateway, of a tool result or of an error.
+    pub fn reason(&self) -> Option<String> {
+        let answer: Value = serde_json::from_str(&self.raw).ok()?;
+        let fault = &answer["result"]["_meta"]["io.trunkline/fault"];
+        let fault = if fault.is_null() { &answer["error"]["data"] } else { fault };
+        fault["reason"].as_str().map(str::to_owned)
+    }
+}
+
+impl Client {
+    /// Connects and, in the legacy era, opens a session.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn connect(address: SocketAddr, path: &str, era: Era) -> Self {
+        let mut client = Self {
+            address,
+            path: path.to_owned(),
+            era,
+            session: None,
+            meta: String::new(),
+            connection: Connection::open(address),
+            next: 1,
+        };
+        if era == Era::Legacy {
+            client.initialize(LEGACY);
+        }
+        client
+    }
+
+    /// Opens a session at a revision and returns what the server said.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn initialize(&mut self, revision: &str) -> Value {
+        self.session = None;
+        let params = json!({
+            "protocolVersion": revision,
+            "capabilities": {},
+            "clientInfo": { "name": "e2e", "version": "1.0.0" },
+        });
+        let reply = self.request("initialize", &params.to_string());
+        self.session = reply.head.field("mcp-session-id").map(str::to_owned);
+        assert!(self.session.is_some(), "no session: {reply:?}");
+        let status = self.notify("notifications/initialized", "{}");
+        assert_eq!(status, 202, "notifications/initialized");
+        reply.value()
+    }
+
+    /// Sends a request and waits for its answer. `params` is an object as text; it is sent as it is, with `_meta` put
+    /// in front in the modern era.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub fn request(&mut self, method: &str, params: &str) -> Reply {
+        self.try_request(method, params).unwrap_or_else(|error| panic!("{method} got no answer: {error}"))
+    }
+
+    /// Sends a request and waits for its answer.
+    ///
+    /// # Errors
+    /// When the connection breaks or is silent.
+    pub fn try_request(&mut self, method: &str, params: &str) -> io::Result<Reply> {
+        self.start(method, params)?;
+        self.finish()
+    }
+
+    /// Sends a request without waiting.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn start(&mut self, method: &str, params: &str) -> io::Result<u64> {
+        let id = self.next;
+        self.next += 1;
+        let params = self.with_meta(params);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
+        self.post(&body, method, &params)?;
+        Ok(id)
+    }
+
+    /// Reads the answer to what was sent last.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub fn finish(&mut self) -> io::Result<Reply> {
+        let head = self.connection.head()?;
+        let mut reply = Reply { head, notes: Vec::new(), raw: String::new() };
+        if !reply.head.is_stream() {
+            let body = self.connection.body(&reply.head)?;
+            reply.raw = String::from_utf8_lossy(&body).into_owned();
+            return Ok(reply);
+        }
+        let mut events = Events::default();
+        while let Some(chunk) = self.connection.chunk()? {
+            for data in events.feed(&chunk) {
+                if json::member(&data, "method").is_some() {
+                    reply.notes.push(data);
+                } else {
+                    reply.raw = data;
+                }
+            }
+        }
+        Ok(reply)
+    }
+
+    /// Sends a body as it is, with the fields that belong to it.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn post(&mut self, body: &str, method: &str, params: &str) -> io::Result<()> {
+        let fields = self.fields(method, params);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.connection.request("POST", &self.path, &fields, body.as_bytes())
+    }
+
+    /// The header fields of a request.
+    pub fn fields(&self, method: &str, params: &str) -> Vec<(String, String)> {
+        let mut fields = base_fields(self.address);
+        match self.era {
+            Era::Modern => {
+                fields.push(("MCP-Protocol-Version".into(), MODERN.into()));
+                fields.push(("Mcp-Method".into(), method.into()));
+                let key = if method == "resources/read" { "uri" } else { "name" };
+                let named = matches!(method, "tools/call" | "prompts/get" | "resources/read");
+                if let Some(name) = serde_json::from_str::<Value>(params).ok().filter(|_| named)
+                    && let Some(name) = name[key].as_str()
+                {
+                    fields.push(("Mcp-Name".into(), header_text(name)));
+                }
+            }
+            Era::Legacy => {
+                if let Some(session) = &self.session {
+                    fields.push(("Mcp-Session-Id".into(), session.clone()));
+                    fields.push(("MCP-Protocol-Version".into(), LEGACY.into()));
+                }
+            }
+        }
+        fields
+    }
+
+    /// Sends a notification and returns the status.
+    ///
+    /// # Panics
+    /// When it is not answered.
+    pub fn notify(&mut self, method: &str, params: &str) -> u16 {
+        let body = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+        self.post(&body, method, params).expect("the gateway reads");
+        self.connection.answer().expect("the gateway answers").head.status
+    }
+
+    /// Calls a tool. `arguments` is an object as text.
+    pub fn call(&mut self, name: &str, arguments: &str) -> Reply {
+        self.request("tools/call", &format!(r#"{{"name":{},"arguments":{arguments}}}"#, Value::from(name)))
+    }
+
+    /// All items of a list, raw, over all its pages.
+    ///
+    /// # Panics
+    /// When a page is refused.
+    pub fn list(&mut self, method: &str, key: &str) -> Vec<String> {
+        let mut items = Vec::new();
+        let mut params = "{}".to_owned();
+        for _ in 0..1000 {
+            let result = self.request(method, &params).result();
+            items.extend(json::items(&json::member(&result, key).unwrap_or_else(|| panic!("no {key}: {result:.300}"))));
+            match json::member(&result, "nextCursor") {
+                Some(cursor) => params = format!(r#"{{"cursor":{cursor}}}"#),
+                None => return items,
+            }
+        }
+        panic!("{method} has no last page");
+    }
+
+    /// The names in the tool list.
+    pub fn tool_names(&mut self) -> Vec<String> {
+        let tools = self.list("tools/list", "tools");
+        tools.iter().map(|tool| json::parse(tool)["name"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// What `trunkline://status` says.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn status(&mut self) -> Value {
+        let read = self.request("resources/read", r#"{"uri":"trunkline://status"}"#).value();
+        json::parse(read["contents"][0]["text"].as_str().expect("the status is text"))
+    }
+
+    /// How long an answer may take.
+    pub fn set_patience(&mut self, limit: Duration) {
+        self.connection.set_patience(limit);
+    }
+
+    /// The connection, for what goes beyond requests and answers.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// `params` with the modern `_meta` in front.
+    fn with_meta(&self, params: &str) -> String {
+        if self.era == Era::Legacy {
+            return params.to_owned();
+        }
+        let rest = params.trim().strip_prefix('{').expect("params are an object").trim_start();
+        let comma = if rest.starts_with('}') { "" } else { "," };
+        format!(r#"{{"_meta":{}{comma}{rest}"#, modern_meta(&self.meta))
+    }
+}
+
+/// The `_meta` of a modern request, with more members (raw, without a comma in front).
+pub fn modern_meta(more: &str) -> String {
+    let comma = if more.is_empty() { "" } else { "," };
+    format!(
+        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientInfo":{{"name":"e2e","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{{}}{comma}{more}}}"#
+    )
+}
+
+/// The fields that each request has.
+pub fn base_fields(address: SocketAddr) -> Vec<(String, String)> {
+    vec![
+        ("Host".into(), address.to_string()),
+        ("Content-Type".into(), "application/json".into()),
+        ("Accept".into(), "application/json, text/event-stream".into()),
+    ]
+}
+
+/// A name as a header value: as it is, or in the base64 form.
+fn header_text(name: &str) -> String {
+    if name.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) }
+}

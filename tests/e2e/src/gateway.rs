@@ -1,0 +1,239 @@
+//! The real binary, started on ports of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{Client, Era};
+use crate::http::{Answer, Connection};
+use crate::{process, wait};
+
+/// A running gateway. Ends with the value, and then shows the end of its log if the test has failed.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    dir: TempDir,
+    front: SocketAddr,
+    admin: SocketAddr,
+    log: Log,
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// How long the gateway may take to end when it is asked to.
+const END: Duration = Duration::from_secs(15);
+
+/// The binary under test.
+///
+/// # Panics
+/// When it was not built.
+pub fn binary() -> PathBuf {
+    let named = std::env::var_os("TRUNKLINE_BIN").map(PathBuf::from);
+    let binary = named.unwrap_or_else(|| {
+        // target/debug/deps/e2e-<hash> lies two below the binaries.
+        let test = std::env::current_exe().expect("a test has a path");
+        test.ancestors().nth(2).expect("tests lie in target/debug/deps").join("trunkline")
+    });
+    assert!(
+        binary.exists(),
+        "\n\n  The gateway is not built: {} is missing.\n  Run: cargo build -p trunkline (cargo xtask e2e does)\n",
+        binary.display()
+    );
+    binary
+}
+
+impl Gateway {
+    /// Starts it with these servers and waits until it is ready.
+    pub fn start(servers: &Value) -> Self {
+        Self::with(json!({ "mcpServers": servers }))
+    }
+
+    /// Starts it in front of one transparent server.
+    pub fn transparent(entry: Value) -> Self {
+        let mut entry = entry;
+        entry["transparent"] = json!(true);
+        Self::start(&json!({ "one": entry }))
+    }
+
+    /// Starts it with this document and waits until it is ready.
+    pub fn with(document: Value) -> Self {
+        let gateway = Self::unready(document);
+        gateway.wait_until_ready();
+        gateway
+    }
+
+    /// Starts it with this document and waits until it listens. Addresses, log form and state folder are set here.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn unready(mut document: Value) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        document["listen"] = json!("127.0.0.1:0");
+        document["admin"] = json!({ "listen": "127.0.0.1:0" });
+        if document.get("log").is_none() {
+            document["log"] = json!({ "format": "json" });
+        }
+        document["stateDir"] = json!(dir.path().join("state"));
+        let config = dir.path().join("trunkline.json");
+        std::fs::write(&config, serde_json::to_vec_pretty(&document).expect("a document")).expect("the folder is ours");
+        let mut child = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(&config)
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
+        let log = collect(child.stderr.take().expect("stderr is piped"));
+        let mut gateway = Self { child, dir, front: unset(), admin: unset(), log };
+        let said = wait::until(wait::LONG, "the gateway's word that it is ready", || {
+            if let Ok(Some(status)) = gateway.child.try_wait() {
+                panic!("the gateway ended with {status}:\n{}", gateway.log().join("\n"));
+            }
+            gateway.log().iter().find_map(|line| ready(line))
+        });
+        (gateway.front, gateway.admin) = said;
+        gateway
+    }
+
+    /// Waits until `/readyz` says so.
+    pub fn wait_until_ready(&self) {
+        wait::until(wait::LONG, "/readyz", || (self.admin("/readyz").head.status == 200).then_some(()));
+    }
+
+    /// The front's address.
+    pub fn address(&self) -> SocketAddr {
+        self.front
+    }
+
+    /// The endpoint, for drivers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.front.port())
+    }
+
+    /// A client of `/mcp`, introduced.
+    pub fn client(&self, era: Era) -> Client {
+        Client::connect(self.front, "/mcp", era)
+    }
+
+    /// A raw connection to the front.
+    pub fn connection(&self) -> Connection {
+        Connection::open(self.front)
+    }
+
+    /// GET on the admin listener.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn admin(&self, path: &str) -> Answer {
+        let mut connection = Connection::open(self.admin);
+        let host = self.admin.to_string();
+        connection.request("GET", path, &[("Host", &host), ("Connection", "close")], b"").expect("the admin listener reads");
+        connection.answer().expect("the admin listener answers")
+    }
+
+    /// The sum of the samples of a metric whose labels contain all of `labels`.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let text = self.admin("/metrics").text();
+        let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (found, set) = series.split_once('{').unwrap_or((series, ""));
+            (found == name && labels.iter().all(|label| set.contains(label))).then(|| value.parse::<f64>().ok()).flatten()
+        });
+        samples.sum()
+    }
+
+    /// What it wrote to stderr so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The processes below it whose command line contains `text`.
+    pub fn children(&self, text: &str) -> Vec<u32> {
+        process::descendants(self.pid()).into_iter().filter(|&pid| process::command_line(pid).contains(text)).collect()
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("trunkline.json")
+    }
+
+    /// Kills it with SIGKILL and waits for its end.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.runs() {
+            process::signal(self.pid(), Signal::SIGTERM);
+            let deadline = Instant::now() + END;
+            while self.runs() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let hung = self.runs();
+            self.kill();
+            if std::thread::panicking() {
+                let log = self.log();
+                eprintln!("the gateway's last lines:\n{}", log[log.len().saturating_sub(40)..].join("\n"));
+            } else {
+                assert!(!hung, "the gateway did not end within {END:?} after SIGTERM");
+            }
+        }
+    }
+}
+
+/// Reads lines to the end, so that the pipe never fills up.
+pub(crate) fn collect(pipe: impl std::io::Read + Send + 'static) -> Log {
+    let log: Log = Arc::default();
+    let kept = Arc::clone(&log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    log
+}
+
+/// Front and admin address, from the line that says that the gateway is ready.
+fn ready(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line.get("message")?.as_str().filter(|message| message.contains("ready"))?;
+    let first = |keys: &[&str]| keys.iter().find_map(|key| address(line.get(key)?.as_str()?));
+    Some((first(&["endpoint", "listen", "address"])?, first(&["admin", "admin_listen"])?))
+}
+
+/// The address in `http://127.0.0.1:8808/mcp` or `127.0.0.1:8808`.
+fn address(text: &str) -> Option<SocketAddr> {
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    text.split('/').next()?.parse().ok()
+}
+
+fn unset() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}

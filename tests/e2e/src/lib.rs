@@ -1,0 +1,13 @@
+//! What the end-to-end tests are made of. Everything blocks, and every wait has an end.
+
+pub mod client;
+pub mod driver;
+pub mod fixture;
+pub mod gateway;
+pub mod http;
+pub mod json;
+pub mod peers;
+pub mod pipe;
+pub mod process;
+pub mod scripted;
+pub mod wait;

@@ -1,0 +1,68 @@
+//! Cargo, called so that every part shares one target folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The folder of the checkout.
+pub(crate) fn root() -> PathBuf {
+    // The manifest's folder is fixed when xtask is compiled; a checkout that was moved compiles it anew.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the checkout").to_owned()
+}
+
+/// Where cargo builds. On a CI machine that says nothing else it lies in the user's cache, so that a fresh clone finds
+/// the dependencies built.
+pub(crate) fn target_dir() -> PathBuf {
+    if let Some(given) = std::env::var_os("CARGO_TARGET_DIR") {
+        let given = PathBuf::from(given);
+        return if given.is_absolute() { given } else { root().join(given) };
+    }
+    if std::env::var("CI").is_ok_and(|ci| ci == "true")
+        && let Some(cache) = cache_dir()
+    {
+        return cache.join("trunkline/target");
+    }
+    root().join("target")
+}
+
+fn cache_dir() -> Option<PathBuf> {
+    let named = std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    named.or_else(|| std::env::var_os("HOME").filter(|dir| !dir.is_empty()).map(|home| PathBuf::from(home).join(".cache")))
+}
+
+/// A cargo command in the checkout.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
+    // Set by `cargo run` for xtask itself; a nested cargo would take them for its own.
+    for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_CRATE_NAME"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Builds the gateway and says where it is.
+pub(crate) fn gateway() -> Result<PathBuf> {
+    let status = cargo(&["build", "--quiet", "--package", "trunkline", "--bin", "trunkline"]).status().context("cargo")?;
+    if !status.success() {
+        bail!("the gateway does not build");
+    }
+    Ok(target_dir().join("debug/trunkline"))
+}
+
+/// Whether `cargo nextest` is there.
+pub(crate) fn has_nextest() -> bool {
+    cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// The benchmark, with whatever arguments it takes.
+pub(crate) fn bench(arguments: &[String]) -> Result<bool> {
+    let gateway = cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]).status()?;
+    if !gateway.success() {
+        bail!("the gateway does not build");
+    }
+    let mut command = cargo(&["run", "--quiet", "--release", "--package", "trunkline-bench", "--"]);
+    command.args(arguments).env("TRUNKLINE_BIN", target_dir().join("release/trunkline"));
+    Ok(command.status().context("cargo")?.success())
+}

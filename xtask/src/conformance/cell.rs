@@ -1,0 +1,131 @@
+//! One cell: fixture, gateway, suite, comparison.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::expected::Expected;
+use super::suite;
+use crate::build;
+use crate::guard::{Guarded, Output};
+use crate::peers::Peers;
+
+/// For the fixture and the gateway to be up. Node on a busy machine takes its time.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the suite speaks, and what the fixture speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    /// `2025-11-25`, `2026-07-28` or `0.1.16`.
+    pub(crate) front: &'static str,
+    /// `dual`, `modern-only` or `legacy-only`.
+    pub(crate) back: &'static str,
+}
+
+/// How a cell went.
+pub(crate) struct Outcome {
+    /// Scored scenarios that passed.
+    pub(crate) passed: usize,
+    /// Scored scenarios.
+    pub(crate) total: usize,
+    /// Failures that the cell's file does not name, and names in it that do not fail any more.
+    pub(crate) unexpected: usize,
+    /// What there is to say about failures.
+    pub(crate) remarks: Vec<String>,
+    /// Scenarios that ran without counting: passed and all.
+    pub(crate) unscored: Option<(usize, usize)>,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+impl Cell {
+    /// As in the summary line.
+    pub(crate) fn name(&self) -> String {
+        format!("front={} back={}", self.front, self.back)
+    }
+
+    fn file_name(&self) -> String {
+        format!("{}--{}", self.front, self.back)
+    }
+
+    /// Runs the cell. What the suite wrote stays in a folder of its own under `out`.
+    pub(crate) fn run(&self, peers: &Peers, gateway: &Path, out: &Path) -> Result<Outcome> {
+        let start = Instant::now();
+        let out = out.join(self.file_name());
+        if out.exists() {
+            fs::remove_dir_all(&out).with_context(|| format!("cannot empty {}", out.display()))?;
+        }
+        fs::create_dir_all(&out)?;
+        let (_fixture, upstream) = self.fixture(peers)?;
+        let (gateway, url) = front(gateway, &upstream, &out)?;
+        let results = suite::run(peers, self.front, &url, &out);
+        fs::write(out.join("gateway.log"), gateway.drain().join("\n"))?;
+        let results = results?;
+
+        let file = build::root().join("tests/conformance").join(format!("{}.yml", self.file_name()));
+        let (unexpected, remarks) = Expected::read(&file)?.compare(&results.scored);
+        Ok(Outcome {
+            passed: results.scored.iter().filter(|scenario| scenario.passed()).count(),
+            total: results.scored.len(),
+            unexpected,
+            remarks,
+            unscored: (!results.unscored.is_empty()).then(|| {
+                (results.unscored.iter().filter(|scenario| scenario.passed()).count(), results.unscored.len())
+            }),
+            took: start.elapsed(),
+        })
+    }
+
+    fn fixture(&self, peers: &Peers) -> Result<(Guarded, String)> {
+        let mut command = Command::new(peers.path("PEER_NODE")?);
+        command.arg(build::root().join("tests/peers/fixtures/ts-server.mjs"));
+        command.args(["--mode", self.back, "--port", "0"]);
+        let fixture = Guarded::start("the fixture", command, Output::Stdout)?;
+        let url = fixture.wait_for(START_LIMIT, |line| {
+            let said: Value = serde_json::from_str(line).ok()?;
+            said.get("url")?.as_str().map(str::to_owned)
+        })?;
+        Ok((fixture, url))
+    }
+}
+
+/// Starts the gateway in front of one transparent upstream; the address is that of its front.
+fn front(binary: &Path, upstream: &str, out: &Path) -> Result<(Guarded, String)> {
+    let config = out.join("trunkline.json");
+    let document = serde_json::json!({
+        "listen": "127.0.0.1:0",
+        "admin": { "listen": "127.0.0.1:0" },
+        "log": { "format": "json" },
+        "stateDir": state_dir(out)?,
+        "mcpServers": { "fixture": { "url": upstream, "transparent": true } },
+    });
+    fs::write(&config, serde_json::to_vec_pretty(&document)?)?;
+    let mut command = Command::new(binary);
+    command.arg("serve").arg("--config").arg(&config);
+    let gateway = Guarded::start("the gateway", command, Output::Stderr)?;
+    let listening = gateway.wait_for(START_LIMIT, ready)?;
+    let port = listening.rsplit(':').next().context("an address ends with a port")?;
+    let port = port.split('/').next().unwrap_or(port);
+    if port.parse::<u16>().is_err() {
+        bail!("the gateway says that it listens on {listening}");
+    }
+    // By name: the suite's rebinding scenario wants it so.
+    Ok((gateway, format!("http://localhost:{port}/mcp")))
+}
+
+/// The front's address, from the log line that says that the gateway is ready.
+fn ready(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line.get("message")?.as_str().filter(|message| message.contains("ready"))?;
+    ["endpoint", "listen", "address", "url"].iter().find_map(|key| line.get(key)?.as_str().map(str::to_owned))
+}
+
+fn state_dir(out: &Path) -> Result<PathBuf> {
+    let dir = out.join("state");
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
+}

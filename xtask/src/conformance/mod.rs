@@ -1,0 +1,82 @@
+//! The official conformance suite through the gateway, cell by cell.
+//!
+//! A cell is a front (what the suite speaks) and a back (what the fixture behind the gateway speaks). Each has a file of
+//! expected failures in `tests/conformance/` that may only shrink.
+
+mod cell;
+mod expected;
+mod suite;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::build;
+use crate::peers::Peers;
+use crate::report::{Counts, Report};
+
+pub(crate) use cell::{Cell, Outcome};
+
+/// The suites and revisions, as `--front` names them.
+const FRONTS: [&str; 3] = ["2025-11-25", "2026-07-28", "0.1.16"];
+
+/// The modes of the fixture.
+const BACKS: [&str; 3] = ["dual", "modern-only", "legacy-only"];
+
+/// `cargo xtask conformance`.
+pub(crate) fn run(arguments: &[String]) -> Result<bool> {
+    let (mut front, mut back, mut keep) = (None, None, None);
+    let mut rest = arguments.iter();
+    while let Some(flag) = rest.next() {
+        let Some(value) = rest.next() else { bail!("{flag} wants a value") };
+        match flag.as_str() {
+            "--front" if FRONTS.contains(&value.as_str()) => front = Some(value.as_str()),
+            "--back" if BACKS.contains(&value.as_str()) => back = Some(value.as_str()),
+            "--keep" => keep = Some(PathBuf::from(value)),
+            "--front" => bail!("--front is one of {}", FRONTS.join(", ")),
+            "--back" => bail!("--back is one of {}", BACKS.join(", ")),
+            _ => bail!("unknown argument {flag}"),
+        }
+    }
+    let peers = Peers::install()?;
+    let gateway = build::gateway()?;
+    let out = keep.unwrap_or_else(|| build::target_dir().join("conformance"));
+    let mut report = Report::default();
+    for cell in cells(front, back) {
+        let outcome = cell.run(&peers, &gateway, &out);
+        note(&cell, outcome, &mut report);
+    }
+    println!("\nwhat the suite saw: {}", out.display());
+    Ok(report.close())
+}
+
+/// The cells with this front and this back, or all.
+pub(crate) fn cells<'a>(front: Option<&'a str>, back: Option<&'a str>) -> impl Iterator<Item = Cell> + 'a {
+    let fronts = FRONTS.into_iter().filter(move |name| front.is_none_or(|wanted| wanted == *name));
+    fronts.flat_map(move |front_name| {
+        let backs = BACKS.into_iter().filter(move |name| back.is_none_or(|wanted| wanted == *name));
+        backs.map(move |back_name| Cell { front: front_name, back: back_name })
+    })
+}
+
+/// Says how a cell went, ending with its summary line.
+pub(crate) fn note(cell: &Cell, outcome: Result<Outcome>, report: &mut Report) {
+    println!("\n=== conformance {}", cell.name());
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let failed = Counts { passed: 0, total: 1, failed: 1 };
+            report.add(&format!("conformance: {}", cell.name()), failed, Duration::ZERO, format!("{error:#}"));
+            return;
+        }
+    };
+    for line in &outcome.remarks {
+        println!("  {line}");
+    }
+    if let Some((passed, total)) = outcome.unscored {
+        println!("  not scored: {passed} of {total} pass");
+    }
+    let counts = Counts { passed: outcome.passed, total: outcome.total, failed: outcome.unexpected };
+    report.add(&format!("conformance: {}", cell.name()), counts, outcome.took, String::new());
+}
