@@ -69,7 +69,8 @@ struct Tool<'a> {
 
 /// Checks the answer to the request with `id`, which sent `text`.
 pub(super) fn answer(plan: &Plan, id: u64, text: &str, bytes: &[u8]) -> Result<(), Mistake> {
-    let answer: Answer<'_> = serde_json::from_slice(bytes).map_err(|error| Mistake::Json(error.to_string()))?;
+    let answer: Answer<'_> =
+        serde_json::from_slice(bytes).map_err(|error| Mistake::Json(error.to_string()))?;
     if let Some(error) = answer.error {
         return Err(Mistake::Failed(error.get().to_owned()));
     }

@@ -24,7 +24,8 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> Self {
         let histogram = || {
-            Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, 3).expect("the bounds are constants and in order")
+            Histogram::new_with_bounds(1, LATENCY_NANOS_MAX, 3)
+                .expect("the bounds are constants and in order")
         };
         Self {
             calls: 0,

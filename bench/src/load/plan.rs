@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
 
-use crate::era::{Era, MODERN_VERSION, METHOD_HEADER, NAME_HEADER, VERSION_HEADER};
+use crate::era::{Era, METHOD_HEADER, MODERN_VERSION, NAME_HEADER, VERSION_HEADER};
 
 /// Bytes of an `echo` call's arguments.
 const ARGUMENT_BYTES: usize = 80;
@@ -59,7 +59,8 @@ impl Plan {
     pub(crate) fn new(url: &Uri, era: Era, op: Op, tool: String) -> anyhow::Result<Arc<Self>> {
         ensure!(url.scheme_str() == Some("http"), "only http:// is measured");
         ensure!(
-            !tool.is_empty() && tool.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')),
+            !tool.is_empty()
+                && tool.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')),
             "a tool's name must need no escaping"
         );
         let host = url.host().context("the URL has no host")?;
@@ -161,7 +162,8 @@ mod tests {
 
     #[test]
     fn arguments_are_eighty_bytes() {
-        let body: Value = serde_json::from_slice(&plan(Era::Legacy, Op::Call).body(7, &text(63, 123_456))).unwrap();
+        let body: Value =
+            serde_json::from_slice(&plan(Era::Legacy, Op::Call).body(7, &text(63, 123_456))).unwrap();
         assert_eq!(body["params"]["arguments"].to_string().len(), ARGUMENT_BYTES);
     }
 }

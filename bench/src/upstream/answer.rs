@@ -191,7 +191,9 @@ fn text(id: &RawValue, json: &[u8], kind: &str) -> Vec<u8> {
 }
 
 fn success(id: &RawValue, result: &[u8]) -> Reply {
-    Reply::Answer([br#"{"jsonrpc":"2.0","id":"#, id.get().as_bytes(), br#","result":"#, result, b"}"].concat())
+    Reply::Answer(
+        [br#"{"jsonrpc":"2.0","id":"#, id.get().as_bytes(), br#","result":"#, result, b"}"].concat(),
+    )
 }
 
 pub(super) fn failure(id: &RawValue, error: (i32, u16), words: &str) -> Reply {
@@ -206,7 +208,8 @@ pub(super) fn error_message(id: &str, (code, _): (i32, u16), words: &str) -> Vec
     } else {
         ""
     };
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{words}"{data}}}}}"#).into_bytes()
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{words}"{data}}}}}"#)
+        .into_bytes()
 }
 
 #[cfg(test)]

@@ -21,9 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::answer::{
-    HEADER_MISMATCH, INVALID_REQUEST, PARSE, Reply, Server, Slow, error_message, failure,
-};
+use super::answer::{HEADER_MISMATCH, INVALID_REQUEST, PARSE, Reply, Server, Slow, error_message, failure};
 use super::message::Message;
 use crate::era::{METHOD_HEADER, MODERN_VERSION, NAME_HEADER, SESSION_HEADER, VERSION_HEADER};
 use crate::sse;

@@ -61,9 +61,19 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Stop {
 
 /// Reads and resolves the file at `path`.
 pub(crate) fn read(path: &Path, overrides: Overrides, environment: &Environment) -> Result<Loaded, Unusable> {
+    read_as(path, None, overrides, environment)
+}
+
+/// As [`read`], taking the file for readable by everybody or not.
+fn read_as(
+    path: &Path,
+    world_readable: Option<bool>,
+    overrides: Overrides,
+    environment: &Environment,
+) -> Result<Loaded, Unusable> {
     let text = read_text(path).map_err(Unusable::Unreadable)?;
     let mut source = Source::new(path.display().to_string(), text);
-    source.world_readable = is_world_readable(path);
+    source.world_readable = world_readable.unwrap_or_else(|| is_world_readable(path));
     let env = |name: &str| environment.variable(name);
     let has_program = |program: &str| environment.has_program(program);
     let world = Surroundings {
@@ -108,4 +118,13 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
         let _ = path;
         false
     }
+}
+
+/// Whether a credential is written out in the file: the configuration notes that of files that everybody may read.
+pub(crate) fn has_literal_secret(path: &Path, overrides: Overrides, environment: &Environment) -> bool {
+    let notes = |readable: bool| {
+        let loaded = read_as(path, Some(readable), overrides.clone(), environment);
+        loaded.map_or(0, |loaded| loaded.notes.len())
+    };
+    notes(true) > notes(false)
 }

@@ -6,6 +6,7 @@
 mod admin;
 mod assemble;
 mod call;
+mod client;
 mod clock;
 mod commands;
 mod config_file;
@@ -13,7 +14,7 @@ mod discover;
 mod doctor;
 mod environment;
 mod import;
-mod reach;
+
 mod serve;
 mod stop;
 mod suggest;

@@ -58,7 +58,10 @@ impl View {
             cursors: &self.cursors,
             metrics,
         });
-        let differs = |kind: ListKind| old.shown[kind as usize] != new.shown[kind as usize];
+        let differs = |kind: ListKind| {
+            old.shown[kind as usize] != new.shown[kind as usize]
+                || old.announced[kind as usize] != new.announced[kind as usize]
+        };
         let changed = [
             differs(ListKind::Tools),
             differs(ListKind::Prompts),

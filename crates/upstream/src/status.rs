@@ -86,6 +86,8 @@ pub struct Offer {
     pub public: bool,
     /// Whether the upstream tells us of changes by itself.
     pub pushes: bool,
+    /// How often it has announced a change of each list, whether or not the list then differed.
+    pub announced: [u64; 4],
 }
 
 impl Offer {

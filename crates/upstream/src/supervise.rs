@@ -108,7 +108,7 @@ async fn converse(shared: &Arc<Shared>, connected: Connected, begun: Instant, st
     });
     shared.stray.take_stale();
     let trouble = tokio::select! {
-        trouble = refresh(shared, &session, &ListKind::ALL) => trouble,
+        trouble = refresh(shared, &session, &ListKind::ALL, false) => trouble,
         why = session.wire.ended() => return End::Lost(died(why, child).await),
         () = stop.cancelled() => {
             close(&session, child).await;
@@ -161,11 +161,11 @@ async fn attend(shared: &Arc<Shared>, session: &Arc<Session>, child: Option<&Pro
             () = shared.stray.stirred.notified() => {
                 sleep(SETTLE).await;
                 let stale = shared.stray.take_stale();
-                after_refresh(shared, refresh(shared, session, &stale).await);
+                after_refresh(shared, refresh(shared, session, &stale, true).await);
                 refreshed = Instant::now();
             }
             () = wait_until(due) => {
-                after_refresh(shared, refresh(shared, session, &ListKind::ALL).await);
+                after_refresh(shared, refresh(shared, session, &ListKind::ALL, false).await);
                 refreshed = Instant::now();
             }
             () = unused_for(shared, idle) => return End::Idle,
@@ -211,7 +211,7 @@ async fn unused_for(shared: &Shared, idle: Option<Duration>) {
 }
 
 /// Reads the given lists again. Those that fail keep their last good state; the reason of the first failure comes back.
-async fn refresh(shared: &Shared, session: &Session, kinds: &[ListKind]) -> Option<Arc<str>> {
+async fn refresh(shared: &Shared, session: &Session, kinds: &[ListKind], announced: bool) -> Option<Arc<str>> {
     let mut trouble = None;
     let mut fetched: Vec<(ListKind, Fetched)> = Vec::with_capacity(kinds.len());
     for kind in kinds {
@@ -231,7 +231,11 @@ async fn refresh(shared: &Shared, session: &Session, kinds: &[ListKind]) -> Opti
             ttl_ms: if kinds.len() == ListKind::ALL.len() { None } else { old.and_then(|o| o.ttl_ms) },
             public: session.era() == Era::Modern,
             pushes: lists::announces(&session.introduction),
+            announced: old.map_or([0; 4], |o| o.announced),
         };
+        for kind in kinds.iter().filter(|_| announced) {
+            new.announced[*kind as usize] += 1;
+        }
         for (kind, list) in fetched {
             new.ttl_ms = match (new.ttl_ms, list.ttl_ms) {
                 (Some(a), Some(b)) => Some(a.min(b)),

@@ -54,6 +54,7 @@ pub(crate) fn run(
 /// What runs.
 struct Running {
     gateway: Arc<Gateway>,
+    metrics: Arc<Metrics>,
     standing: Arc<Standing>,
     front: JoinHandle<std::io::Result<()>>,
     stop_front: CancellationToken,
@@ -89,7 +90,7 @@ async fn serve(loaded: Loaded, reload: &Reload<'_>, terminal: &Terminal) -> Resu
                 return Err(Stop::new(Code::FAILURE, format!("the MCP listener ended: {why}")));
             }
             signal = signals.next() => match signal {
-                Signal::Reload => settings = reload.run(settings, &gateway).await,
+                Signal::Reload => settings = reload.run(settings, &gateway, &running.metrics).await,
                 Signal::Stop(_) => return Ok(end(running, signals).await),
             },
         }
@@ -121,8 +122,8 @@ async fn start(settings: &Settings, environment: &Environment) -> Result<Running
     }
     let host: Arc<dyn Host> = Arc::<Gateway>::clone(&gateway);
     let options = front_options(settings);
-    let front = tokio::spawn(http::serve(listener, host, options, metrics, stop_front.clone()));
-    Ok(Running { gateway, standing, front, stop_front, stop_admin, endpoint, admin: admin_address })
+    let front = tokio::spawn(http::serve(listener, host, options, Arc::clone(&metrics), stop_front.clone()));
+    Ok(Running { gateway, metrics, standing, front, stop_front, stop_admin, endpoint, admin: admin_address })
 }
 
 fn front_options(settings: &Settings) -> http::Options {

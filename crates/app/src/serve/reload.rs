@@ -6,6 +6,7 @@ use std::sync::Arc;
 use trunkline_config::{Overrides, Settings, Severity, changes};
 use trunkline_gateway::Gateway;
 use trunkline_observe::logs::Logs;
+use trunkline_observe::metrics::Metrics;
 
 use crate::config_file::{self, Unusable};
 use crate::environment::Environment;
@@ -25,8 +26,7 @@ pub(super) struct Reload<'a> {
 impl Reload<'_> {
     /// Reads the file and applies what differs. Returns the settings in use from now on: the old ones when the file
     /// cannot be used.
-    pub(super) async fn run(&self, old: Settings, gateway: &Arc<Gateway>) -> Settings {
-        let metrics = gateway.metrics();
+    pub(super) async fn run(&self, old: Settings, gateway: &Arc<Gateway>, metrics: &Metrics) -> Settings {
         let new = match config_file::read(&self.path, self.overrides.clone(), self.environment) {
             Ok(loaded) => loaded.settings,
             Err(unusable) => {

@@ -91,6 +91,10 @@ pub fn build(input: &Input<'_>) -> Catalog {
         uris,
         introduced: introduce(input, transparent),
         transparent,
+        announced: match input.sources {
+            [only] if transparent => only.offer.as_ref().map_or([0; 4], |offer| offer.announced),
+            _ => [0; 4],
+        },
         servers,
         shown: shown.map(|items| items.into_iter().map(|item| item.legacy).collect()),
         pages,

@@ -39,6 +39,8 @@ pub struct Catalog {
     pub servers: Vec<(usize, Arc<str>)>,
     /// Exposed items per list, for finding out what changed.
     pub(crate) shown: [Vec<Bytes>; 4],
+    /// Changes announced by the one server of a transparent view; they are passed on even when nothing differs.
+    pub(crate) announced: [u64; 4],
     /// Finished list results per era and list.
     pages: [[Vec<Bytes>; 4]; 2],
 }

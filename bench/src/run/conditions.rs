@@ -1,0 +1,62 @@
+//! Under what conditions a run was made: what somebody needs to repeat it, or to doubt it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::Options;
+
+#[derive(Serialize)]
+pub(super) struct Conditions {
+    pub(super) unix_time: u64,
+    pub(super) build: String,
+    pub(super) gateway: String,
+    pub(super) cpu: String,
+    pub(super) cores: usize,
+    pub(super) memory: String,
+    pub(super) kernel: String,
+    pub(super) congestion_control: String,
+    pub(super) load_average: String,
+    pub(super) rounds: u32,
+    pub(super) seconds: f64,
+    pub(super) warmup: f64,
+}
+
+impl Conditions {
+    pub(super) fn gather(options: &Options, gateway: Option<&Path>) -> Self {
+        Self {
+            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()),
+            build: options.build.clone().unwrap_or_else(|| "not named".to_owned()),
+            gateway: gateway.map_or_else(|| "none".to_owned(), version),
+            cpu: field("/proc/cpuinfo", "model name"),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            memory: field("/proc/meminfo", "MemTotal"),
+            kernel: line("/proc/sys/kernel/osrelease"),
+            congestion_control: line("/proc/sys/net/ipv4/tcp_congestion_control"),
+            load_average: line("/proc/loadavg"),
+            rounds: options.rounds,
+            seconds: options.seconds,
+            warmup: options.warmup,
+        }
+    }
+}
+
+fn version(gateway: &Path) -> String {
+    let said =
+        Command::new(gateway).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&said).trim().to_owned()
+}
+
+fn line(path: &str) -> String {
+    std::fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+/// The first `key : value` of a file.
+fn field(path: &str, key: &str) -> String {
+    line(path)
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.split_once(':'))
+        .map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().to_owned())
+}

@@ -1,0 +1,113 @@
+//! A process of ours: started, stopped for a while, and ended by its id whatever happens.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::usage;
+
+/// Lines of a log shown when its process fails.
+const LOG_LINES: usize = 15;
+
+/// Ends with this value, also when that is dropped by a panic.
+pub(super) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it; what it prints goes to a file in `folder`.
+    pub(super) fn start(mut command: Command, name: &str, folder: &Path) -> anyhow::Result<Self> {
+        let log = folder.join(format!("{}.log", name.replace([' ', ','], "-")));
+        let file = File::create(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            // A group of its own: Ctrl-C is ours to handle.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { child, log })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Fails if it has ended, with the end of its log.
+    pub(super) fn alive(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => anyhow::bail!("it has ended ({status}): {}", self.last_words()),
+        }
+    }
+
+    /// The end of what it printed.
+    pub(super) fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// Takes no CPU until [`Self::thaw`].
+    pub(super) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub(super) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It has not been waited for, so the id is still its own; if it has ended, `alive` says so.
+        let _ = kill(pid(self.id()), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let descendants = usage::descendants(self.id());
+        // SIGKILL also ends what is stopped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for id in descendants {
+            let _ = kill(pid(id), Signal::SIGKILL);
+        }
+    }
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(i32::try_from(id).expect("Linux ids fit"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_process_takes_its_children_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & echo ready; wait"]);
+        let mut process = Process::start(command, "shell, with a child", folder.path()).unwrap();
+        while process.last_words() != "ready" {
+            process.alive().unwrap();
+            std::thread::yield_now();
+        }
+        let id = process.id();
+        let children = usage::descendants(id);
+        assert_eq!(children.len(), 1);
+        process.freeze();
+        drop(process);
+        assert!(usage::of(id).is_err());
+        // The child is its new parent's to bury, so it may still be listed, but only as dead.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", children[0])).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z ") || stat.contains(") X "), "{stat}");
+    }
+}
