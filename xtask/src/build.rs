@@ -28,7 +28,9 @@ pub(crate) fn target_dir() -> PathBuf {
 
 fn cache_dir() -> Option<PathBuf> {
     let named = std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    named.or_else(|| std::env::var_os("HOME").filter(|dir| !dir.is_empty()).map(|home| PathBuf::from(home).join(".cache")))
+    named.or_else(|| {
+        std::env::var_os("HOME").filter(|dir| !dir.is_empty()).map(|home| PathBuf::from(home).join(".cache"))
+    })
 }
 
 /// A cargo command in the checkout.
@@ -44,7 +46,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// Builds the gateway and says where it is.
 pub(crate) fn gateway() -> Result<PathBuf> {
-    let status = cargo(&["build", "--quiet", "--package", "trunkline", "--bin", "trunkline"]).status().context("cargo")?;
+    let status = cargo(&["build", "--quiet", "--package", "trunkline", "--bin", "trunkline"])
+        .status()
+        .context("cargo")?;
     if !status.success() {
         bail!("the gateway does not build");
     }
@@ -58,7 +62,8 @@ pub(crate) fn has_nextest() -> bool {
 
 /// The benchmark, with whatever arguments it takes.
 pub(crate) fn bench(arguments: &[String]) -> Result<bool> {
-    let gateway = cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]).status()?;
+    let gateway =
+        cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]).status()?;
     if !gateway.success() {
         bail!("the gateway does not build");
     }

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::build;
 use crate::peers::Peers;
 use crate::report::{Counts, Report};
-use crate::build;
 
 /// Tests of the end-to-end crate that run at once. Each has a gateway and real servers; with more, timings mean nothing.
 const AT_ONCE: &str = "2";
@@ -30,8 +30,11 @@ pub(crate) fn tests(arguments: &[String]) -> Result<Counts> {
 pub(crate) fn runner(selection: &[&str], at_once: Option<&str>, arguments: &[String]) -> Result<Counts> {
     let nextest = build::has_nextest();
     let mut command = if nextest {
-        let mut command = build::cargo(&["nextest", "run", "--no-fail-fast", "--cargo-quiet", "--hide-progress-bar"]);
-        command.args(["--status-level", "fail", "--final-status-level", "slow", "--no-tests", "fail"]).args(selection);
+        let mut command =
+            build::cargo(&["nextest", "run", "--no-fail-fast", "--cargo-quiet", "--hide-progress-bar"]);
+        command
+            .args(["--status-level", "fail", "--final-status-level", "slow", "--no-tests", "fail"])
+            .args(selection);
         command.args(at_once.into_iter().flat_map(|number| ["--test-threads", number])).args(arguments);
         command
     } else {
@@ -51,7 +54,8 @@ pub(crate) fn runner(selection: &[&str], at_once: Option<&str>, arguments: &[Str
 fn watch(mut command: Command, count: fn(&str) -> Option<Counts>) -> Result<(bool, Counts)> {
     // Both outputs in one pipe: the order of lines is the runner's.
     let (reader, writer) = std::io::pipe().context("pipe")?;
-    let mut child = command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).spawn().context("cargo")?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).spawn().context("cargo")?;
     // It holds the writing ends; the reader would never see the end.
     drop(command);
     let mut all = Counts::default();
@@ -106,11 +110,15 @@ mod tests {
 
     #[test]
     fn counts_are_read_from_the_closing_lines() {
-        let counts = nextest_line("     Summary [   1.204s] 12 tests run: 11 passed (2 slow), 1 failed, 3 skipped").unwrap();
+        let counts =
+            nextest_line("     Summary [   1.204s] 12 tests run: 11 passed (2 slow), 1 failed, 3 skipped")
+                .unwrap();
         assert_eq!((counts.passed, counts.failed), (11, 1));
         let coloured = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.1s] \u{1b}[1m4\u{1b}[0m tests run: \u{1b}[1m4\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, 0 skipped";
         assert_eq!(nextest_line(coloured).unwrap().passed, 4);
-        let counts = libtest_line("test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.03s");
+        let counts = libtest_line(
+            "test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.03s",
+        );
         let counts = counts.unwrap();
         assert_eq!((counts.passed, counts.failed), (5, 2));
         assert!(nextest_line("test result: ok. 1 passed; 0 failed").is_none());

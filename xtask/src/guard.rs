@@ -56,8 +56,12 @@ impl Guarded {
                     Some(found) => return Ok(found),
                     None => last = line,
                 },
-                Err(RecvTimeoutError::Timeout) => bail!("{} was not ready within {limit:?}; its last line: {last}", self.name),
-                Err(RecvTimeoutError::Disconnected) => bail!("{} ended before it was ready; its last line: {last}", self.name),
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("{} was not ready within {limit:?}; its last line: {last}", self.name)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!("{} ended before it was ready; its last line: {last}", self.name)
+                }
             }
         }
     }

@@ -31,7 +31,11 @@ impl Peers {
 
     /// A path by its name.
     pub(crate) fn path(&self, name: &str) -> Result<PathBuf> {
-        let path = self.0.get(name).map(PathBuf::from).with_context(|| format!("install.sh does not print {name}"))?;
+        let path = self
+            .0
+            .get(name)
+            .map(PathBuf::from)
+            .with_context(|| format!("install.sh does not print {name}"))?;
         if !path.exists() {
             bail!("{name} is not at {}", path.display());
         }

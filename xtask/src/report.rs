@@ -73,12 +73,18 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let mut out = format!("{:<46} {:>7} {:>7} {:>7} {:>8}\n", "part", "passed", "total", "failed", "seconds");
+        let mut out =
+            format!("{:<46} {:>7} {:>7} {:>7} {:>8}\n", "part", "passed", "total", "failed", "seconds");
         for part in &self.0 {
             let Part { name, passed, total, failed, took, note } = part;
             // Writing to a string cannot fail.
             let _ = write!(out, "{name:<46} {passed:>7} {total:>7} {failed:>7} {:>8.1}", took.as_secs_f64());
-            let _ = writeln!(out, "{}{}", if note.is_empty() { "" } else { "  " }, note.lines().next().unwrap_or_default());
+            let _ = writeln!(
+                out,
+                "{}{}",
+                if note.is_empty() { "" } else { "  " },
+                note.lines().next().unwrap_or_default()
+            );
         }
         out
     }

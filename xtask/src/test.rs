@@ -7,7 +7,8 @@ use crate::report::{Counts, Report};
 use crate::{build, conformance, e2e};
 
 /// Cells that the quick run keeps: each era once on either side, and the plain case.
-const QUICK: [(&str, &str); 3] = [("2025-11-25", "modern-only"), ("2026-07-28", "legacy-only"), ("2026-07-28", "dual")];
+const QUICK: [(&str, &str); 3] =
+    [("2025-11-25", "modern-only"), ("2026-07-28", "legacy-only"), ("2026-07-28", "dual")];
 
 /// Runs all parts, whatever becomes of the earlier ones.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
@@ -43,7 +44,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         peers.as_ref().context("the peers are not installed")?;
         e2e::tests(&[])
     });
-    for cell in conformance::cells(None, None).filter(|cell| !quick || QUICK.contains(&(cell.front, cell.back))) {
+    for cell in
+        conformance::cells(None, None).filter(|cell| !quick || QUICK.contains(&(cell.front, cell.back)))
+    {
         let (Some(gateway), Some(peers)) = (&gateway, &peers) else {
             report.part(&cell.name(), || bail!("there is no gateway or no peers"));
             continue;

@@ -102,7 +102,6 @@ enum Source {
 
 impl Source {
     /// `Some(None)`: now; `Some(Some(time))`: a call that was due then; `None`: no more.
-    #[expect(clippy::option_option, reason = "one says whether, the other when")]
     async fn next(&self) -> Option<Option<Instant>> {
         match self {
             Self::Until(end) => (Instant::now() < *end).then_some(None),

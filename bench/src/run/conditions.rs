@@ -46,7 +46,8 @@ impl Conditions {
 fn version(gateway: &Path) -> String {
     let said =
         Command::new(gateway).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&said).trim().to_owned()
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    if said.is_empty() { "of unknown version".to_owned() } else { said }
 }
 
 fn line(path: &str) -> String {

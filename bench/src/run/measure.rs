@@ -19,6 +19,8 @@ use crate::load::{Op, Plan, Report, drive, open};
 
 /// How long a question about a process's state may take.
 const ASK_LIMIT: Duration = Duration::from_secs(2);
+/// CPU time that must have been used for a figure: ten ticks of the kernel's count.
+const CPU_LEAST: Duration = Duration::from_millis(100);
 
 /// What came of it.
 #[derive(Serialize)]
@@ -26,10 +28,10 @@ pub(super) struct Sample {
     pub(super) cell: String,
     pub(super) target: &'static str,
     pub(super) round: u32,
-    /// CPU of the target and its children per call; with progress, per event.
-    pub(super) cpu_us: f64,
+    /// CPU of the target and its children per call; with progress, per event. None if too little was used to tell.
+    pub(super) cpu_us: Option<f64>,
     /// The same without children.
-    pub(super) own_cpu_us: f64,
+    pub(super) own_cpu_us: Option<f64>,
     pub(super) rss_mib: f64,
     pub(super) children: usize,
     /// Connections it opened to its upstream, warm-up included.
@@ -80,7 +82,7 @@ impl Fleet {
             _ => report.calls,
         };
         ensure!(counted > 0, "no right answer: {}", report.first_error.unwrap_or_default());
-        let each = |used: Duration| used.as_secs_f64() * 1e6 / counted as f64;
+        let each = |used: Duration| (used >= CPU_LEAST).then(|| used.as_secs_f64() * 1e6 / counted as f64);
         Ok(Sample {
             cell: cell.name(),
             target: target.name,

@@ -53,20 +53,29 @@ pub(super) fn rows(cells: &[Cell], samples: &[Sample]) -> Vec<Row> {
 /// `own` is not empty.
 fn row(own: &[&Sample], floor: &[&Sample], direct: &[&Sample]) -> Row {
     let spread = |value: fn(&Sample) -> f64| Spread::of(own.iter().map(|sample| value(sample)));
+    let cpu = Spread::of(own.iter().filter_map(|sample| sample.cpu_us));
     let is_direct = direct.first().is_some_and(|direct| direct.target == own[0].target);
     // The upstream's own CPU is no multiple of a floor in front of it, and nothing is added to itself.
-    let ratio = |value: fn(&Sample) -> f64| {
-        if is_direct { None } else { within_rounds(own, floor, |own, floor| value(own) / value(floor)) }
+    let ratio = |value: fn(&Sample) -> Option<f64>| {
+        if is_direct {
+            None
+        } else {
+            within_rounds(own, floor, |own, floor| Some(value(own)? / value(floor)?))
+        }
     };
     let added = |value: fn(&Sample) -> f64| {
-        if is_direct { None } else { within_rounds(own, direct, |own, direct| value(own) - value(direct)) }
+        if is_direct {
+            None
+        } else {
+            within_rounds(own, direct, |own, direct| Some(value(own) - value(direct)))
+        }
     };
     Row {
         cell: own[0].cell.clone(),
         target: own[0].target,
         errors: own.iter().map(|sample| sample.report.errors).sum(),
         calls_per_s: spread(|sample| sample.report.calls_per_s),
-        cpu_us: spread(|sample| sample.cpu_us),
+        cpu_us: cpu,
         times_floor: ratio(|sample| sample.cpu_us),
         own_times_floor: ratio(|sample| sample.own_cpu_us),
         p50_us: spread(|sample| sample.report.p50_us),
@@ -84,11 +93,11 @@ fn row(own: &[&Sample], floor: &[&Sample], direct: &[&Sample]) -> Row {
 fn within_rounds(
     own: &[&Sample],
     other: &[&Sample],
-    compare: impl Fn(&Sample, &Sample) -> f64,
+    compare: impl Fn(&Sample, &Sample) -> Option<f64>,
 ) -> Option<Spread> {
     Spread::of(own.iter().filter_map(|sample| {
         let other = other.iter().find(|other| other.round == sample.round)?;
-        Some(compare(sample, other))
+        compare(sample, other)
     }))
 }
 
@@ -137,8 +146,8 @@ mod tests {
             cell: "echo, modern, C=16".to_owned(),
             target,
             round,
-            cpu_us,
-            own_cpu_us: cpu_us,
+            cpu_us: Some(cpu_us),
+            own_cpu_us: Some(cpu_us),
             rss_mib: 1.0,
             children: 0,
             upstream_connections: None,

@@ -50,7 +50,8 @@ pub(crate) fn logging(settings: &Settings, terminal: &Terminal) -> Result<Logs, 
 pub(crate) fn logging_on_request(level: Option<&str>, terminal: &Terminal) -> Result<Option<Logs>, Stop> {
     let Some(level) = level else { return Ok(None) };
     let (format, filter) = (Format::Human, level.to_owned());
-    start_logging(LogOptions { filter, format, terminal: terminal.interactive, ansi: terminal.err_color }).map(Some)
+    start_logging(LogOptions { filter, format, terminal: terminal.interactive, ansi: terminal.err_color })
+        .map(Some)
 }
 
 fn start_logging(options: LogOptions) -> Result<Logs, Stop> {

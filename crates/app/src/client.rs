@@ -56,7 +56,8 @@ impl Client {
     /// Starts the gateway. To be called within a runtime.
     pub(crate) fn start(settings: Settings, environment: &Environment) -> Self {
         let tools = assemble::tools(&settings, environment);
-        let longest = settings.upstreams.iter().map(|upstream| upstream.timeouts.connect + upstream.timeouts.list);
+        let longest =
+            settings.upstreams.iter().map(|upstream| upstream.timeouts.connect + upstream.timeouts.list);
         let patience = longest.max().unwrap_or_default();
         let gateway = Gateway::start(settings.gateway, settings.upstreams, tools);
         let info = Bytes::from(hello::own_info(env!("CARGO_PKG_VERSION")));
@@ -101,7 +102,8 @@ impl Client {
         let mut tools = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES_MAX {
-            let members = cursor.as_ref().map(|cursor| format!("\"cursor\":{}", Value::from(cursor.as_str())));
+            let members =
+                cursor.as_ref().map(|cursor| format!("\"cursor\":{}", Value::from(cursor.as_str())));
             let outcome = self.ask(method::LIST_TOOLS, members.as_deref(), Arc::new(Quiet), false).await;
             let raw = match outcome.map_err(|stop| (false, stop))? {
                 Outcome::Result(reply) => reply.raw,
@@ -157,7 +159,8 @@ impl Client {
             let _ = write!(text, "{members},");
         }
         let _ = write!(text, "\"_meta\":{}}}}}", Value::from(about));
-        let scanned = scan(Bytes::from(text)).map_err(|error| Stop::usage(format!("the arguments: {error}")))?;
+        let scanned =
+            scan(Bytes::from(text)).map_err(|error| Stop::usage(format!("the arguments: {error}")))?;
         let (operation, params) = match request::decode(&scanned, Era::Modern) {
             Ok(decoded) => decoded,
             Err(fault) => return Ok(fault.into()),
@@ -169,6 +172,7 @@ impl Client {
             progress: progress.then(|| Bytes::from_static(TOKEN.as_bytes())),
             log_level,
             traceparent: None,
+            mirrored: None,
             notes,
         };
         let host: Arc<Gateway> = Arc::clone(&self.gateway);
@@ -211,7 +215,11 @@ pub(crate) fn refused(outcome: &Outcome) -> Stop {
         Outcome::Error(error) => {
             let object: Value = serde_json::from_slice(&error.raw).unwrap_or_default();
             let message = object["message"].as_str().unwrap_or("no reason given");
-            let mut text = format!("the server answered with error {}: {}", error.code, crate::terminal::one_line(message));
+            let mut text = format!(
+                "the server answered with error {}: {}",
+                error.code,
+                crate::terminal::one_line(message)
+            );
             if !object["data"].is_null() {
                 let _ = write!(text, "\n{}", crate::terminal::one_line(&object["data"].to_string()));
             }

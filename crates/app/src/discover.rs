@@ -17,7 +17,9 @@ pub(crate) fn find(flag: Option<&Path>, environment: &Environment) -> Option<Pat
     if let Some(named) = flag {
         return Some(named.to_owned());
     }
-    environment.path_variable(VARIABLE).or_else(|| candidates(environment).into_iter().find(|path| path.is_file()))
+    environment
+        .path_variable(VARIABLE)
+        .or_else(|| candidates(environment).into_iter().find(|path| path.is_file()))
 }
 
 /// As [`find`], for commands that cannot do without.
@@ -40,8 +42,7 @@ pub(crate) fn required(flag: Option<&Path>, environment: &Environment) -> Result
 fn candidates(environment: &Environment) -> Vec<PathBuf> {
     let here = EXTENSIONS.iter().map(|end| PathBuf::from(format!("trunkline.{end}")));
     let folders = [environment.homes.config.join("trunkline"), PathBuf::from("/etc/trunkline")];
-    let elsewhere = folders
-        .into_iter()
-        .flat_map(|folder| EXTENSIONS.map(|end| folder.join(format!("config.{end}"))));
+    let elsewhere =
+        folders.into_iter().flat_map(|folder| EXTENSIONS.map(|end| folder.join(format!("config.{end}"))));
     here.chain(elsewhere).collect()
 }

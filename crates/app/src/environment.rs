@@ -45,11 +45,9 @@ impl Environment {
     pub(crate) fn of_this_process() -> Self {
         let directory = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let homes = match etcetera::choose_base_strategy() {
-            Ok(base) => Homes {
-                home: base.home_dir().to_owned(),
-                config: base.config_dir(),
-                cache: base.cache_dir(),
-            },
+            Ok(base) => {
+                Homes { home: base.home_dir().to_owned(), config: base.config_dir(), cache: base.cache_dir() }
+            }
             // Without a home the current directory is the only place we may assume.
             Err(_) => Homes {
                 home: directory.clone(),
@@ -112,7 +110,9 @@ impl Environment {
         env::split_paths(&folders).any(|folder| {
             is_program(&folder.join(program))
                 || (cfg!(windows)
-                    && ["exe", "cmd", "bat"].iter().any(|end| is_program(&folder.join(program).with_extension(end))))
+                    && ["exe", "cmd", "bat"]
+                        .iter()
+                        .any(|end| is_program(&folder.join(program).with_extension(end))))
         })
     }
 

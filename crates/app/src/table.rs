@@ -5,7 +5,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 /// A table with these headings. On a terminal it fits its width; elsewhere every row is one line.
 pub(crate) fn table(terminal: bool, headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     if terminal {
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -20,11 +20,7 @@ pub(crate) fn table(terminal: bool, headings: &[&str]) -> Table {
 
 /// Never breaks the column at `index` (a name that people copy).
 pub(crate) fn keep_whole(table: &mut Table, index: usize) {
-    let widest = table
-        .column_max_content_widths()
-        .get(index)
-        .copied()
-        .unwrap_or_default();
+    let widest = table.column_max_content_widths().get(index).copied().unwrap_or_default();
     if let Some(column) = table.column_mut(index) {
         column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(widest + 2)));
     }

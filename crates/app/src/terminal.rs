@@ -19,7 +19,7 @@ pub(crate) enum Color {
 }
 
 /// The two streams of this process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Terminal {
     /// Whether stdout takes colours.
     pub(crate) out_color: bool,

@@ -8,6 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::Change;
+use trunkline_observe::metrics::MethodHandle;
+use trunkline_protocol::method;
 use trunkline_transport::front::host::ViewName;
 use trunkline_upstream::{Tools, Upstream};
 
@@ -26,6 +28,8 @@ pub struct Gateway {
     pub(crate) state: ArcSwap<State>,
     pub(crate) settled: watch::Sender<bool>,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    /// The counters of methods, looked up once.
+    pub(crate) methods: HashMap<&'static str, MethodHandle>,
     key: [u8; 32],
     stop: CancellationToken,
     /// Ends the keeper of the snapshot in force.
@@ -73,7 +77,9 @@ impl Gateway {
         let running: Vec<Arc<Upstream>> =
             upstreams.into_iter().map(|o| Arc::new(Upstream::start(o, tools.clone()))).collect();
         let state = assemble(options, running, None, key, &tools);
+        let methods = method::LABELS.iter().map(|label| (*label, tools.metrics.method(label))).collect();
         let gateway = Arc::new(Self {
+            methods,
             state: ArcSwap::from_pointee(state),
             settled: watch::Sender::new(false),
             subscriptions: Arc::default(),

@@ -102,6 +102,26 @@ pub fn label(operation: &Operation) -> &'static str {
         Operation::Unsubscribe(_) => UNSUBSCRIBE,
         Operation::SetLevel(_) => SET_LEVEL,
         Operation::Listen(_) => LISTEN,
-        Operation::Other(_) => "other",
+        Operation::Other(_) => OTHER,
     }
 }
+
+/// Every value that [`label`] can have.
+pub const LABELS: [&str; 15] = [
+    DISCOVER,
+    PING,
+    LIST_TOOLS,
+    LIST_PROMPTS,
+    LIST_RESOURCES,
+    LIST_TEMPLATES,
+    CALL_TOOL,
+    GET_PROMPT,
+    READ_RESOURCE,
+    COMPLETE,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    SET_LEVEL,
+    LISTEN,
+    OTHER,
+];
+const OTHER: &str = "other";

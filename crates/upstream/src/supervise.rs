@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_secs(60);
 /// A conversation that lasted this long was a success: the next failure starts with a short wait again.
 const STEADY: Duration = Duration::from_secs(30);
+/// A conversation shorter than this was none.
+const FRESH: Duration = Duration::from_millis(500);
 /// Changes that arrive within this time are read as one.
 const SETTLE: Duration = Duration::from_millis(40);
 
@@ -31,6 +33,8 @@ const SETTLE: Duration = Duration::from_millis(40);
 enum End {
     Shutdown,
     Idle,
+    /// The server ended the session; it is asked for another at once.
+    Again,
     Lost(Failed),
 }
 
@@ -38,7 +42,10 @@ enum End {
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut failures = 0_u32;
     loop {
-        set_phase(&shared, Phase::Starting, Vec::new());
+        // While it is down it stays down in everybody's eyes until it is up: `since` must mean something.
+        if failures == 0 {
+            set_phase(&shared, Phase::Starting, Vec::new());
+        }
         let begun = Instant::now();
         let attempt = tokio::select! {
             attempt = attempt(&shared) => attempt,
@@ -50,8 +57,14 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         };
         shared.session.store(None);
         shared.meter.set_up(false);
+        // A session that is lost as soon as it was opened is no better than none.
+        let end = match end {
+            End::Again if begun.elapsed() < FRESH => End::Lost("the server ended the session at once".to_owned().into()),
+            other => other,
+        };
         match end {
             End::Shutdown => break,
+            End::Again => failures = 0,
             End::Idle => {
                 set_phase(&shared, Phase::Idle, Vec::new());
                 tokio::select! {
@@ -156,7 +169,8 @@ async fn attend(shared: &Arc<Shared>, session: &Arc<Session>, child: Option<&Pro
             () = &mut pushing => {}
             Ok(()) = lost.changed() => {
                 let why = lost.borrow_and_update().clone();
-                return End::Lost(Failed::from(why));
+                tracing::info!(server = &*shared.options.name, %why, "opening a new conversation");
+                return End::Again;
             }
             () = shared.stray.stirred.notified() => {
                 sleep(SETTLE).await;

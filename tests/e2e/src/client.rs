@@ -62,7 +62,8 @@ impl Reply {
     /// # Panics
     /// When there is none.
     pub fn result(&self) -> String {
-        json::member(&self.raw, "result").unwrap_or_else(|| panic!("no result: HTTP {} {}", self.head.status, self.raw))
+        json::member(&self.raw, "result")
+            .unwrap_or_else(|| panic!("no result: HTTP {} {}", self.head.status, self.raw))
     }
 
     /// The result parsed.
@@ -205,7 +206,8 @@ impl Client {
     /// When the connection is broken.
     pub fn post(&mut self, body: &str, method: &str, params: &str) -> io::Result<()> {
         let fields = self.fields(method, params);
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.connection.request("POST", &self.path, &fields, body.as_bytes())
     }
 
@@ -258,7 +260,9 @@ impl Client {
         let mut params = "{}".to_owned();
         for _ in 0..1000 {
             let result = self.request(method, &params).result();
-            items.extend(json::items(&json::member(&result, key).unwrap_or_else(|| panic!("no {key}: {result:.300}"))));
+            items.extend(json::items(
+                &json::member(&result, key).unwrap_or_else(|| panic!("no {key}: {result:.300}")),
+            ));
             match json::member(&result, "nextCursor") {
                 Some(cursor) => params = format!(r#"{{"cursor":{cursor}}}"#),
                 None => return items,
@@ -322,5 +326,9 @@ pub fn base_fields(address: SocketAddr) -> Vec<(String, String)> {
 
 /// A name as a header value: as it is, or in the base64 form.
 fn header_text(name: &str) -> String {
-    if name.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) }
+    if name.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        name.to_owned()
+    } else {
+        format!("=?base64?{}?=", STANDARD.encode(name))
+    }
 }

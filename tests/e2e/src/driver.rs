@@ -59,10 +59,17 @@ pub fn rmcp(url: &str, arguments: &[&str]) -> Value {
 }
 
 fn report(name: &str, mut command: Command) -> Value {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    serde_json::from_str(text.trim().lines().last().unwrap_or_default())
-        .unwrap_or_else(|error| panic!("{name} gave no report ({error}): {text:.500}\n{:.2000}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(text.trim().lines().last().unwrap_or_default()).unwrap_or_else(|error| {
+        panic!(
+            "{name} gave no report ({error}): {text:.500}\n{:.2000}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
 }
 
 /// Fails unless the report is good; says what was wrong.
@@ -70,5 +77,12 @@ fn report(name: &str, mut command: Command) -> Value {
 /// # Panics
 /// When it is not.
 pub fn assert_ok(report: &Value) {
-    assert!(report["ok"] == true, "{} {}: failures {:#}\n{}", report["peer"], report["mode"], report["failures"], report["error"]);
+    assert!(
+        report["ok"] == true,
+        "{} {}: failures {:#}\n{}",
+        report["peer"],
+        report["mode"],
+        report["failures"],
+        report["error"]
+    );
 }

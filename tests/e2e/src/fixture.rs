@@ -21,7 +21,10 @@ impl Fixture {
     pub fn ts(mode: &str, arguments: &[&str]) -> Self {
         let program = peers::ts_server(mode);
         let mut command = Command::new(&program.command);
-        command.args(program.args.iter().filter(|arg| *arg != "--stdio")).args(["--port", "0"]).args(arguments);
+        command
+            .args(program.args.iter().filter(|arg| *arg != "--stdio"))
+            .args(["--port", "0"])
+            .args(arguments);
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
         Self::start(command)
     }
@@ -34,13 +37,21 @@ impl Fixture {
     }
 
     fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
         let output = child.stdout.take().expect("stdout is piped");
         let process = Guarded(child);
         let mut line = String::new();
         let read = BufReader::new(output).read_line(&mut line);
         let said: Value = read.ok().and_then(|_| serde_json::from_str(&line).ok()).unwrap_or_default();
-        let url = said["url"].as_str().unwrap_or_else(|| panic!("the fixture did not say where it is: {line}")).to_owned();
+        let url = said["url"]
+            .as_str()
+            .unwrap_or_else(|| panic!("the fixture did not say where it is: {line}"))
+            .to_owned();
         Self { process, url }
     }
 

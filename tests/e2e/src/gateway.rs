@@ -82,7 +82,8 @@ impl Gateway {
         }
         document["stateDir"] = json!(dir.path().join("state"));
         let config = dir.path().join("trunkline.json");
-        std::fs::write(&config, serde_json::to_vec_pretty(&document).expect("a document")).expect("the folder is ours");
+        std::fs::write(&config, serde_json::to_vec_pretty(&document).expect("a document"))
+            .expect("the folder is ours");
         let mut child = Command::new(binary())
             .args(["serve", "--config"])
             .arg(&config)
@@ -136,7 +137,9 @@ impl Gateway {
     pub fn admin(&self, path: &str) -> Answer {
         let mut connection = Connection::open(self.admin);
         let host = self.admin.to_string();
-        connection.request("GET", path, &[("Host", &host), ("Connection", "close")], b"").expect("the admin listener reads");
+        connection
+            .request("GET", path, &[("Host", &host), ("Connection", "close")], b"")
+            .expect("the admin listener reads");
         connection.answer().expect("the admin listener answers")
     }
 
@@ -146,7 +149,9 @@ impl Gateway {
         let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
             let (found, set) = series.split_once('{').unwrap_or((series, ""));
-            (found == name && labels.iter().all(|label| set.contains(label))).then(|| value.parse::<f64>().ok()).flatten()
+            (found == name && labels.iter().all(|label| set.contains(label)))
+                .then(|| value.parse::<f64>().ok())
+                .flatten()
         });
         samples.sum()
     }
@@ -163,7 +168,10 @@ impl Gateway {
 
     /// The processes below it whose command line contains `text`.
     pub fn children(&self, text: &str) -> Vec<u32> {
-        process::descendants(self.pid()).into_iter().filter(|&pid| process::command_line(pid).contains(text)).collect()
+        process::descendants(self.pid())
+            .into_iter()
+            .filter(|&pid| process::command_line(pid).contains(text))
+            .collect()
     }
 
     /// Its folder.
@@ -214,7 +222,9 @@ pub(crate) fn collect(pipe: impl std::io::Read + Send + 'static) -> Log {
     let kept = Arc::clone(&log);
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(String::from_utf8_lossy(&line).into_owned());
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(String::from_utf8_lossy(&line).into_owned());
         }
     });
     log

@@ -84,7 +84,13 @@ impl Connection {
     ///
     /// # Errors
     /// When the other side has closed.
-    pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+    pub fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<()> {
         let mut bytes = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
         for (name, value) in fields {
             bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
@@ -174,12 +180,15 @@ impl Connection {
     pub fn closes_within(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut scratch = [0; 4096];
-        while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+        {
             let _ = self.stream.set_read_timeout(Some(left));
             match self.stream.read(&mut scratch) {
                 Ok(0) => return true,
                 Ok(_) => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return false,
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return false;
+                }
                 Err(_) => return true,
             }
         }
@@ -249,7 +258,9 @@ impl Events {
     }
 
     fn blank_line(&self) -> Option<(usize, usize)> {
-        let find = |end: &[u8]| self.text.windows(end.len()).position(|window| window == end).map(|at| (at, end.len()));
+        let find = |end: &[u8]| {
+            self.text.windows(end.len()).position(|window| window == end).map(|at| (at, end.len()))
+        };
         [find(b"\n\n"), find(b"\r\n\r\n")].into_iter().flatten().min()
     }
 }

@@ -41,7 +41,8 @@ pub fn at(object: &str, path: &[&str]) -> Option<String> {
 /// # Panics
 /// When the text is no JSON array.
 pub fn items(array: &str) -> Vec<String> {
-    let items: Vec<&RawValue> = serde_json::from_str(array).unwrap_or_else(|e| panic!("not an array ({e}): {array:.300}"));
+    let items: Vec<&RawValue> =
+        serde_json::from_str(array).unwrap_or_else(|e| panic!("not an array ({e}): {array:.300}"));
     items.into_iter().map(|item| item.get().to_owned()).collect()
 }
 
@@ -59,7 +60,8 @@ pub fn essence(result: &str) -> Vec<(String, String)> {
             essence.push((key, value));
             continue;
         }
-        let ours = |name: &str| name == "io.modelcontextprotocol/serverInfo" || name.starts_with("io.trunkline/");
+        let ours =
+            |name: &str| name == "io.modelcontextprotocol/serverInfo" || name.starts_with("io.trunkline/");
         let kept: Vec<String> = members(&value)
             .into_iter()
             .filter(|(name, _)| !ours(name))

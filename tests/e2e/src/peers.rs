@@ -60,7 +60,8 @@ impl Program {
 
     /// As an entry of `mcpServers`.
     pub fn entry(&self) -> serde_json::Value {
-        let env: serde_json::Map<_, _> = self.env.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
+        let env: serde_json::Map<_, _> =
+            self.env.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
         serde_json::json!({ "command": self.command, "args": self.args, "env": env })
     }
 }
@@ -95,7 +96,8 @@ pub fn filesystem(folder: &Path) -> Program {
 /// `@modelcontextprotocol/server-memory` with its graph in `file`.
 pub fn memory(file: &Path) -> Program {
     let file = file.to_str().expect("the file's name is text");
-    script("npm/legacy/node_modules/@modelcontextprotocol/server-memory/dist/index.js", &[]).env("MEMORY_FILE_PATH", file)
+    script("npm/legacy/node_modules/@modelcontextprotocol/server-memory/dist/index.js", &[])
+        .env("MEMORY_FILE_PATH", file)
 }
 
 /// `mcp-server-time`.

@@ -76,7 +76,11 @@ impl Pipe {
     /// When the process has gone.
     pub fn send(&mut self, line: &str) {
         let input = self.input.as_mut().expect("the input is open");
-        input.write_all(line.as_bytes()).and_then(|()| input.write_all(b"\n")).and_then(|()| input.flush()).expect("it reads");
+        input
+            .write_all(line.as_bytes())
+            .and_then(|()| input.write_all(b"\n"))
+            .and_then(|()| input.flush())
+            .expect("it reads");
     }
 
     /// Sends a request and returns the raw answer.

@@ -63,7 +63,7 @@ impl Responder {
     pub fn send(&mut self, status: u16, fields: &[(&str, &str)], body: &str) {
         let mut head = format!("HTTP/1.1 {status} Scripted\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in fields {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         self.raw(format!("{head}\r\n{body}").as_bytes());
     }
@@ -85,7 +85,8 @@ impl Responder {
 
     /// An event stream with these messages, then its end.
     pub fn events(&mut self, messages: &[String]) {
-        let body: String = messages.iter().map(|message| format!("event: message\ndata: {message}\n\n")).collect();
+        let body: String =
+            messages.iter().flat_map(|message| ["event: message\ndata: ", message, "\n\n"]).collect();
         self.send(200, &[("Content-Type", "text/event-stream")], &body);
     }
 
@@ -103,7 +104,8 @@ impl Responder {
             match self.stream.read(&mut scratch) {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
                 Err(_) => break,
             }
         }
@@ -196,12 +198,14 @@ fn converse(
         buffer.drain(..end);
         let mut lines = head.split("\r\n");
         let mut first = lines.next().unwrap_or_default().split(' ');
-        let (verb, path) = (first.next().unwrap_or_default().to_owned(), first.next().unwrap_or_default().to_owned());
+        let (verb, path) =
+            (first.next().unwrap_or_default().to_owned(), first.next().unwrap_or_default().to_owned());
         let fields: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let field = |name: &str| fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
+        let field =
+            |name: &str| fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
         let mut body = Vec::new();
         if field("transfer-encoding").is_some() {
             loop {

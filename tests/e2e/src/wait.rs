@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// For anything that involves starting a process. Node takes seconds on a busy machine.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_mins(1);
 
 /// Asks again and again until there is an answer.
 ///

@@ -15,7 +15,7 @@ use crate::guard::{Guarded, Output};
 use crate::peers::Peers;
 
 /// For the fixture and the gateway to be up. Node on a busy machine takes its time.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// What the suite speaks, and what the fixture speaks.
 #[derive(Clone, Copy, Debug)]

@@ -25,7 +25,10 @@ impl Expected {
             let line = line.split(" #").next().unwrap_or_default().trim();
             match line.strip_prefix("- ") {
                 Some(entry) => entries.push(entry.trim().to_owned()),
-                None if line.is_empty() || line.starts_with('#') || line == "server:" || line == "server: []" => {}
+                None if line.is_empty()
+                    || line.starts_with('#')
+                    || line == "server:"
+                    || line == "server: []" => {}
                 None => bail!("not an entry: {line}"),
             }
         }
@@ -76,7 +79,10 @@ mod tests {
     fn an_expected_failure_is_none_and_a_stale_entry_is_one() {
         let expected = Expected::parse("# why\nserver:\n  - asks\n  - half:second # known\n").unwrap();
         assert_eq!(expected.compare(&[scenario("asks", &["a", "b"]), scenario("half", &["second"])]).0, 0);
-        assert_eq!(expected.compare(&[scenario("asks", &["a"]), scenario("half", &["first", "second"])]).0, 1);
+        assert_eq!(
+            expected.compare(&[scenario("asks", &["a"]), scenario("half", &["first", "second"])]).0,
+            1
+        );
         assert_eq!(expected.compare(&[scenario("asks", &[]), scenario("half", &["second"])]).0, 1);
     }
 

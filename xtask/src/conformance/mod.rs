@@ -67,7 +67,12 @@ pub(crate) fn note(cell: &Cell, outcome: Result<Outcome>, report: &mut Report) {
         Ok(outcome) => outcome,
         Err(error) => {
             let failed = Counts { passed: 0, total: 1, failed: 1 };
-            report.add(&format!("conformance: {}", cell.name()), failed, Duration::ZERO, format!("{error:#}"));
+            report.add(
+                &format!("conformance: {}", cell.name()),
+                failed,
+                Duration::ZERO,
+                format!("{error:#}"),
+            );
             return;
         }
     };

@@ -13,7 +13,7 @@ use crate::peers::Peers;
 const SCENARIO_LIMIT_MS: &str = "15000";
 
 /// For the whole suite, should it hang in between. Killed with the value that holds it.
-const SUITE_LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
+const SUITE_LIMIT: std::time::Duration = std::time::Duration::from_mins(5);
 
 /// One scenario and the checks of it that failed, with the suite's reason.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ pub(crate) fn run(peers: &Peers, front: &str, url: &str, out: &Path) -> Result<R
     command.arg("-o").arg(out.join("checks"));
     let log = out.join("suite.log");
     let said = said(command, &log)?;
-    let summary = Summary::parse(&said).with_context(|| format!("the suite gave no summary; see {}", log.display()))?;
+    let summary =
+        Summary::parse(&said).with_context(|| format!("the suite gave no summary; see {}", log.display()))?;
 
     let mut results = Results { scored: Vec::new(), unscored: Vec::new() };
     for (name, ok) in summary.scenarios {
@@ -71,7 +72,8 @@ pub(crate) fn run(peers: &Peers, front: &str, url: &str, out: &Path) -> Result<R
 fn said(mut command: Command, log: &Path) -> Result<String> {
     let file = File::create(log)?;
     let errors = file.try_clone()?;
-    let mut child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().context("cannot start the suite")?;
+    let mut child =
+        command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().context("cannot start the suite")?;
     let deadline = std::time::Instant::now() + SUITE_LIMIT;
     while child.try_wait()?.is_none() {
         if std::time::Instant::now() > deadline {
@@ -146,7 +148,10 @@ mod tests {
     fn the_summary_tells_scored_scenarios_from_the_others() {
         let said = "=== SUMMARY ===\n✓ tools-list: 2 passed, 0 failed\n✗ tasks-lifecycle: 1 passed, 8 failed\n\nTotal: 3 passed\n\nNot scored for 2026-07-28: 1 scenario(s) run, 1 failing.\n  ✗ tasks-lifecycle (extension)\n";
         let summary = Summary::parse(said).unwrap();
-        assert_eq!(summary.scenarios, [("tools-list".to_owned(), true), ("tasks-lifecycle".to_owned(), false)]);
+        assert_eq!(
+            summary.scenarios,
+            [("tools-list".to_owned(), true), ("tasks-lifecycle".to_owned(), false)]
+        );
         assert_eq!(summary.unscored, ["tasks-lifecycle"]);
     }
 }

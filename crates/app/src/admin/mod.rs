@@ -58,7 +58,9 @@ pub(crate) async fn serve(listener: TcpListener, seen: Arc<Seen>, stop: Cancella
             accepted = next => accepted,
         };
         match accepted {
-            Some((Ok((stream, _)), permit)) => drop(tokio::spawn(converse(stream, Arc::clone(&seen), permit))),
+            Some((Ok((stream, _)), permit)) => {
+                tokio::spawn(converse(stream, Arc::clone(&seen), permit));
+            }
             Some((Err(error), _)) => {
                 tracing::warn!(%error, "the admin listener could not accept a connection");
                 sleep(ACCEPT_PAUSE).await;

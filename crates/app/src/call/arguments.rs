@@ -31,7 +31,9 @@ impl Arguments {
         let mut given = Self::default();
         if let Some(json) = json {
             let text = match json.strip_prefix('@') {
-                Some(path) => read_file(Path::new(path)).map_err(|error| Stop::file(Path::new(path), &error))?,
+                Some(path) => {
+                    read_file(Path::new(path)).map_err(|error| Stop::file(Path::new(path), &error))?
+                }
                 None if json == "-" => {
                     let mut text = String::new();
                     io::stdin().lock().read_to_string(&mut text)?;
@@ -44,7 +46,10 @@ impl Arguments {
         }
         for pair in pairs {
             let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-                return Err(Stop::usage(format!("--arg wants NAME=VALUE, not \"{}\"", crate::terminal::one_line(pair))));
+                return Err(Stop::usage(format!(
+                    "--arg wants NAME=VALUE, not \"{}\"",
+                    crate::terminal::one_line(pair)
+                )));
             };
             given.pairs.push((name.to_owned(), value.to_owned()));
         }

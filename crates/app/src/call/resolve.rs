@@ -28,7 +28,10 @@ pub(crate) fn tool<'a>(name: &str, tools: &'a [Tool], sources: &[Source]) -> Res
     let several: Vec<&str> =
         tools.iter().filter(|tool| tool.original == name).map(|tool| tool.name.as_str()).collect();
     if !several.is_empty() {
-        return Err(Stop::usage(format!("several servers have a tool \"{name}\"\nuse one of: {}", several.join(", "))));
+        return Err(Stop::usage(format!(
+            "several servers have a tool \"{name}\"\nuse one of: {}",
+            several.join(", ")
+        )));
     }
     // A server that never answered has no names yet, so the operator's prefix is all there is to go by.
     for source in sources {
@@ -36,7 +39,8 @@ pub(crate) fn tool<'a>(name: &str, tools: &'a [Tool], sources: &[Source]) -> Res
         let hidden = source.offer.is_none() && name.starts_with(prefix);
         if let (true, Phase::Down { reason, .. }) = (hidden, &source.status.phase) {
             let server = &source.rules.server;
-            let message = format!("the server \"{server}\" is unavailable: {}", crate::terminal::one_line(reason));
+            let message =
+                format!("the server \"{server}\" is unavailable: {}", crate::terminal::one_line(reason));
             return Err(Stop::new(Code::UNAVAILABLE, message));
         }
     }

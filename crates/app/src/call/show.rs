@@ -32,7 +32,10 @@ pub(crate) fn show(raw: &[u8], terminal: &Terminal) -> Result<Code, Stop> {
         terminal.say(&note);
     }
     if let Some(kind) = unfinished(&result) {
-        terminal.warn(&format!("the tool has not finished ({}); `trunkline call` cannot go on from here", one_line(kind)));
+        terminal.warn(&format!(
+            "the tool has not finished ({}); `trunkline call` cannot go on from here",
+            one_line(kind)
+        ));
     } else if result["isError"] == true {
         terminal.warn("the tool reports an error");
     }
@@ -48,12 +51,19 @@ fn parts(result: &Value) -> (Vec<String>, Vec<String>) {
             Some("text") => texts.push(item["text"].as_str().unwrap_or_default().to_owned()),
             Some("resource") => match item["resource"]["text"].as_str() {
                 Some(text) => texts.push(text.to_owned()),
-                None => rest.push(format!("[resource {}]", one_line(item["resource"]["uri"].as_str().unwrap_or("?")))),
+                None => rest.push(format!(
+                    "[resource {}]",
+                    one_line(item["resource"]["uri"].as_str().unwrap_or("?"))
+                )),
             },
             Some("resource_link") => texts.push(word("uri")),
             Some(kind) => {
                 let size = item["data"].as_str().map_or(0, str::len) / 4 * 3;
-                rest.push(format!("[{} {}, about {size} bytes; --output json shows it]", one_line(kind), word("mimeType")));
+                rest.push(format!(
+                    "[{} {}, about {size} bytes; --output json shows it]",
+                    one_line(kind),
+                    word("mimeType")
+                ));
             }
             None => {}
         }

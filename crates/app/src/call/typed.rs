@@ -16,7 +16,8 @@ pub(super) fn value(schema: &Value, given: &[&str]) -> Result<String, String> {
         }
         [text] => one(schema, text),
         several if wants("array") || types.is_empty() => {
-            let items: Result<Vec<String>, String> = several.iter().map(|text| one(&schema["items"], text)).collect();
+            let items: Result<Vec<String>, String> =
+                several.iter().map(|text| one(&schema["items"], text)).collect();
             Ok(format!("[{}]", items?.join(",")))
         }
         several => Err(format!("is given {} times, but is not a list", several.len())),
@@ -87,7 +88,9 @@ fn types(schema: &Value) -> Vec<String> {
             types.extend(branches.iter().flat_map(self::types));
         }
         let values = schema["enum"].as_array().map(Vec::as_slice).unwrap_or_default();
-        types.extend(values.iter().chain(schema.get("const")).map(|value| kind_of(&value.to_string()).to_owned()));
+        types.extend(
+            values.iter().chain(schema.get("const")).map(|value| kind_of(&value.to_string()).to_owned()),
+        );
     }
     types
 }

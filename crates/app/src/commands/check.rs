@@ -64,7 +64,8 @@ fn summary(file: &str, loaded: Option<&Loaded>, errors: usize, terminal: &Termin
     let mut text = format!("{} {file}: {servers} server", terminal.paint_out(Paint::Good, "ok:"));
     text.push_str(if servers == 1 { "" } else { "s" });
     if profiles > 0 {
-        text.push_str(&format!(", {profiles} profile{}", if profiles == 1 { "" } else { "s" }));
+        let plural = if profiles == 1 { "" } else { "s" };
+        text += &[", ", &profiles.to_string(), " profile", plural].concat();
     }
     text + &format!(", endpoint http://{}/mcp", loaded.settings.listen)
 }

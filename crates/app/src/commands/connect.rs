@@ -63,8 +63,9 @@ pub(super) fn run(args: &Args, environment: &Environment, terminal: &Terminal) -
     let Some(id) = args.client.as_deref().filter(|_| !args.list) else {
         return list(args, environment, terminal);
     };
-    let kind = clients::by_id(id)
-        .ok_or_else(|| Stop::usage(suggest::unknown("client", id, clients::all().iter().map(|kind| kind.id))))?;
+    let kind = clients::by_id(id).ok_or_else(|| {
+        Stop::usage(suggest::unknown("client", id, clients::all().iter().map(|kind| kind.id)))
+    })?;
     let path = file(kind, args, environment)?;
     let old = existing(&path)?;
     let new = if args.remove {
@@ -101,7 +102,9 @@ fn file(kind: &ClientKind, args: &Args, environment: &Environment) -> Result<Pat
         Some(ScopeArg::Project) => kind.locate(Scope::Project, &places),
         None => kind.locate(Scope::User, &places).or_else(|| kind.locate(Scope::Project, &places)),
     };
-    path.ok_or_else(|| Stop::usage(format!("{} has no configuration file of that scope on this system", kind.name)))
+    path.ok_or_else(|| {
+        Stop::usage(format!("{} has no configuration file of that scope on this system", kind.name))
+    })
 }
 
 fn existing(path: &Path) -> Result<Option<String>, Stop> {
@@ -155,14 +158,24 @@ fn list(args: &Args, environment: &Environment, terminal: &Terminal) -> Result<C
                 Ok(None) => "-",
                 Err(_) => "unreadable",
             };
-            rows.push([kind.id.to_owned(), kind.name.to_owned(), word.to_owned(), state.to_owned(), path.display().to_string()]);
+            rows.push([
+                kind.id.to_owned(),
+                kind.name.to_owned(),
+                word.to_owned(),
+                state.to_owned(),
+                path.display().to_string(),
+            ]);
         }
     }
     let keys = ["client", "name", "scope", "state", "file"];
     let text = match args.output {
         Listing::Json => {
             let one = |row: &[String; 5]| -> serde_json::Value {
-                keys.iter().zip(row).map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect::<serde_json::Map<_, _>>().into()
+                keys.iter()
+                    .zip(row)
+                    .map(|(key, value)| ((*key).to_owned(), value.as_str().into()))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
             };
             super::pretty(&rows.iter().map(one).collect())
         }

@@ -25,11 +25,16 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Code, Stop> {
     }
     let mut options = OpenOptions::new();
     options.write(true);
-    if args.force { options.create(true).truncate(true) } else { options.create_new(true) };
+    if args.force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
     // Credentials tend to end up in this file.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(trunkline_config::starter().as_bytes()));
+    let written =
+        options.open(path).and_then(|mut file| file.write_all(trunkline_config::starter().as_bytes()));
     match written {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

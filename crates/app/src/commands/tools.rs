@@ -90,10 +90,16 @@ fn render(tools: &[&Tool], output: Listing, terminal: &Terminal) -> String {
             super::pretty(&tools.iter().map(one).collect())
         }
         Listing::Table => {
-            let mut table = table::table(terminal.out_terminal, &["name", "server", "original", "description"]);
+            let mut table =
+                table::table(terminal.out_terminal, &["name", "server", "original", "description"]);
             for tool in tools {
                 let about = first_line(&tool.description);
-                table.add_row([one_line(&tool.name), one_line(&tool.server), one_line(&tool.original), about]);
+                table.add_row([
+                    one_line(&tool.name),
+                    one_line(&tool.server),
+                    one_line(&tool.original),
+                    about,
+                ]);
             }
             table::keep_whole(&mut table, 0);
             table::text(&table)

@@ -1,5 +1,7 @@
 //! `trunkline version`.
 
+use std::fmt::Write;
+
 use crate::stop::{Code, Stop};
 use crate::terminal::Terminal;
 
@@ -35,7 +37,8 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Code, Stop> {
         Output::Text => {
             let mut text = format!("trunkline {}\n", facts[0].1);
             for (name, value) in &facts[1..] {
-                text.push_str(&format!("{name:<9}{value}\n"));
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{name:<9}{value}");
             }
             text + &format!("{:<9}{}\n", "features", FEATURES.join(", "))
         }

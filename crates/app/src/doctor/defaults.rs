@@ -45,7 +45,8 @@ fn address(name: &'static str, address: Option<SocketAddr>) -> Check {
         return Check { name, ok: true, detail: "off".to_owned() };
     };
     let ok = address.ip().is_loopback();
-    let whom = if ok { "only this machine reaches it" } else { "other machines reach it, without credentials" };
+    let whom =
+        if ok { "only this machine reaches it" } else { "other machines reach it, without credentials" };
     Check { name, ok, detail: format!("{address}: {whom}") }
 }
 

@@ -14,7 +14,7 @@ use trunkline_upstream::{Options, Tools, Upstream};
 use super::Report;
 use crate::assemble;
 use crate::environment::Environment;
-use crate::serve::{Signal, Signals, STOP_DEADLINE};
+use crate::serve::{STOP_DEADLINE, Signal, Signals};
 use crate::stop::{Code, Stop};
 use crate::terminal::{Terminal, one_line};
 
@@ -28,7 +28,11 @@ const FRAME: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the person interrupts.
-pub(crate) async fn examine(settings: &Settings, environment: &Environment, terminal: &Terminal) -> Result<Vec<Report>, Stop> {
+pub(crate) async fn examine(
+    settings: &Settings,
+    environment: &Environment,
+    terminal: &Terminal,
+) -> Result<Vec<Report>, Stop> {
     let mut signals = Signals::listen()?;
     let tools = assemble::tools(settings, environment);
     let room = Arc::new(Semaphore::new(AT_ONCE));

@@ -75,7 +75,8 @@ pub(crate) fn as_text(reports: &[Report], checks: &[Check], terminal: &Terminal)
     for check in checks {
         let (paint, word) = if check.ok { (Paint::Good, "ok") } else { (Paint::Warn, "warning") };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{} {}: {}", terminal.paint_out(paint, word), check.name, one_line(&check.detail));
+        let _ =
+            writeln!(text, "{} {}: {}", terminal.paint_out(paint, word), check.name, one_line(&check.detail));
     }
     text
 }

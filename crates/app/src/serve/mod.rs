@@ -127,8 +127,9 @@ async fn start(settings: &Settings, environment: &Environment) -> Result<Running
 }
 
 fn front_options(settings: &Settings) -> http::Options {
-    let Limits { body_bytes, sessions, session_idle, connections, streams, header_timeout, body_timeout, .. } =
-        settings.limits;
+    let Limits {
+        body_bytes, sessions, session_idle, connections, streams, header_timeout, body_timeout, ..
+    } = settings.limits;
     http::Options {
         allowed_hosts: settings.security.allowed_hosts.clone(),
         allowed_origins: settings.security.allowed_origins.clone(),
@@ -174,4 +175,3 @@ async fn end(running: Running, mut signals: Signals) -> Code {
     tracing::info!("stopped");
     code
 }
-

@@ -10,7 +10,12 @@ use trunkline_upstream::Phase;
 use crate::terminal::{Paint, Terminal, one_line};
 
 /// Says that the gateway is ready.
-pub(super) fn announce(sources: &[Source], endpoint: SocketAddr, admin: Option<SocketAddr>, terminal: &Terminal) {
+pub(super) fn announce(
+    sources: &[Source],
+    endpoint: SocketAddr,
+    admin: Option<SocketAddr>,
+    terminal: &Terminal,
+) {
     let up = sources.iter().filter(|source| is_up(&source.status.phase)).count();
     let (servers, endpoint_url) = (sources.len(), format!("http://{endpoint}/mcp"));
     let admin_url = admin.map(|admin| format!("http://{admin}"));

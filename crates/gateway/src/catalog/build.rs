@@ -13,7 +13,7 @@ use trunkline_protocol::{bridge, capabilities};
 use trunkline_transport::front::host::Introduced;
 use trunkline_upstream::{Offer, Phase, Status};
 
-use super::{Catalog, Cursors, Names, Route, Uris, names};
+use super::{Absent, Catalog, Cursors, Names, Route, Uris, names};
 use crate::options::{Filter, Naming, Override, ServerRules};
 use crate::status;
 
@@ -96,8 +96,19 @@ pub fn build(input: &Input<'_>) -> Catalog {
             _ => [0; 4],
         },
         servers,
+        absent: input.sources.iter().filter(|source| source.offer.is_none()).map(|s| absent(input, s)).collect(),
         shown: shown.map(|items| items.into_iter().map(|item| item.legacy).collect()),
         pages,
+    }
+}
+
+fn absent(input: &Input<'_>, source: &Source) -> Absent {
+    let prefix = source.rules.prefix.as_deref().unwrap_or(&source.rules.server);
+    let reason = source.status.phase.reason().unwrap_or("it is still starting");
+    Absent {
+        server: Arc::clone(&source.rules.server),
+        beginning: format!("{prefix}{}", input.naming.separator),
+        reason: Arc::from(reason),
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Catalog {
     pub transparent: bool,
     /// The servers of the view by number, in configuration order.
     pub servers: Vec<(usize, Arc<str>)>,
+    /// Servers that have never been read: what their names begin with, and why they are missing.
+    pub(crate) absent: Vec<Absent>,
     /// Exposed items per list, for finding out what changed.
     pub(crate) shown: [Vec<Bytes>; 4],
     /// Changes announced by the one server of a transparent view; they are passed on even when nothing differs.
@@ -115,6 +117,27 @@ impl Catalog {
             Some(text) => cursors.open(text, kind, self.version).ok_or_else(bad_cursor)?,
         };
         pages.get(number).cloned().ok_or_else(bad_cursor)
+    }
+}
+
+/// A server of the view whose lists are not known yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Absent {
+    pub(crate) server: Arc<str>,
+    pub(crate) beginning: String,
+    pub(crate) reason: Arc<str>,
+}
+
+impl Catalog {
+    /// Says of a name that is not known whether it would be one of a server that is missing: "unknown" would be wrong.
+    pub(crate) fn explain(&self, name: &str, fault: Fault) -> Fault {
+        let missing = self.absent.iter().find(|absent| self.transparent || name.starts_with(&absent.beginning));
+        match missing {
+            Some(absent) if matches!(fault.kind, Kind::UnknownName(_)) => {
+                Fault::unavailable(&absent.server, &absent.reason, std::time::Duration::from_secs(5))
+            }
+            _ => fault,
+        }
     }
 }
 

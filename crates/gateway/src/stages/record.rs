@@ -15,7 +15,7 @@ use crate::stages::resolve::Plan;
 /// Counts and logs a call that has ended.
 pub(crate) fn finished(gateway: &Gateway, call: &Call, plan: Option<&Plan>, outcome: &Outcome, duration: Duration) {
     let label = method::label(&call.operation);
-    let series = gateway.tools.metrics.method(label);
+    let Some(series) = gateway.methods.get(label) else { return };
     let (server, route) = match plan {
         Some(Plan::One { server, route, .. }) => (Some(*server), route.as_ref()),
         _ => (None, None),
@@ -56,7 +56,7 @@ pub(crate) fn finished(gateway: &Gateway, call: &Call, plan: Option<&Plan>, outc
         bytes_in: call.params.raw.len() as u64,
         bytes_out: bytes_out as u64,
     };
-    event.emit(CallSeries { method: &series, tool });
+    event.emit(CallSeries { method: series, tool });
 }
 
 /// A tool's own failure is told by a flag in its result. It is looked for only where it usually stands: searching a

@@ -35,11 +35,11 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         Operation::ListPrompts(cursor) => page(ListKind::Prompts, cursor),
         Operation::ListResources(cursor) => page(ListKind::Resources, cursor),
         Operation::ListTemplates(cursor) => page(ListKind::Templates, cursor),
-        Operation::CallTool(name) => catalog.tools.find("tool", name).map(named),
-        Operation::GetPrompt(name) => catalog.prompts.find("prompt", name).map(named),
+        Operation::CallTool(name) => found(catalog, catalog.tools.find("tool", name), name),
+        Operation::GetPrompt(name) => found(catalog, catalog.prompts.find("prompt", name), name),
         Operation::ReadResource(uri) if **uri == *status::URI => Ok(Plan::Status),
         Operation::ReadResource(uri) => addressed(catalog, uri),
-        Operation::Complete(Reference::Prompt(name)) => catalog.prompts.find("prompt", name).map(named),
+        Operation::Complete(Reference::Prompt(name)) => found(catalog, catalog.prompts.find("prompt", name), name),
         Operation::Complete(Reference::Resource(uri)) if **uri == *status::URI => Ok(Plan::NoCompletions),
         Operation::Complete(Reference::Resource(uri)) => addressed(catalog, uri),
         Operation::Other(method) => other(catalog, method, era),
@@ -51,6 +51,11 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         | Operation::SetLevel(_)
         | Operation::Listen(_) => Err(Fault::internal("an operation of the front reached the line")),
     }
+}
+
+fn found(catalog: &Catalog, route: Result<Route, Fault>, name: &str) -> Result<Plan, Fault> {
+    let route = route.map_err(|fault| catalog.explain(name, fault))?;
+    Ok(named(route))
 }
 
 fn named(route: Route) -> Plan {

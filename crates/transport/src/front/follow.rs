@@ -49,12 +49,13 @@ pub(crate) struct Follower {
     changes: Changes,
     seen: ListVersions,
     waiting: Vec<Message>,
-    over: CancellationToken,
+    /// Ends the stream: of its session or request, and of the front.
+    over: [CancellationToken; 2],
     quiet_until: Instant,
 }
 
 impl Follower {
-    pub(crate) fn new(reader: Reader, mut changes: Changes, over: CancellationToken) -> Self {
+    pub(crate) fn new(reader: Reader, mut changes: Changes, over: [CancellationToken; 2]) -> Self {
         let seen = *changes.lists.borrow_and_update();
         Self { reader, changes, seen, waiting: Vec::new(), over, quiet_until: Instant::now() + KEEP_ALIVE }
     }
@@ -67,7 +68,8 @@ impl Follower {
                 return Word::Say(message);
             }
             tokio::select! {
-                () = self.over.cancelled() => return Word::Over,
+                () = self.over[0].cancelled() => return Word::Over,
+                () = self.over[1].cancelled() => return Word::Over,
                 changed = self.changes.lists.changed() => {
                     if changed.is_err() {
                         return Word::Over;

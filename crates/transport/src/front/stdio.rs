@@ -176,7 +176,7 @@ impl Pipe {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&session));
         self.say(answer::result(&id, &welcome)).await;
         if let Some(changes) = self.host.changes(&self.view) {
-            let follower = Follower::new(Reader::Session(session), changes, self.over.clone());
+            let follower = Follower::new(Reader::Session(session), changes, [self.over.clone(), self.over.clone()]);
             tokio::spawn(pump(follower, self.outbox.clone(), None));
         }
     }
@@ -254,7 +254,7 @@ impl Pipe {
                 if let Some(first) = follow::acknowledgement(&reader) {
                     let _ = self.outbox.send(first).await;
                 }
-                pump(Follower::new(reader, changes, token), self.outbox.clone(), Some(follow::completion(id))).await;
+                pump(Follower::new(reader, changes, [token, self.over.clone()]), self.outbox.clone(), Some(follow::completion(id))).await;
             }
             _ => {
                 let operation = call.operation.clone();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use trunkline_e2e::json::member;
 
 /// As long as a test may last.
-const FOREVER: Duration = Duration::from_secs(600);
+const FOREVER: Duration = Duration::from_mins(10);
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -29,7 +29,8 @@ fn main() {
         if !line.starts_with('{') {
             continue;
         }
-        let method: String = member(&line, "method").and_then(|raw| serde_json::from_str(&raw).ok()).unwrap_or_default();
+        let method: String =
+            member(&line, "method").and_then(|raw| serde_json::from_str(&raw).ok()).unwrap_or_default();
         let id = member(&line, "id");
         hostile(&behaviour, &method, id.as_deref());
         if let Some(id) = id {
@@ -41,7 +42,9 @@ fn main() {
 /// What each behaviour does instead of answering.
 fn hostile(behaviour: &str, method: &str, id: Option<&str>) {
     match (behaviour, method) {
-        ("never", _) | ("silent-on-probe", "server/discover") | ("silent-on-call", "tools/call") => sleep(FOREVER),
+        ("never", _) | ("silent-on-probe", "server/discover") | ("silent-on-call", "tools/call") => {
+            sleep(FOREVER);
+        }
         ("die-on-probe", "server/discover") | ("die-on-call", "tools/call") => exit(3),
         ("die-at-once", _) => {
             eprintln!("scripted-stdio: no licence found");
@@ -65,7 +68,8 @@ fn hostile(behaviour: &str, method: &str, id: Option<&str>) {
 }
 
 fn answer(behaviour: &str, method: &str, id: &str, line: &str) {
-    if (behaviour, method) == ("wrong-id", "tools/call") || (behaviour, method) == ("huge-line", "tools/call") {
+    if (behaviour, method) == ("wrong-id", "tools/call") || (behaviour, method) == ("huge-line", "tools/call")
+    {
         return;
     }
     let result = match method {
@@ -83,7 +87,9 @@ fn answer(behaviour: &str, method: &str, id: &str, line: &str) {
             format!(r#"{{"content":[{{"type":"text","text":{text}}}]}}"#)
         }
         _ => {
-            say(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\"message\":\"no {method}\"}}}}\n"));
+            say(&format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\"message\":\"no {method}\"}}}}\n"
+            ));
             return;
         }
     };

@@ -1,1 +1,12 @@
-//! The real binary between real and scripted peers.
+//! The real binary between real and scripted peers. Each test has a gateway and servers of its own.
+
+mod aggregation;
+mod bad_input;
+mod bytes;
+mod changes;
+mod children;
+mod clients;
+mod features;
+mod hostile;
+mod modern_metadata;
+mod oracle;

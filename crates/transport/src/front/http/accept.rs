@@ -15,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
 
 use super::super::host::Host;
+use super::patience::{Busy, Patient};
 use super::{Front, Options, guard, route, sessions};
 
 /// How long calls in flight may take to end after `stop`.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Wait after an accept error (out of descriptors, most of all): trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Idle connections are closed after this; longer than clients keep theirs, so that they rarely meet a closed one.
+const IDLE: Duration = Duration::from_secs(120);
 /// Most headers of a request; hyper answers 431 beyond.
 const HEADERS_MAX: usize = 100;
 /// Buffer for the head of a request, in bytes.
@@ -68,11 +71,21 @@ pub async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
+        let busy = Busy::default();
+        let stream = Patient::new(stream, busy.clone(), front.options.header_timeout);
         let service_front = Arc::clone(&front);
-        let service = service_fn(move |request| route::answer(Arc::clone(&service_front), request));
+        let service = service_fn(move |request| {
+            let (front, busy) = (Arc::clone(&service_front), busy.clone());
+            async move {
+                busy.set(true);
+                let answer = route::answer(front, request).await;
+                busy.set(false);
+                answer
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(front.options.header_timeout)
+            .header_read_timeout(IDLE)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
@@ -85,7 +98,6 @@ pub async fn serve(
         });
     }
     drop(listener);
-    front.sessions.end_streams();
     if timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("some calls did not end in time");
     }

@@ -123,37 +123,27 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> H
         return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
     };
     session.touch();
-    let over = session.over.child_token();
-    let open = Open::begin(&session, front, over.clone());
+    let open = Open::begin(&session);
+    let over = [session.over.clone(), front.stop.clone()];
     let follower = Follower::new(Reader::Session(session), changes, over);
     let guard = (room, front.metrics.gateway().streams().hold(), open);
     Ok(respond::events(stream::following(follower, None, None, guard)))
 }
 
 /// Counts a stream on its session while it is open.
-struct Open {
-    session: Arc<Session>,
-    ender: tokio::task::AbortHandle,
-}
+struct Open(Arc<Session>);
 
 impl Open {
-    fn begin(session: &Arc<Session>, front: &Arc<Front>, over: tokio_util::sync::CancellationToken) -> Self {
+    fn begin(session: &Arc<Session>) -> Self {
         session.streams.fetch_add(1, Ordering::Relaxed);
-        let stop = front.stop.clone();
-        // The stream ends with its session or with the front, whichever ends first.
-        let ender = tokio::spawn(async move {
-            stop.cancelled().await;
-            over.cancel();
-        });
-        Self { session: Arc::clone(session), ender: ender.abort_handle() }
+        Self(Arc::clone(session))
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.ender.abort();
-        self.session.touch();
-        self.session.streams.fetch_sub(1, Ordering::Relaxed);
+        self.0.touch();
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -5,6 +5,7 @@ mod body;
 mod guard;
 mod legacy;
 mod modern;
+mod patience;
 mod respond;
 mod route;
 mod sessions;

@@ -122,7 +122,7 @@ fn listen(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap, id: Bytes, w
     };
     let first = follow::acknowledgement(&reader);
     let last = Some(follow::completion(&id));
-    let follower = Follower::new(reader, changes, front.stop.clone());
+    let follower = Follower::new(reader, changes, [front.stop.clone(), front.stop.clone()]);
     let guard: (OwnedSemaphorePermit, Held) = (room, front.metrics.gateway().streams().hold());
     Ok(respond::events(stream::following(follower, first, last, guard)))
 }

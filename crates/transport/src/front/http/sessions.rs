@@ -1,7 +1,6 @@
 //! The legacy sessions of this front: bounded, and ended when nobody uses them.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,12 +62,6 @@ impl Sessions {
             session.over.cancel();
         }
         gone.is_some()
-    }
-
-    /// Ends the streams of all sessions: the front is shutting down. Calls in flight go on.
-    pub(crate) fn end_streams(&self) {
-        let streams = self.lock().values().map(|s| s.streams.load(Ordering::Relaxed)).sum::<usize>();
-        tracing::debug!(streams, "ending streams");
     }
 
     fn sweep(&self) {

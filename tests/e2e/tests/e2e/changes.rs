@@ -1,0 +1,129 @@
+//! List changes reach both kinds of clients within a second.
+
+use serde_json::{Value, json};
+use trunkline_e2e::driver::{Driver, assert_ok};
+use trunkline_e2e::fixture::Fixture;
+use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::json::parse;
+use trunkline_e2e::peers;
+
+/// What the issue allows.
+const LIMIT_MS: f64 = 1000.0;
+
+fn adding(gateway: &Gateway, driver: Driver, prefix: &str, name: &str) -> Value {
+    let add = format!("{prefix}add_tool");
+    let arguments = json!({ "name": name }).to_string();
+    // Some SDKs list again by themselves as soon as they hear of a change.
+    driver.http(&gateway.url(), &["--expect-list-changed", "5", "--trigger", &add, &arguments])
+}
+
+fn heard(report: &Value) {
+    assert_ok(report);
+    let ms = report["listChanged"]["ms"].as_f64().expect("it arrived");
+    assert!(ms <= LIMIT_MS, "{}: {ms} ms", report["peer"]);
+}
+
+#[test]
+fn a_new_tool_is_announced_to_legacy_and_modern_clients_in_front_of_every_kind_of_server() {
+    for back in ["legacy-only", "modern-only", "dual"] {
+        let fixture = Fixture::ts(back, &[]);
+        let gateway = Gateway::start(&json!({ "one": fixture.entry(), "other": peers::time().entry() }));
+        for (at, driver) in
+            [Driver::Ts1, Driver::Ts2("legacy"), Driver::Ts2("modern")].into_iter().enumerate()
+        {
+            heard(&adding(&gateway, driver, "one__", &format!("new_{at}")));
+        }
+    }
+}
+
+#[test]
+fn a_new_tool_of_a_stdio_server_is_announced_listed_and_callable() {
+    for back in ["legacy-only", "modern-only"] {
+        let gateway = Gateway::start(&json!({ "one": peers::ts_server(back).entry() }));
+        heard(&adding(&gateway, Driver::Ts2("modern"), "one__", "fresh"));
+        let report = Driver::Ts1.http(&gateway.url(), &["--call", "one__fresh", "{}"]);
+        assert_ok(&report);
+        assert_eq!(report["calls"][0]["result"]["content"][0]["text"], "fresh");
+        let report = Driver::Ts2("modern").http(
+            &gateway.url(),
+            &["--expect-list-changed", "5", "--trigger", "one__remove_tool", r#"{"name":"fresh"}"#],
+        );
+        heard(&report);
+        let names = gateway.client(trunkline_e2e::client::Era::Modern).tool_names();
+        assert!(!names.contains(&"one__fresh".to_owned()), "{names:?}");
+    }
+}
+
+#[test]
+fn a_change_that_nobody_sees_is_announced_to_nobody() {
+    let fixture = Fixture::ts("dual", &[]);
+    let mut entry = fixture.entry();
+    entry["tools"] = json!({ "exclude": ["hidden_*"] });
+    let gateway = Gateway::start(&json!({ "one": entry }));
+    let arguments = r#"{"name":"hidden_one"}"#;
+    let report = Driver::Ts2("modern")
+        .http(&gateway.url(), &["--expect-list-changed", "2", "--trigger", "one__add_tool", arguments]);
+    assert_eq!(report["listChanged"]["arrived"], false, "{report:#}");
+}
+
+#[test]
+fn the_streams_of_both_eras_carry_the_change_and_nothing_else() {
+    use trunkline_e2e::client::{Client, Era, modern_meta};
+    use trunkline_e2e::http::{Connection, Events};
+
+    let fixture = Fixture::ts("dual", &[]);
+    let gateway = Gateway::start(&json!({ "one": fixture.entry() }));
+
+    let legacy = gateway.client(Era::Legacy);
+    let mut get = Connection::open(gateway.address());
+    let host = gateway.address().to_string();
+    let session = legacy.session.clone().expect("a session");
+    let fields = [
+        ("Host", host.as_str()),
+        ("Accept", "text/event-stream"),
+        ("Mcp-Session-Id", &session),
+        ("MCP-Protocol-Version", "2025-11-25"),
+    ];
+    get.request("GET", "/mcp", &fields, b"").expect("it reads");
+    let head = get.head().expect("a stream");
+    assert_eq!((head.status, head.is_stream()), (200, true));
+
+    let mut listen = gateway.client(Era::Modern);
+    listen.start("subscriptions/listen", r#"{"notifications":{"toolsListChanged":true}}"#).expect("it reads");
+    let head = listen.connection().head().expect("a stream");
+    assert_eq!((head.status, head.is_stream()), (200, true), "{head:?} {}", modern_meta(""));
+
+    let mut caller: Client = gateway.client(Era::Modern);
+    caller.call("one__add_tool", r#"{"name":"seen"}"#).result();
+
+    let mut events = Events::default();
+    let first = loop {
+        let chunk = listen.connection().chunk().expect("the stream lives").expect("it goes on");
+        if let Some(event) = events.feed(&chunk).into_iter().next() {
+            break event;
+        }
+    };
+    let acknowledged = parse(&first);
+    assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(acknowledged["params"]["notifications"], json!({ "toolsListChanged": true }));
+    assert_eq!(acknowledged["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
+    let changed = parse(&next(listen.connection(), &mut events));
+    assert_eq!(changed["method"], "notifications/tools/list_changed");
+    assert_eq!(changed["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
+
+    let changed = parse(&next(&mut get, &mut Events::default()));
+    assert_eq!(changed["method"], "notifications/tools/list_changed");
+}
+
+/// The data of the next event.
+fn next(
+    connection: &mut trunkline_e2e::http::Connection,
+    events: &mut trunkline_e2e::http::Events,
+) -> String {
+    loop {
+        let chunk = connection.chunk().expect("the stream lives").expect("it goes on");
+        if let Some(event) = events.feed(&chunk).into_iter().next() {
+            return event;
+        }
+    }
+}
