@@ -40,7 +40,7 @@ impl From<Code> for ExitCode {
 pub(crate) struct Stop {
     /// The exit code.
     pub(crate) code: Code,
-    /// What to say, unless everything has been said. A line of its own becomes a hint.
+    /// What to say, unless everything has been said. Further lines are hints.
     pub(crate) message: Option<String>,
 }
 
@@ -78,11 +78,5 @@ impl From<io::Error> for Stop {
             io::ErrorKind::PermissionDenied => Self::new(Code::PERMISSION, error.to_string()),
             _ => Self::new(Code::FAILURE, error.to_string()),
         }
-    }
-}
-
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Self {
-        Self::new(Code::FAILURE, format!("{error:#}"))
     }
 }

@@ -2,16 +2,18 @@
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
+/// Terminals narrower than this are not worth breaking cells for.
+const WIDTH_MIN: u16 = 60;
+
 /// A table with these headings. On a terminal it fits its width; elsewhere every row is one line.
 pub(crate) fn table(terminal: bool, headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
-    if terminal {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    } else {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
+    // A terminal that does not know its width, or has hardly any, is better served by whole lines.
+    let fits = terminal && table.width().is_some_and(|width| width >= WIDTH_MIN);
+    let arrangement = if fits { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    table.set_content_arrangement(arrangement);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

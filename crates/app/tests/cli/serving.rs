@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::command::Person;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const BROKEN: &str = "listen: 127.0.0.1:0\nadmin:\n  listen: 127.0.0.1:0\nlog:\n  format: json\nmcpServers:\n  broken:\n    command: sh\n    args: [-c, \"echo I am broken >&2; exit 3\"]\n";
 
@@ -43,7 +43,8 @@ impl Served {
         let mut served = Self { child, lines, admin: String::new() };
         let ready = served.line("\"ready\"");
         let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
-        served.admin = ready["admin"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let admin = ready["admin"].as_str().unwrap();
+        admin.trim_start_matches("http://").clone_into(&mut served.admin);
         assert!(!ready["endpoint"].as_str().unwrap().contains(":0/"), "{ready}");
         served
     }
