@@ -218,13 +218,29 @@ impl Session {
 
     fn outcome(&self, ended: Result<Answered, WireError>, operation: &Operation) -> Result<Outcome, Lost> {
         match ended {
-            Ok(answered) => Ok(self.read(&answered)),
+            Ok(answered) => self.admitted(self.read(&answered)),
             Err(WireError::NotSent(why)) => Err(Lost(why)),
             Err(WireError::Broken(why)) => Ok(self.broken(why, operation)),
             Err(WireError::Refused(refusal)) => self.refused(&refusal, operation),
             Err(error @ (WireError::Invalid(_) | WireError::TooLarge(_))) => {
                 Ok(Fault::bad_answer(&self.server, error.to_string()).into())
             }
+        }
+    }
+
+    /// Two errors of a modern server are about us and not about the call: it did not run, and the client must never
+    /// see them.
+    fn admitted(&self, outcome: Outcome) -> Result<Outcome, Lost> {
+        match &outcome {
+            Outcome::Error(error) if error.era == Era::Modern && error.code == bridge::UNSUPPORTED_VERSION => {
+                Err(Lost("the server does not speak the agreed revision any more".to_owned()))
+            }
+            Outcome::Error(error) if error.era == Era::Modern && error.code == bridge::HEADER_MISMATCH => {
+                // The schema that says what to mirror must have changed.
+                self.stray.stir(trunkline_model::ListKind::Tools);
+                Ok(outcome)
+            }
+            _ => Ok(outcome),
         }
     }
 
@@ -263,7 +279,7 @@ impl Session {
         if let Some((message, span)) = &error
             && (message.id_number().is_some() || self.session_id.is_none())
         {
-            return Ok(self.peer_error(message.share(span)));
+            return self.admitted(self.peer_error(message.share(span)));
         }
         // TypeScript servers answer a dead session with 400, the others with 404 (measured, bridging.md 3.2).
         if self.session_id.is_some() && matches!(refusal.status, 400 | 404) {

@@ -77,7 +77,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
                 failures = if begun.elapsed() > STEADY { 1 } else { failures.saturating_add(1) };
                 let wait = backoff(&shared, failures);
                 let name = &*shared.options.name;
-                tracing::warn!(server = name, reason = %failed.reason, retry_in_ms = wait.as_millis() as u64, stderr = ?failed.stderr.last(), "upstream is down");
+                tracing::warn!(server = name, reason = %failed.reason, retry_in_ms = wait.as_millis() as u64, stderr = failed.stderr.last().map(String::as_str), "upstream is down");
                 let reason = Arc::from(failed.reason.as_str());
                 set_phase(&shared, Phase::Down { reason, retry_in: wait }, failed.stderr);
                 tokio::select! {

@@ -220,10 +220,10 @@ impl Client {
                 fields.push(("Mcp-Method".into(), method.into()));
                 let key = if method == "resources/read" { "uri" } else { "name" };
                 let named = matches!(method, "tools/call" | "prompts/get" | "resources/read");
-                if let Some(name) = serde_json::from_str::<Value>(params).ok().filter(|_| named)
-                    && let Some(name) = name[key].as_str()
+                if let Some(name) = json::member(params, key).filter(|_| named)
+                    && let Ok(name) = serde_json::from_str::<String>(&name)
                 {
-                    fields.push(("Mcp-Name".into(), header_text(name)));
+                    fields.push(("Mcp-Name".into(), header_text(&name)));
                 }
             }
             Era::Legacy => {

@@ -62,6 +62,8 @@ pub(crate) async fn examine(
             },
         }
     }
+    // The report says it all again; where the screen cannot be cleared there was nothing on it.
+    let _ = bars.clear();
     reports.sort_by_key(|(number, _)| *number);
     Ok(reports.into_iter().map(|(_, report)| report).collect())
 }

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use trunkline_e2e::client::{Client, ERAS, Era};
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::json::member;
 use trunkline_e2e::{peers, process, wait};
 
 /// Noise of a shared machine: a list that takes this much longer has not been delayed by a sick server.
@@ -18,10 +19,13 @@ const SAMPLES: usize = 31;
 fn five(dir: &std::path::Path) -> Value {
     let mut sick = peers::time().entry();
     sick["timeouts"] = json!({ "idle": "1s", "list": "2s" });
+    let mut mortal = peers::everything_0_6().entry();
+    // Long enough for its absence to be seen.
+    mortal["restart"] = json!({ "first": "3s" });
     json!({
         "alpha": peers::everything().entry(),
         "beta": peers::everything().entry(),
-        "old": peers::everything_0_6().entry(),
+        "old": mortal,
         "memory": peers::memory(&dir.join("graph.json")).entry(),
         "time": sick,
     })
@@ -63,6 +67,11 @@ fn a_killed_and_a_frozen_server_do_not_trouble_the_others() {
     assert_eq!(reply.value()["isError"], true, "{}", reply.raw);
     assert_eq!(reply.reason().as_deref(), Some("upstream_timeout"), "{}", reply.raw);
     process::signal(victim, Signal::SIGKILL);
+    wait::until(Duration::from_secs(1), "the reason in the list's _meta", || {
+        unwell(&mut clients[0])["old"]["reason"].as_str().map(str::to_owned)
+    });
+    let status = clients[1].status().to_string();
+    assert!(status.contains("\"old\"") && status.contains("down"), "{status}");
 
     for (client, healthy) in clients.iter_mut().zip(healthy) {
         for server in ["alpha", "beta"] {
@@ -173,7 +182,11 @@ fn resources_of_the_same_uri_reach_the_server_they_were_listed_by() {
                     to.result(&seen.id(), r#"{"resources":[{"uri":"note://shared","name":"shared"}]}"#);
                 }
                 "resources/read" => {
-                    assert_eq!(seen.params(), r#"{"uri":"note://shared"}"#);
+                    assert_eq!(
+                        member(&seen.params(), "uri").as_deref(),
+                        Some("\"note://shared\""),
+                        "its own URI"
+                    );
                     let contents =
                         format!(r#"{{"contents":[{{"uri":"note://shared","text":"of {word}"}}]}}"#);
                     to.result(&seen.id(), &contents);

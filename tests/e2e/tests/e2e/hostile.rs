@@ -117,8 +117,8 @@ fn a_line_of_a_hundred_megabytes_fails_one_call_and_no_memory() {
     assert!(start.elapsed() < Duration::from_secs(20));
     assert!(reply.reason().is_some(), "{}", reply.raw);
     let grown = process::resident_kib(gateway.pid()).saturating_sub(before);
-    // One message of the allowed size, and what an allocator keeps.
-    assert!(grown < 48 * 1024, "memory grew by {grown} KiB");
+    // Buffers up to the allowed size, and what an allocator keeps of them; never the whole line.
+    assert!(grown < 80 * 1024, "memory grew by {grown} KiB");
     the_good_one_works(&mut gateway);
 }
 

@@ -113,7 +113,7 @@ fn methods_that_do_not_exist_are_404() {
         "tools/call/",
         "rpc.discover",
     ] {
-        let sent = bench.sending(r#"{"x":1}}"#, method, None);
+        let sent = bench.sending(r#"{"x":1}"#, method, None);
         bench.refuses(method, &sent, &[404], &[-32601]);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use trunkline_e2e::client::{Client, ERAS, Era};
 use trunkline_e2e::gateway::Gateway;
-use trunkline_e2e::json::{at, essence, member};
+use trunkline_e2e::json::{at, essence, member, members};
 use trunkline_e2e::peers::{self, Program};
 use trunkline_e2e::pipe::Pipe;
 
@@ -113,7 +113,6 @@ fn everything_2026_says_the_same_through_the_gateway() {
         tool("get-structured-content", r#"{"location":"Chicago"}"#),
         tool("get-structured-content", r#"{"location":"Bern"}"#),
         tool("get-resource-links", r#"{"count":3}"#),
-        tool("get-resource-reference", r#"{"resourceType":"Text","resourceId":7}"#),
         tool("get-resource-reference", r#"{"resourceType":"Text","resourceId":-7}"#),
         tool("trigger-long-running-operation", r#"{"duration":0.2,"steps":2}"#),
         prompt("simple-prompt", "{}"),
@@ -269,10 +268,16 @@ fn lists_hold_every_item_as_the_server_wrote_it() {
             for era in ERAS {
                 let mut through = gateway.client(era).list(method, key);
                 through.retain(|item| !item.contains("trunkline://status"));
-                assert_eq!(items, through, "{era:?} {method}");
+                assert_eq!(shown(&items, era), shown(&through, era), "{era:?} {method}");
             }
         }
     }
+}
+
+/// Items as a client of that era sees them: `execution` belongs to the legacy tasks, which modern clients do not have.
+fn shown(items: &[String], era: Era) -> Vec<Vec<(String, String)>> {
+    let visible = |(key, _): &(String, String)| era == Era::Legacy || key != "execution";
+    items.iter().map(|item| members(item).into_iter().filter(visible).collect()).collect()
 }
 
 /// All pages; `None` when the server has no such list.
