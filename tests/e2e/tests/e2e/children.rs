@@ -23,7 +23,8 @@ fn ten_thousand_calls_start_no_further_process() {
     }
     assert_eq!(process::descendants(gateway.pid()), before, "the same processes as before");
     assert!((gateway.metric("trunkline_child_starts_total", &["upstream=\"one\""]) - 1.0).abs() < 0.5);
-    let counted = gateway.metric("mcp_http_request_duration_seconds_count", &["method=\"POST\"", "status=\"200\""]);
+    let counted =
+        gateway.metric("mcp_http_request_duration_seconds_count", &["method=\"POST\"", "status=\"200\""]);
     assert!(counted >= 10_000.0, "every request is in the seed's metric: {counted}");
 }
 
