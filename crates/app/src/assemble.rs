@@ -18,9 +18,6 @@ use crate::terminal::Terminal;
 /// The file that remembers which era each server speaks.
 const VERDICTS: &str = "eras.json";
 
-/// Changes that a slow listener may lag behind before it is told to assume that everything changed.
-const CHANGES_BACKLOG: usize = 256;
-
 /// What every upstream needs. To be called within a runtime.
 pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
     let folder = settings.state_dir.clone().unwrap_or_else(|| environment.homes.cache.join("trunkline"));
@@ -30,7 +27,7 @@ pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
         shepherd: Some(Arc::new(shepherd)),
         http: HttpClient::new(),
         verdicts: Arc::new(Verdicts::open(Some(folder.join(VERDICTS)))),
-        changes: broadcast::Sender::new(CHANGES_BACKLOG),
+        changes: broadcast::Sender::new(trunkline_upstream::CHANGES_BACKLOG),
         metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
     }
 }

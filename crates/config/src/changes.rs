@@ -19,8 +19,6 @@ pub struct Changes {
     pub views: bool,
     /// The log level or filter differs; it applies at once.
     pub log_level: bool,
-    /// Who may connect differs; it applies at once.
-    pub security: bool,
     /// Keys whose new value only a restart applies.
     pub restart: Vec<&'static str>,
 }
@@ -51,7 +49,6 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
         changed: after.iter().filter(differs).cloned().collect(),
         views: before != after || views_differ(old, new),
         log_level: old.log.level != new.log.level,
-        security: old.security != new.security,
         restart: restart_keys(old, new),
     }
 }
@@ -69,10 +66,10 @@ fn restart_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let keys = [
         ("listen", old.listen != new.listen),
         ("admin.listen", old.admin != new.admin),
+        ("security", old.security != new.security),
         ("log.format", old.log.format != new.log.format),
         ("stateDir", old.state_dir != new.state_dir),
         ("limits.bodyBytes", a.body_bytes != b.body_bytes),
-        ("limits.depth", a.depth != b.depth),
         ("limits.sessions", a.sessions != b.sessions),
         ("limits.sessionIdle", a.session_idle != b.session_idle),
         ("limits.connections", a.connections != b.connections),

@@ -52,8 +52,6 @@ pub struct Security {
 pub struct Limits {
     /// Largest request body, in bytes.
     pub body_bytes: usize,
-    /// Deepest JSON nesting of a request.
-    pub depth: usize,
     /// Most legacy sessions at a time.
     pub sessions: usize,
     /// A session unused for this long ends.
@@ -72,7 +70,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 4 << 20,
-            depth: 128,
             sessions: 10_000,
             session_idle: Duration::from_mins(30),
             connections: 10_000,

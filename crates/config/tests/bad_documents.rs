@@ -40,8 +40,8 @@ const CASES: &[Case] = &[
     ),
     (
         "a.toml",
-        "[limits]\ndepth = \"deep\"\nsessions = 0\n",
-        &["2:9: expected a whole number, found text", "3:12: expected a whole number from 1 to 10000000"],
+        "[limits]\nstreams = \"deep\"\nsessions = 0\n",
+        &["2:11: expected a whole number, found text", "3:12: expected a whole number from 1 to 10000000"],
     ),
     // Addresses.
     ("a.yaml", "listen: here\n", &["1:9: not a listening address"]),
@@ -192,10 +192,10 @@ fn problems_of_unrelated_parts_come_all_at_once() {
 #[test]
 fn problems_are_also_json() {
     let problems =
-        load(Source::new("a.yaml", "limits: {depht: 3}\n"), &|_| None).map(|_| ()).expect_err("bad");
+        load(Source::new("a.yaml", "limits: {strems: 3}\n"), &|_| None).map(|_| ()).expect_err("bad");
     let wanted = serde_json::json!([{
-        "severity": "error", "message": "unknown key `depht`", "file": "a.yaml", "line": 1, "column": 10,
-        "hint": "did you mean `depth`?", "path": "limits.depht"
+        "severity": "error", "message": "unknown key `strems`", "file": "a.yaml", "line": 1, "column": 10,
+        "hint": "did you mean `streams`?", "path": "limits.strems"
     }]);
     assert_eq!(problems.to_json(), wanted);
 }

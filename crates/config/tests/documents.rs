@@ -100,14 +100,14 @@ fn all_three_formats_say_the_same() {
 #[test]
 fn a_reload_tells_servers_views_and_restarts_apart() {
     let old = settings("a.yaml", "mcpServers: {a: {command: x}, b: {command: y}, c: {command: z}}\n");
-    let new = "listen: 9999\nlog: {level: debug}\nlimits: {depth: 64}\nmcpServers: {a: {command: x, tools: {exclude: [t]}}, b: {command: y, args: [n]}, d: {command: w}}\n";
+    let new = "listen: 9999\nlog: {level: debug}\nlimits: {streams: 64}\nmcpServers: {a: {command: x, tools: {exclude: [t]}}, b: {command: y, args: [n]}, d: {command: w}}\n";
     let found = changes(&old, &settings("a.yaml", new));
     let texts = |names: &[std::sync::Arc<str>]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(texts(&found.added), ["d"]);
     assert_eq!(texts(&found.removed), ["c"]);
     assert_eq!(texts(&found.changed), ["b"]);
-    assert_eq!(found.restart, ["listen", "limits.depth"]);
-    assert!(found.views && found.log_level && !found.security);
+    assert_eq!(found.restart, ["listen", "limits.streams"]);
+    assert!(found.views && found.log_level);
     assert!(changes(&old, &old).is_empty());
 }
 

@@ -75,14 +75,14 @@ fn a_variable_reaches_into_a_server() {
 
 #[test]
 fn a_variable_that_is_wrong_is_named_in_the_problem() {
-    let variables = [("TRUNKLINE__LIMITS__DEPHT", "5"), ("TRUNKLINE__LISTEN", "nowhere")];
+    let variables = [("TRUNKLINE__LIMITS__STREMS", "5"), ("TRUNKLINE__LISTEN", "nowhere")];
     let problems = loaded("", &variables, Overrides::default()).map(|_| ()).expect_err("bad");
     let files: Vec<_> = problems.iter().map(|problem| problem.file.as_str()).collect();
     assert_eq!(
         files,
-        ["environment variable TRUNKLINE__LISTEN", "environment variable TRUNKLINE__LIMITS__DEPHT"]
+        ["environment variable TRUNKLINE__LISTEN", "environment variable TRUNKLINE__LIMITS__STREMS"]
     );
-    assert_eq!(problems[1].hint.as_deref(), Some("did you mean `depth`?"));
+    assert_eq!(problems[1].hint.as_deref(), Some("did you mean `streams`?"));
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn references_are_replaced_in_every_spelling() {
 
 #[test]
 fn a_substituted_text_may_stand_for_a_number_or_boolean() {
-    let text = "limits: {depth: '${DEPTH}'}\nmcpServers: {a: {command: x, enabled: '${ON:-false}'}}\n";
-    let settings = loaded(text, &[("DEPTH", "64")], Overrides::default()).unwrap().settings;
-    assert_eq!((settings.limits.depth, settings.upstreams.len()), (64, 0));
+    let text = "limits: {streams: '${STREAMS}'}\nmcpServers: {a: {command: x, enabled: '${ON:-false}'}}\n";
+    let settings = loaded(text, &[("STREAMS", "64")], Overrides::default()).unwrap().settings;
+    assert_eq!((settings.limits.streams, settings.upstreams.len()), (64, 0));
 }
 
 #[test]

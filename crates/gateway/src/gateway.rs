@@ -153,7 +153,13 @@ impl Gateway {
     }
 }
 
-fn assemble(options: Options, upstreams: Vec<Arc<Upstream>>, old: Option<&State>, key: [u8; 32], tools: &Tools) -> State {
+fn assemble(
+    options: Options,
+    upstreams: Vec<Arc<Upstream>>,
+    old: Option<&State>,
+    key: [u8; 32],
+    tools: &Tools,
+) -> State {
     let rules: Vec<ServerRules> = upstreams
         .iter()
         .map(|upstream| {

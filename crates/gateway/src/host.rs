@@ -36,7 +36,8 @@ impl Host for Gateway {
         let (number, original) = catalog.uris.route(uri).ok_or_else(|| Fault::resource_not_found(uri))?;
         let upstream = state.upstreams.get(number).ok_or_else(|| Fault::internal("dangling route"))?;
         let offers = upstream.offer();
-        let able = offers.borrow().as_ref().is_some_and(|o| o.introduction.has_flag("resources", "subscribe"));
+        let able =
+            offers.borrow().as_ref().is_some_and(|o| o.introduction.has_flag("resources", "subscribe"));
         if !able {
             let text = format!("the server \"{}\" does not offer resource subscriptions", upstream.name());
             return Err(Fault::client(Kind::UnknownMethod, text));

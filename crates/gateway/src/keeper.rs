@@ -18,10 +18,15 @@ const DEBOUNCE_STARTING: Duration = Duration::from_millis(5);
 /// Runs until `stop`, for one snapshot.
 pub(crate) async fn run(gateway: Arc<Gateway>, state: Arc<State>, grace: Duration, stop: CancellationToken) {
     let deadline = Instant::now() + grace;
-    let mut changes: FuturesUnordered<_> = (0..state.upstreams.len()).map(|n| changed(Arc::clone(&state), n, None)).collect();
+    let mut changes: FuturesUnordered<_> =
+        (0..state.upstreams.len()).map(|n| changed(Arc::clone(&state), n, None)).collect();
     loop {
+        // Looked at before the catalog is made: whoever waits for `settled` must find what settled in the catalog.
+        let settled = *gateway.settled.borrow() || has_settled(&state, deadline);
         rebuild(&gateway, &state);
-        let settled = *gateway.settled.borrow() || settle(&gateway, &state, deadline);
+        if settled {
+            gateway.settled.send_if_modified(|was| !std::mem::replace(was, true));
+        }
         tokio::select! {
             Some((number, seen)) = changes.next(), if !changes.is_empty() => {
                 changes.push(changed(Arc::clone(&state), number, Some(seen)));
@@ -41,17 +46,16 @@ fn rebuild(gateway: &Gateway, state: &State) {
     }
 }
 
-fn settle(gateway: &Gateway, state: &State, deadline: Instant) -> bool {
-    let all = state.upstreams.iter().all(|upstream| upstream.status().borrow().phase.settled());
-    let settled = all || Instant::now() >= deadline;
-    if settled {
-        gateway.settled.send_replace(true);
-    }
-    settled
+fn has_settled(state: &State, deadline: Instant) -> bool {
+    state.upstreams.iter().all(|upstream| upstream.status().borrow().phase.settled())
+        || Instant::now() >= deadline
 }
 
 /// What of an upstream was last seen; a new catalog is due when it differs.
-type Seen = (tokio::sync::watch::Receiver<trunkline_upstream::Status>, tokio::sync::watch::Receiver<Option<Arc<trunkline_upstream::Offer>>>);
+type Seen = (
+    tokio::sync::watch::Receiver<trunkline_upstream::Status>,
+    tokio::sync::watch::Receiver<Option<Arc<trunkline_upstream::Offer>>>,
+);
 
 /// Resolves when the upstream's state or offer changes.
 async fn changed(state: Arc<State>, number: usize, seen: Option<Seen>) -> (usize, Seen) {

@@ -83,12 +83,12 @@ fn full(source: &Source) -> serde_json::Value {
     entry
 }
 
-/// A time as RFC 3339 in UTC, to the second.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+/// A time as RFC 3339 in UTC, to the second. Times before 1970 count as 1970.
+pub fn rfc3339(time: SystemTime) -> String {
     let secs = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (days, rest) = (secs / 86_400, secs % 86_400);
     // Days to date (Hinnant, "chrono-compatible low-level date algorithms", civil_from_days).
-    let z = days as i64 + 719_468;
+    let z = i64::try_from(days).unwrap_or(i64::MAX / 2) + 719_468;
     let era = z.div_euclid(146_097);
     let doe = z.rem_euclid(146_097);
     let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;

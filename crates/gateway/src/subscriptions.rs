@@ -17,7 +17,12 @@ impl Subscriptions {
     /// One more wish for `uri` (the upstream's own spelling).
     pub(crate) fn add(self: &Arc<Self>, upstream: &Arc<Upstream>, uri: &Text) -> Box<dyn Subscription> {
         self.count(upstream, uri, true);
-        Box::new(Wish { all: Arc::clone(self), upstream: Arc::downgrade(upstream), server: Arc::clone(upstream.name()), uri: uri.clone() })
+        Box::new(Wish {
+            all: Arc::clone(self),
+            upstream: Arc::downgrade(upstream),
+            server: Arc::clone(upstream.name()),
+            uri: uri.clone(),
+        })
     }
 
     fn count(&self, upstream: &Upstream, uri: &Text, more: bool) {

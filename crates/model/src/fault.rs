@@ -153,8 +153,9 @@ impl Fault {
 
     /// The connection broke while the call was under way; it may have run.
     pub fn outcome_unknown(server: &Arc<str>, detail: impl Into<String>) -> Self {
-        let public =
-            format!("the connection to the server \"{server}\" broke during the call; it may or may not have run");
+        let public = format!(
+            "the connection to the server \"{server}\" broke during the call; it may or may not have run"
+        );
         let mut fault = Self::new(Kind::OutcomeUnknown, Side::Upstream, Retry::AtOwnRisk, public).of(server);
         fault.detail = detail.into();
         fault

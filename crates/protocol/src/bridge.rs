@@ -147,7 +147,8 @@ pub fn error(error: &PeerError, caller: Era, uri: Option<&str>) -> (i64, Bytes) 
         return (code, compose::error_object(code, &text, Some(&data)));
     }
     let owned = error.era == Era::Modern && error.code == MISSING_CAPABILITY;
-    let reserved = (-32099..=-32020).contains(&error.code) || matches!(error.code, RESOURCE_NOT_FOUND | URL_ELICITATION);
+    let reserved =
+        (-32099..=-32020).contains(&error.code) || matches!(error.code, RESOURCE_NOT_FOUND | URL_ELICITATION);
     if caller == Era::Modern && reserved && !owned {
         let data = [b"{\"original\":", &error.raw[..], b"}"].concat();
         let text = message_of(&error.raw).unwrap_or_else(|| "the server reported an error".to_owned());
@@ -165,7 +166,7 @@ pub fn message_of(raw: &[u8]) -> Option<String> {
             found = Some(reader.string()?);
             return Ok(());
         }
-        reader.value().map(drop)
+        reader.skip()
     });
     walked.ok()?;
     found.map(|literal| reader.decode(&literal).into_owned())
@@ -207,7 +208,10 @@ mod tests {
         let read = Operation::ReadResource(Text::from("a:b"));
         let call = Operation::CallTool(Text::from("x"));
         let up = |text: &str, op: &Operation| result(&reply(text, Era::Legacy), Era::Modern, op).unwrap();
-        assert_eq!(up(r#"{"content":[],"n":1.10}"#, &call), r#"{"resultType":"complete","content":[],"n":1.10}"#);
+        assert_eq!(
+            up(r#"{"content":[],"n":1.10}"#, &call),
+            r#"{"resultType":"complete","content":[],"n":1.10}"#
+        );
         assert_eq!(up("{}", &call), r#"{"resultType":"complete"}"#);
         assert_eq!(up(r#"{"resultType":"complete"}"#, &call), r#"{"resultType":"complete"}"#);
         assert_eq!(
@@ -223,7 +227,10 @@ mod tests {
         for (from, to) in [
             (r#"{"resultType":"complete","content":[]}"#, r#"{"content":[]}"#),
             (r#"{"content":[], "resultType":"complete"}"#, r#"{"content":[]}"#),
-            (r#"{"ttlMs":5,"content":[],"cacheScope":"public", "x" : 1 ,"resultType":"complete"}"#, r#"{"content":[], "x" : 1}"#),
+            (
+                r#"{"ttlMs":5,"content":[],"cacheScope":"public", "x" : 1 ,"resultType":"complete"}"#,
+                r#"{"content":[], "x" : 1}"#,
+            ),
             (r#"{"resultType":"complete","ttlMs":1}"#, "{}"),
             (r#"{ "ttlMs":1 , "resultType":"complete" , "a":2 }"#, r#"{ "a":2 }"#),
             (r#"{"a":1}"#, r#"{"a":1}"#),
@@ -236,15 +243,27 @@ mod tests {
 
     #[test]
     fn errors_change_codes_only_where_the_eras_disagree() {
-        let missing = PeerError { code: -32002, raw: Bytes::from_static(br#"{"code":-32002,"message":"gone"}"#), era: Era::Legacy };
+        let missing = PeerError {
+            code: -32002,
+            raw: Bytes::from_static(br#"{"code":-32002,"message":"gone"}"#),
+            era: Era::Legacy,
+        };
         assert_eq!(
             error(&missing, Era::Modern, Some("a:b")),
             (-32602, Bytes::from_static(br#"{"code":-32602,"message":"gone","data":{"uri":"a:b"}}"#))
         );
-        let odd = PeerError { code: -32042, raw: Bytes::from_static(br#"{"code":-32042,"message":"m"}"#), era: Era::Legacy };
+        let odd = PeerError {
+            code: -32042,
+            raw: Bytes::from_static(br#"{"code":-32042,"message":"m"}"#),
+            era: Era::Legacy,
+        };
         assert_eq!(error(&odd, Era::Modern, None).0, INTERNAL);
         assert_eq!(error(&odd, Era::Legacy, None).0, -32042);
-        let own = PeerError { code: 7, raw: Bytes::from_static(br#"{"code":7,"message":"m","data":[1.10]}"#), era: Era::Legacy };
+        let own = PeerError {
+            code: 7,
+            raw: Bytes::from_static(br#"{"code":7,"message":"m","data":[1.10]}"#),
+            era: Era::Legacy,
+        };
         assert_eq!(error(&own, Era::Modern, None).1, own.raw);
     }
 }

@@ -63,7 +63,13 @@ mod tests {
     fn extensions_stay_in_their_era_and_list_changes_are_always_offered() {
         let raw = br#"{"tools":{},"resources":{"subscribe":true,"listChanged":false},"extensions":{"x":{}},"logging":{}}"#;
         let (legacy, modern) = mirrored(raw, Era::Modern);
-        assert_eq!(legacy, r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"logging":{}}"#);
-        assert_eq!(modern, r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"extensions":{"x":{}},"logging":{}}"#);
+        assert_eq!(
+            legacy,
+            r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"logging":{}}"#
+        );
+        assert_eq!(
+            modern,
+            r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"extensions":{"x":{}},"logging":{}}"#
+        );
     }
 }

@@ -22,7 +22,10 @@ pub enum Spoken {
 /// Renders `fault` for a caller of `era`.
 pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
     let called_tool = matches!(operation, Some(Operation::CallTool(_)));
-    let as_result = matches!(fault.kind, Kind::Unavailable | Kind::TimedOut | Kind::CannotBridge | Kind::Overloaded | Kind::BadAnswer);
+    let as_result = matches!(
+        fault.kind,
+        Kind::Unavailable | Kind::TimedOut | Kind::CannotBridge | Kind::Overloaded | Kind::BadAnswer
+    );
     if called_tool && as_result {
         return Spoken::ToolResult(tool_result(fault, era));
     }
@@ -139,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_dead_upstream_is_a_tool_result_for_calls_and_an_error_for_the_rest() {
-        let fault = Fault::unavailable(&Arc::from("time"), "process exited with code 1", Duration::from_secs(3));
+        let fault =
+            Fault::unavailable(&Arc::from("time"), "process exited with code 1", Duration::from_secs(3));
         let call = Operation::CallTool(Text::from("time__now"));
         let Spoken::ToolResult(raw) = speak(&fault, Era::Legacy, Some(&call)) else { panic!("not a result") };
         let value: serde_json::Value = serde_json::from_slice(&raw).unwrap();
@@ -147,7 +151,9 @@ mod tests {
         assert_eq!(value["_meta"]["io.trunkline/fault"]["server"], "time");
         assert_eq!(value["_meta"]["io.trunkline/fault"]["retryAfterMs"], 3000);
         let read = Operation::ReadResource(Text::from("x:y"));
-        let Spoken::Error(code, raw) = speak(&fault, Era::Modern, Some(&read)) else { panic!("not an error") };
+        let Spoken::Error(code, raw) = speak(&fault, Era::Modern, Some(&read)) else {
+            panic!("not an error")
+        };
         assert_eq!(code, INTERNAL);
         assert!(std::str::from_utf8(&raw).unwrap().contains("\"reason\":\"upstream_unavailable\""));
     }

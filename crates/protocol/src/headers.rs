@@ -47,7 +47,12 @@ pub type Values<'a> = &'a [&'a [u8]];
 ///
 /// # Errors
 /// [`Kind::HeaderMismatch`] naming the header, as the specification demands: absent, doubled, malformed or different.
-pub fn check(scanned: &Scanned, version: Values<'_>, method_header: Values<'_>, name: Values<'_>) -> Result<(), Fault> {
+pub fn check(
+    scanned: &Scanned,
+    version: Values<'_>,
+    method_header: Values<'_>,
+    name: Values<'_>,
+) -> Result<(), Fault> {
     let body_version = scanned.params.meta.version.clone().flatten().map(|v| scanned.text(&v));
     if let Some(said) = &body_version {
         agree("MCP-Protocol-Version", version, said)?;
@@ -88,7 +93,7 @@ fn task_id(scanned: &Scanned) -> Option<trunkline_model::Text> {
             found = Some(reader.string()?);
             return Ok(());
         }
-        reader.value().map(drop)
+        reader.skip()
     });
     walked.ok()?;
     found.map(|literal| trunkline_model::Text::from(&*reader.decode(&literal)))

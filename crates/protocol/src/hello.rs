@@ -29,7 +29,8 @@ impl Introduction {
     /// Whether a top-level capability is declared.
     pub fn has(&self, capability: &str) -> bool {
         let mut has = false;
-        let walked = bridge::members(&self.capabilities, |key, value| has |= key == capability && value != b"null");
+        let walked =
+            bridge::members(&self.capabilities, |key, value| has |= key == capability && value != b"null");
         walked.is_ok() && has
     }
 
@@ -164,7 +165,7 @@ impl Parts {
                         }
                     });
                 }
-                _ => drop(reader.value()?),
+                _ => reader.skip()?,
             }
             Ok(())
         })?;
@@ -229,7 +230,10 @@ mod tests {
     fn both_kinds_of_introduction_are_read() {
         let old = Bytes::from_static(br#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"s","version":"1"},"instructions":"hi"}"#);
         let got = read_initialize(&old).unwrap();
-        assert_eq!((got.revision, got.has("tools"), got.has("prompts"), got.has_flag("tools", "listChanged")), (Revision::R2025_06_18, true, false, true));
+        assert_eq!(
+            (got.revision, got.has("tools"), got.has("prompts"), got.has_flag("tools", "listChanged")),
+            (Revision::R2025_06_18, true, false, true)
+        );
         let new = Bytes::from_static(br#"{"resultType":"complete","supportedVersions":["2025-11-25","2026-07-28"],"capabilities":{},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"m","version":"2"}}}"#);
         let got = read_discover(&new).unwrap();
         assert_eq!(got.revision, Revision::R2026_07_28);
@@ -244,7 +248,11 @@ mod tests {
 
     #[test]
     fn greetings_are_valid_json_in_both_eras() {
-        let greeting = Greeting { capabilities: b"{}", server_info: br#"{"name":"t","version":"0"}"#, instructions: Some("a\nb") };
+        let greeting = Greeting {
+            capabilities: b"{}",
+            server_info: br#"{"name":"t","version":"0"}"#,
+            instructions: Some("a\nb"),
+        };
         for raw in [greeting.initialize(Revision::LEGACY_LATEST), greeting.discover(60_000)] {
             serde_json::from_slice::<serde_json::Value>(&raw).unwrap();
         }

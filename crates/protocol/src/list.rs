@@ -64,7 +64,7 @@ pub fn page(kind: ListKind, raw: &Bytes) -> Result<Page, JsonError> {
                 let span = reader.value()?;
                 page.public = reader.slice(&span) == "\"public\"";
             }
-            _ => drop(reader.value()?),
+            _ => reader.skip()?,
         }
         Ok(())
     })?;
@@ -87,7 +87,7 @@ fn item(kind: ListKind, raw: &Bytes) -> Option<Item> {
             "description" => description = Some(reader.value()?),
             "inputSchema" => input_schema = Some(reader.value()?),
             "_meta" if reader.peek()? == b'{' => meta = Some(reader.value()?),
-            _ => drop(reader.value()?),
+            _ => reader.skip()?,
         }
         Ok(())
     });
@@ -160,7 +160,8 @@ impl Item {
             return self.raw.clone();
         }
         edits.sort_by_key(|(span, _)| span.start);
-        let edits: Vec<(Span, &[u8])> = edits.iter().map(|(span, new)| (span.clone(), new.as_slice())).collect();
+        let edits: Vec<(Span, &[u8])> =
+            edits.iter().map(|(span, new)| (span.clone(), new.as_slice())).collect();
         Bytes::from(splice(&self.raw, &edits))
     }
 }
@@ -220,7 +221,8 @@ mod tests {
         let page = page(ListKind::Tools, &raw).unwrap();
         assert_eq!((page.items.len(), page.malformed, page.ttl_ms, page.public), (2, 2, Some(5), true));
         assert_eq!(&**page.next.as_ref().unwrap(), "c");
-        let change = Respelling { key: Some("s__a"), description: Some("d"), origin: Some(("s", "a")), title: None };
+        let change =
+            Respelling { key: Some("s__a"), description: Some("d"), origin: Some(("s", "a")), title: None };
         assert_eq!(
             page.items[0].respell(change),
             r#"{"description":"d","_meta":{"io.trunkline/server":"s","io.trunkline/name":"a"},"name":"s__a","x":1.10}"#

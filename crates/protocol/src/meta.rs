@@ -174,7 +174,12 @@ mod tests {
     #[test]
     fn modern_keys_replace_what_a_legacy_client_had_not_said() {
         let p = params(r#"{"name":"a","_meta":{"x":1.10,"progressToken":"p"}}"#);
-        let facts = Facts { revision: Revision::MODERN_LATEST, client_info: None, capabilities: b"{}", log_level: None };
+        let facts = Facts {
+            revision: Revision::MODERN_LATEST,
+            client_info: None,
+            capabilities: b"{}",
+            log_level: None,
+        };
         let got = String::from_utf8(for_modern(&p, &facts, Some(9))).unwrap();
         assert_eq!(
             got,
@@ -184,14 +189,18 @@ mod tests {
 
     #[test]
     fn legacy_servers_see_no_modern_keys() {
-        let p = params(r#"{"name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","k":[1]}}"#);
+        let p = params(
+            r#"{"name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","k":[1]}}"#,
+        );
         assert_eq!(for_legacy(&p, None).unwrap(), br#"{"k":[1]}"#);
         assert_eq!(for_legacy(&params(r#"{"name":"a"}"#), None), None);
     }
 
     #[test]
     fn respelling_touches_name_and_meta_only() {
-        let p = params(r#"{ "arguments" : {"n": 123456789012345678901234567890 , "d":1.10}, "name":"srv__a", "zz":[] }"#);
+        let p = params(
+            r#"{ "arguments" : {"n": 123456789012345678901234567890 , "d":1.10}, "name":"srv__a", "zz":[] }"#,
+        );
         let got = respell(&p, Some("a\"b"), Some(Some(b"{}".to_vec())));
         assert_eq!(
             got,

@@ -38,7 +38,11 @@ pub fn read(schema: &[u8]) -> Result<Vec<Mirrored>, BadAnnotation> {
     Ok(found)
 }
 
-fn walk(schema: &serde_json::Value, path: &mut Vec<String>, found: &mut Vec<Mirrored>) -> Result<(), BadAnnotation> {
+fn walk(
+    schema: &serde_json::Value,
+    path: &mut Vec<String>,
+    found: &mut Vec<Mirrored>,
+) -> Result<(), BadAnnotation> {
     let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else { return Ok(()) };
     if path.len() >= PATH_MAX {
         return Err(BadAnnotation);
@@ -101,7 +105,8 @@ pub fn value_of(arguments: &[u8], path: &[String]) -> Result<Option<String>, Jso
     }
     match text.first() {
         Some(b'"') => {
-            let text = serde_json::from_slice(text).map_err(|_| JsonError { problem: Problem::String, at: 0 })?;
+            let text =
+                serde_json::from_slice(text).map_err(|_| JsonError { problem: Problem::String, at: 0 })?;
             Ok(Some(text))
         }
         Some(b'n') | None => Ok(None),
@@ -118,7 +123,9 @@ pub fn agrees(header: &str, argument: &str) -> bool {
         (Ok(a), Ok(b)) => a == b,
         _ => match (header.parse::<f64>(), argument.parse::<f64>()) {
             // "42.0" and 42 are the same integer; beyond 2^53 only equal spellings count.
-            (Ok(a), Ok(b)) => a.fract() == 0.0 && b.fract() == 0.0 && a.abs() < 9e15 && (a - b).abs() < f64::EPSILON,
+            (Ok(a), Ok(b)) => {
+                a.fract() == 0.0 && b.fract() == 0.0 && a.abs() < 9e15 && (a - b).abs() < f64::EPSILON
+            }
             _ => false,
         },
     }
@@ -152,6 +159,8 @@ mod tests {
         assert_eq!(value_of(args, &path(&["a"])).unwrap().unwrap(), "xy");
         assert_eq!(value_of(args, &path(&["b", "c"])).unwrap().unwrap(), "42");
         assert_eq!(value_of(args, &path(&["d"])).unwrap(), None);
-        assert!(agrees("42.0", "42") && agrees("042", "42") && !agrees("43", "42") && !agrees("true", "false"));
+        assert!(
+            agrees("42.0", "42") && agrees("042", "42") && !agrees("43", "42") && !agrees("true", "false")
+        );
     }
 }

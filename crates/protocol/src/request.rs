@@ -94,7 +94,7 @@ fn reference(scanned: &Scanned) -> Result<(Reference, Str), Fault> {
             "type" => &mut kind,
             "name" => &mut name,
             "uri" => &mut uri,
-            _ => return reader.value().map(drop),
+            _ => return reader.skip(),
         };
         *slot = Some(reader.string()?);
         Ok(())
@@ -145,7 +145,7 @@ pub fn watch_of(filter: &[u8]) -> Option<Watch> {
                     })
                     .map(drop);
             }
-            _ => return reader.value().map(drop),
+            _ => return reader.skip(),
         };
         let value = reader.value()?;
         *flag = reader.slice(&value) == "true";

@@ -138,7 +138,7 @@ pub fn scan(raw: Bytes) -> Result<Scanned, ScanError> {
             "params" => parts.params = params(reader)?,
             "result" => parts.result = Some(reader.value()?),
             "error" => parts.error = Some(reader.value()?),
-            _ => drop(reader.value()?),
+            _ => reader.skip()?,
         }
         Ok(())
     })?;
@@ -221,15 +221,16 @@ fn params(reader: &mut Reader<'_>) -> Read<ParamSpans> {
         return Ok(spans);
     }
     let whole = reader.object(|key, reader| {
-        let text = |reader: &mut Reader<'_>, slot: &mut Option<Str>, key, wrong: &mut Option<&'static str>| {
-            if reader.peek()? == b'"' {
-                *slot = Some(reader.string()?);
-            } else {
-                reader.value()?;
-                *wrong = Some(key);
-            }
-            Ok(())
-        };
+        let text =
+            |reader: &mut Reader<'_>, slot: &mut Option<Str>, key, wrong: &mut Option<&'static str>| {
+                if reader.peek()? == b'"' {
+                    *slot = Some(reader.string()?);
+                } else {
+                    reader.value()?;
+                    *wrong = Some(key);
+                }
+                Ok(())
+            };
         let wrong = &mut spans.mistyped;
         match &*key {
             "name" => text(reader, &mut spans.name, "name", wrong)?,
@@ -249,7 +250,7 @@ fn params(reader: &mut Reader<'_>) -> Read<ParamSpans> {
                 reader.value()?;
                 spans.mistyped = Some("_meta");
             }
-            _ => drop(reader.value()?),
+            _ => reader.skip()?,
         }
         Ok(())
     })?;
@@ -259,7 +260,7 @@ fn params(reader: &mut Reader<'_>) -> Read<ParamSpans> {
 
 /// Arguments are walked one level, so that a doubled argument cannot mean one thing to a policy and another to a tool.
 fn arguments(reader: &mut Reader<'_>) -> Read<Span> {
-    if reader.peek()? == b'{' { reader.object(|_, r| r.value().map(drop)) } else { reader.value() }
+    if reader.peek()? == b'{' { reader.object(|_, r| r.skip()) } else { reader.value() }
 }
 
 fn meta(reader: &mut Reader<'_>) -> Read<MetaSpans> {
@@ -279,7 +280,7 @@ fn meta(reader: &mut Reader<'_>) -> Read<MetaSpans> {
             crate::meta::SUBSCRIPTION => spans.subscription = Some(reader.value()?),
             "progressToken" => spans.progress_token = Some(reader.value()?),
             "traceparent" if reader.peek()? == b'"' => spans.traceparent = Some(reader.string()?),
-            _ => drop(reader.value()?),
+            _ => reader.skip()?,
         }
         Ok(())
     })?;
@@ -341,7 +342,10 @@ pub fn split_batch(raw: &Bytes, elements_max: usize) -> Result<Vec<Bytes>, ScanE
     })?;
     reader.end()?;
     if parts.is_empty() || parts.len() > elements_max {
-        return Err(ScanError::Invalid { why: "a batch must hold between 1 and the allowed number of messages", id: None });
+        return Err(ScanError::Invalid {
+            why: "a batch must hold between 1 and the allowed number of messages",
+            id: None,
+        });
     }
     Ok(parts.into_iter().map(|span| raw.slice(span)).collect())
 }
@@ -375,7 +379,10 @@ mod tests {
             ));
         }
         for id in ["\"1\"", "\"\"", "-1", "0", "9007199254740991", "123456789012345678901234567890"] {
-            assert_eq!(of(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).unwrap().id_bytes().unwrap(), id);
+            assert_eq!(
+                of(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#)).unwrap().id_bytes().unwrap(),
+                id
+            );
         }
     }
 
@@ -394,8 +401,15 @@ mod tests {
     #[test]
     fn tells_batches_and_nonsense_from_messages() {
         assert_eq!(of("[]").unwrap_err(), ScanError::Batch);
-        for text in [r#"{"id":1,"method":"x"}"#, r#"{"jsonrpc":"2.0"}"#, r#"{"jsonrpc":"2.0","id":1,"method":7}"#, "7", "\"x\"",
-            r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#, r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#] {
+        for text in [
+            r#"{"id":1,"method":"x"}"#,
+            r#"{"jsonrpc":"2.0"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            "7",
+            "\"x\"",
+            r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}"#,
+        ] {
             assert!(!of(text).unwrap_err().is_syntax(), "{text}");
         }
     }

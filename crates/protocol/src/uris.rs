@@ -21,15 +21,19 @@ pub fn respell(raw: &Bytes, map: impl Fn(&str) -> Cow<'_, str>) -> Bytes {
         "contents" => walk.each(reader, Walk::own_uri),
         "content" => walk.each(reader, Walk::block),
         "messages" => walk.each(reader, |walk, reader| {
-            walk.object(reader, |walk, key, reader| if key == "content" { walk.blocks(reader) } else { skip(reader) })
+            walk.object(
+                reader,
+                |walk, key, reader| if key == "content" { walk.blocks(reader) } else { reader.skip() },
+            )
         }),
-        _ => skip(reader),
+        _ => reader.skip(),
     });
     if walked.is_err() || walk.edits.is_empty() {
         return raw.clone();
     }
     walk.edits.sort_by_key(|(span, _)| span.start);
-    let edits: Vec<(Span, &[u8])> = walk.edits.iter().map(|(span, new)| (span.clone(), new.as_slice())).collect();
+    let edits: Vec<(Span, &[u8])> =
+        walk.edits.iter().map(|(span, new)| (span.clone(), new.as_slice())).collect();
     Bytes::from(splice(raw, &edits))
 }
 
@@ -40,14 +44,14 @@ struct Walk<F> {
 
 type Read<T> = Result<T, JsonError>;
 
-fn skip(reader: &mut Reader<'_>) -> Read<()> {
-    reader.value().map(drop)
-}
-
 impl<F: Fn(&str) -> Cow<'_, str>> Walk<F> {
-    fn each(&mut self, reader: &mut Reader<'_>, mut one: impl FnMut(&mut Self, &mut Reader<'_>) -> Read<()>) -> Read<()> {
+    fn each(
+        &mut self,
+        reader: &mut Reader<'_>,
+        mut one: impl FnMut(&mut Self, &mut Reader<'_>) -> Read<()>,
+    ) -> Read<()> {
         if reader.peek()? != b'[' {
-            return skip(reader);
+            return reader.skip();
         }
         reader.array(|reader| one(self, reader)).map(drop)
     }
@@ -58,7 +62,7 @@ impl<F: Fn(&str) -> Cow<'_, str>> Walk<F> {
         mut one: impl FnMut(&mut Self, &str, &mut Reader<'_>) -> Read<()>,
     ) -> Read<()> {
         if reader.peek()? != b'{' {
-            return skip(reader);
+            return reader.skip();
         }
         reader.object(|key, reader| one(self, &key, reader)).map(drop)
     }
@@ -72,17 +76,17 @@ impl<F: Fn(&str) -> Cow<'_, str>> Walk<F> {
         self.object(reader, |walk, key, reader| match key {
             "uri" => walk.uri(reader),
             "resource" => walk.own_uri(reader),
-            _ => skip(reader),
+            _ => reader.skip(),
         })
     }
 
     fn own_uri(&mut self, reader: &mut Reader<'_>) -> Read<()> {
-        self.object(reader, |walk, key, reader| if key == "uri" { walk.uri(reader) } else { skip(reader) })
+        self.object(reader, |walk, key, reader| if key == "uri" { walk.uri(reader) } else { reader.skip() })
     }
 
     fn uri(&mut self, reader: &mut Reader<'_>) -> Read<()> {
         if reader.peek()? != b'"' {
-            return skip(reader);
+            return reader.skip();
         }
         let literal = reader.string()?;
         let old = reader.decode(&literal);
@@ -104,11 +108,16 @@ mod tests {
     fn only_the_protocols_own_uris_change() {
         let raw = Bytes::from_static(br#"{"content":[{"type":"resource_link","uri":"a:1"},{"type":"resource","resource":{"uri":"a:2","text":"\"uri\":\"a:3\""}},{"type":"text","text":"a:1"}],"structuredContent":{"uri":"a:4"}}"#);
         let got = respell(&raw, |uri| Cow::Owned(format!("mcp+s:{uri}")));
-        assert_eq!(got, r#"{"content":[{"type":"resource_link","uri":"mcp+s:a:1"},{"type":"resource","resource":{"uri":"mcp+s:a:2","text":"\"uri\":\"a:3\""}},{"type":"text","text":"a:1"}],"structuredContent":{"uri":"a:4"}}"#);
+        assert_eq!(
+            got,
+            r#"{"content":[{"type":"resource_link","uri":"mcp+s:a:1"},{"type":"resource","resource":{"uri":"mcp+s:a:2","text":"\"uri\":\"a:3\""}},{"type":"text","text":"a:1"}],"structuredContent":{"uri":"a:4"}}"#
+        );
         assert_eq!(respell(&raw, |uri| Cow::Borrowed(uri)), raw);
         let read = Bytes::from_static(br#"{"contents":[{"uri":"a:1","blob":"eA=="}]}"#);
         assert_eq!(respell(&read, |_| Cow::Borrowed("b:1")), r#"{"contents":[{"uri":"b:1","blob":"eA=="}]}"#);
-        let prompt = Bytes::from_static(br#"{"messages":[{"role":"user","content":{"type":"resource","resource":{"uri":"a:1"}}}]}"#);
+        let prompt = Bytes::from_static(
+            br#"{"messages":[{"role":"user","content":{"type":"resource","resource":{"uri":"a:1"}}}]}"#,
+        );
         assert!(respell(&prompt, |_| Cow::Borrowed("b:1")).ends_with(br#"{"uri":"b:1"}}}]}"#));
     }
 }

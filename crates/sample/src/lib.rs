@@ -29,7 +29,9 @@ pub fn run(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
 /// The answer to one message; notifications have none.
 fn answer(line: &str) -> Option<Value> {
     let Ok(message) = serde_json::from_str::<Value>(line) else {
-        return Some(json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "parse error"}}));
+        return Some(
+            json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "parse error"}}),
+        );
     };
     let id = message.get("id")?.clone();
     let method = message.get("method").and_then(Value::as_str).unwrap_or_default();
@@ -75,7 +77,8 @@ fn handle(method: &str, params: &Value) -> Handled {
 fn tools() -> Value {
     let numbers = json!({"type": "object", "required": ["a", "b"],
         "properties": {"a": {"type": "number"}, "b": {"type": "number"}}});
-    let message = json!({"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}});
+    let message =
+        json!({"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}});
     json!([
         {"name": "echo", "description": "Says what it was told", "inputSchema": message},
         {"name": "add", "description": "Adds two numbers", "inputSchema": numbers},

@@ -113,7 +113,8 @@ impl Connecting<'_> {
         if known == Some(Era::Legacy) {
             return self.greet_stdio(child, wire).await;
         }
-        let probed = match timeout(self.options.timeouts.probe, self.discover(&*wire, &Headers::new())).await {
+        let probed = match timeout(self.options.timeouts.probe, self.discover(&*wire, &Headers::new())).await
+        {
             Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
             Ok(Ok(answered)) => probe_answer(&answered),
             Ok(Err(error)) => Probed::Unfit(error.to_string()),
@@ -147,7 +148,8 @@ impl Connecting<'_> {
         let mut child = process::spawn(&spec, &self.tools.environment, &limits, shepherd)
             .map_err(|error| Failed::from(error.to_string()))?;
         let counted = self.meter.child_started(self.again);
-        let reader = child.take_reader().ok_or_else(|| Failed::from("the process has no output".to_owned()))?;
+        let reader =
+            child.take_reader().ok_or_else(|| Failed::from("the process has no output".to_owned()))?;
         let stray = Arc::clone(self.stray) as Arc<_>;
         let wire = StdioWire::open(child.writer(), reader, Arc::clone(&options.name), stray);
         Ok((Process { child, _counted: counted }, Arc::new(wire)))
@@ -176,7 +178,8 @@ impl Connecting<'_> {
     }
 
     async fn open_http(&self, endpoint: &Endpoint, known: Option<Era>) -> Result<Connected, Failed> {
-        let uri: Uri = endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
+        let uri: Uri =
+            endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
         let fixed = fixed_headers(endpoint)?;
         let mut wire = HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max);
         if known != Some(Era::Legacy) {
@@ -221,7 +224,11 @@ impl Connecting<'_> {
     async fn probe_refused(&self, wire: &HttpWire, refusal: &Refusal) -> Result<HttpProbe, Failed> {
         match refusal.status {
             307 | 308 => {
-                let to = refusal.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+                let to = refusal
+                    .headers
+                    .get(http::header::LOCATION)
+                    .and_then(|v| v.to_str().ok())
+                    .unwrap_or_default();
                 same_origin(wire.uri(), to).map(HttpProbe::Moved).ok_or_else(|| {
                     Failed::from("the server redirects to another origin, which is not followed".to_owned())
                 })
@@ -265,7 +272,10 @@ impl Connecting<'_> {
             (Some(span), _) => answered.message.share(span),
             (None, error) => {
                 let raw = error.as_ref().map(|span| answered.message.at(span)).unwrap_or_default();
-                return Err(format!("it refused to initialize: {}", bridge::message_of(raw).unwrap_or_default()));
+                return Err(format!(
+                    "it refused to initialize: {}",
+                    bridge::message_of(raw).unwrap_or_default()
+                ));
             }
         };
         let introduction = hello::read_initialize(&raw).map_err(|error| error.to_string())?;

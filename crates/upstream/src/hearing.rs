@@ -26,7 +26,8 @@ pub(crate) struct Hearing {
 impl Hearing {
     /// A log message that certainly belongs to this call.
     pub(crate) fn log(&self, message: &Scanned) {
-        let said = message.params.level.as_ref().and_then(|l| Level::parse(&message.text(l))).unwrap_or(Level::Info);
+        let said =
+            message.params.level.as_ref().and_then(|l| Level::parse(&message.text(l))).unwrap_or(Level::Info);
         if self.level.is_some_and(|wanted| said >= wanted)
             && let Some(span) = &message.params.whole
         {

@@ -47,7 +47,12 @@ pub(crate) async fn fetch(session: &Session, options: &Options, kind: ListKind) 
         let Some(page) = page else { break };
         if page.malformed > 0 {
             let count = page.malformed;
-            tracing::warn!(server = &*options.name, list = kind.key(), count, "left out malformed list entries");
+            tracing::warn!(
+                server = &*options.name,
+                list = kind.key(),
+                count,
+                "left out malformed list entries"
+            );
         }
         all.ttl_ms = match (all.ttl_ms, page.ttl_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -56,7 +61,12 @@ pub(crate) async fn fetch(session: &Session, options: &Options, kind: ListKind) 
         all.public &= page.public;
         items.extend(page.items);
         if items.len() >= options.items_max {
-            tracing::warn!(server = &*options.name, list = kind.key(), max = options.items_max, "the list was cut");
+            tracing::warn!(
+                server = &*options.name,
+                list = kind.key(),
+                max = options.items_max,
+                "the list was cut"
+            );
             items.truncate(options.items_max);
             break;
         }

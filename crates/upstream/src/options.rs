@@ -94,8 +94,8 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(30),
             probe: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-            total: Duration::from_secs(600),
+            idle: Duration::from_mins(1),
+            total: Duration::from_mins(10),
             list: Duration::from_secs(15),
         }
     }
@@ -112,7 +112,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_millis(250), max: Duration::from_secs(60) }
+        Self { first: Duration::from_millis(250), max: Duration::from_mins(1) }
     }
 }
 

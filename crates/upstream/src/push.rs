@@ -24,7 +24,11 @@ const OVERLAP_MAX: Duration = Duration::from_secs(2);
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// Follows the server's changes for as long as it is polled. `live` says whether the channel stands.
-pub(crate) async fn follow(session: Arc<Session>, wanted: watch::Receiver<Wanted>, live: &watch::Sender<bool>) {
+pub(crate) async fn follow(
+    session: Arc<Session>,
+    wanted: watch::Receiver<Wanted>,
+    live: &watch::Sender<bool>,
+) {
     match (session.era(), session.http.is_some()) {
         (Era::Modern, _) => listen(&session, wanted, live).await,
         (Era::Legacy, true) => tokio::join!(stream(&session, live), subscribe(&session, wanted)).0,
@@ -52,7 +56,10 @@ async fn stream(session: &Arc<Session>, live: &watch::Sender<bool>) {
         let ended = http.follow(session.headers(), &*session.stray, opened).await;
         if absent {
             live.send_replace(false);
-            tracing::debug!(server = &*session.server, "the server has no stream of its own; lists are read now and then");
+            tracing::debug!(
+                server = &*session.server,
+                "the server has no stream of its own; lists are read now and then"
+            );
             return std::future::pending().await;
         }
         if live.send_replace(false) {

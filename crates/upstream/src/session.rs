@@ -117,7 +117,12 @@ impl Session {
     }
 
     /// Runs one client call.
-    pub(crate) async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Result<Outcome, Lost> {
+    pub(crate) async fn call(
+        &self,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> Result<Outcome, Lost> {
         self.raise_level(call.log_level).await;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let method = method::of(&call.operation);
@@ -197,7 +202,11 @@ impl Session {
     }
 
     /// Waits for the answer within the idle deadline, which progress renews, and the total one, which nothing renews.
-    async fn within_deadlines<T>(&self, work: impl Future<Output = T>, hearing: Option<&Hearing>) -> Option<T> {
+    async fn within_deadlines<T>(
+        &self,
+        work: impl Future<Output = T>,
+        hearing: Option<&Hearing>,
+    ) -> Option<T> {
         let started = Instant::now();
         let last = started + self.timeouts.total;
         let mut idle = started + self.timeouts.idle;
@@ -232,7 +241,9 @@ impl Session {
     /// see them.
     fn admitted(&self, outcome: Outcome) -> Result<Outcome, Lost> {
         match &outcome {
-            Outcome::Error(error) if error.era == Era::Modern && error.code == bridge::UNSUPPORTED_VERSION => {
+            Outcome::Error(error)
+                if error.era == Era::Modern && error.code == bridge::UNSUPPORTED_VERSION =>
+            {
                 Err(Lost("the server does not speak the agreed revision any more".to_owned()))
             }
             Outcome::Error(error) if error.era == Era::Modern && error.code == bridge::HEADER_MISMATCH => {

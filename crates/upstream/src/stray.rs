@@ -50,7 +50,9 @@ impl Stray {
 
     /// Marks everything as changed, after a gap in what we heard.
     pub(crate) fn stir_all(&self) {
-        ListKind::ALL.into_iter().for_each(|kind| self.stir(kind));
+        for kind in ListKind::ALL {
+            self.stir(kind);
+        }
         let _ = self.changes.send(Change::ResourcesUnsure { server: Arc::clone(&self.server) });
     }
 
@@ -103,7 +105,11 @@ impl Stray {
             _ => refuse(-32601, "method not found"),
         };
         if method::ASKS.contains(&&*method) {
-            tracing::info!(server = &*self.server, method = &*method, "the server asked for something no client was asked to provide");
+            tracing::info!(
+                server = &*self.server,
+                method = &*method,
+                "the server asked for something no client was asked to provide"
+            );
         }
         let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((wire, headers)) = reply
@@ -131,7 +137,8 @@ impl Heard for Stray {
             method::RESOURCE_UPDATED => {
                 if let Some(uri) = &message.params.uri {
                     let uri = message.text(uri);
-                    let _ = self.changes.send(Change::ResourceUpdated { server: Arc::clone(&self.server), uri });
+                    let _ =
+                        self.changes.send(Change::ResourceUpdated { server: Arc::clone(&self.server), uri });
                 }
             }
             method::LOG_MESSAGE => self.log(&message),
@@ -140,4 +147,3 @@ impl Heard for Stray {
         }
     }
 }
-

@@ -21,7 +21,7 @@ use crate::upstream::Shared;
 /// How long a child may take to end in order before it is told to, and again before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often lists are read again from a server that cannot tell us of changes.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 /// A conversation that lasted this long was a success: the next failure starts with a short wait again.
 const STEADY: Duration = Duration::from_secs(30);
 /// A conversation shorter than this was none.
@@ -59,7 +59,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         shared.meter.set_up(false);
         // A session that is lost as soon as it was opened is no better than none.
         let end = match end {
-            End::Again if begun.elapsed() < FRESH => End::Lost("the server ended the session at once".to_owned().into()),
+            End::Again if begun.elapsed() < FRESH => {
+                End::Lost("the server ended the session at once".to_owned().into())
+            }
             other => other,
         };
         match end {
@@ -110,7 +112,12 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
 }
 
 /// Serves one conversation from its lists to its end.
-async fn converse(shared: &Arc<Shared>, connected: Connected, begun: Instant, stop: &CancellationToken) -> End {
+async fn converse(
+    shared: &Arc<Shared>,
+    connected: Connected,
+    begun: Instant,
+    stop: &CancellationToken,
+) -> End {
     let Connected { session, child } = connected;
     let session = Arc::new(session);
     let era = session.era();
@@ -134,8 +141,9 @@ async fn converse(shared: &Arc<Shared>, connected: Connected, begun: Instant, st
         Era::Legacy => MeteredEra::Legacy,
         Era::Modern => MeteredEra::Modern,
     });
-    let (name, revision, ms) = (&*shared.options.name, session.introduction.revision.as_str(), took.as_millis() as u64);
-    tracing::info!(server = name, era = era.as_str(), revision, handshake_ms = ms, "upstream is ready");
+    let (name, revision, ms) =
+        (&*shared.options.name, session.introduction.revision.as_str(), took.as_millis() as u64);
+    tracing::info!(server = name, era = era.as_str(), revision, handshake_ms = ms, "upstream is up");
     set_phase(shared, trouble.map_or(Phase::Ready, Phase::Impaired), Vec::new());
     let end = attend(shared, &session, child.as_ref(), stop).await;
     shared.session.store(None);
@@ -154,7 +162,12 @@ async fn converse(shared: &Arc<Shared>, connected: Connected, begun: Instant, st
     }
 }
 
-async fn attend(shared: &Arc<Shared>, session: &Arc<Session>, child: Option<&Process>, stop: &CancellationToken) -> End {
+async fn attend(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    child: Option<&Process>,
+    stop: &CancellationToken,
+) -> End {
     let live = watch::Sender::new(session.http.is_none());
     let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), shared.wanted.subscribe(), &live));
     let mut refreshed = Instant::now();
@@ -193,7 +206,12 @@ fn after_refresh(shared: &Shared, trouble: Option<Arc<str>>) {
 
 /// When lists must be read again without being told: never, when the server pushes or its lists are fixed.
 fn next_refresh(shared: &Shared, session: &Session, live: bool, last: Instant) -> Option<Instant> {
-    let ttl = shared.offer.borrow().as_ref().and_then(|offer| offer.ttl_ms).filter(|_| session.era() == Era::Modern);
+    let ttl = shared
+        .offer
+        .borrow()
+        .as_ref()
+        .and_then(|offer| offer.ttl_ms)
+        .filter(|_| session.era() == Era::Modern);
     let pushes = live && lists::announces(&session.introduction);
     if pushes {
         return None;
@@ -225,7 +243,12 @@ async fn unused_for(shared: &Shared, idle: Option<Duration>) {
 }
 
 /// Reads the given lists again. Those that fail keep their last good state; the reason of the first failure comes back.
-async fn refresh(shared: &Shared, session: &Session, kinds: &[ListKind], announced: bool) -> Option<Arc<str>> {
+async fn refresh(
+    shared: &Shared,
+    session: &Session,
+    kinds: &[ListKind],
+    announced: bool,
+) -> Option<Arc<str>> {
     let mut trouble = None;
     let mut fetched: Vec<(ListKind, Fetched)> = Vec::with_capacity(kinds.len());
     for kind in kinds {

@@ -75,7 +75,9 @@ fn key(options: &Options) -> String {
         Reach::Stdio(Command { program, args, cwd, .. }) => {
             add("stdio");
             add(program);
-            args.iter().for_each(|arg| add(arg));
+            for arg in args {
+                add(arg);
+            }
             if let Some(cwd) = cwd {
                 add(&cwd.to_string_lossy());
             }
@@ -100,7 +102,10 @@ mod tests {
     fn a_verdict_survives_a_restart_and_can_be_dropped() {
         let dir = std::env::temp_dir().join(format!("trunkline-verdicts-{}", std::process::id()));
         let file = dir.join("eras.json");
-        let options = Options::new("a", Reach::Http(Endpoint { url: "http://localhost:1/mcp".into(), headers: Vec::new() }));
+        let options = Options::new(
+            "a",
+            Reach::Http(Endpoint { url: "http://localhost:1/mcp".into(), headers: Vec::new() }),
+        );
         Verdicts::open(Some(file.clone())).set(&options, Some(Era::Legacy));
         assert_eq!(Verdicts::open(Some(file.clone())).get(&options), Some(Era::Legacy));
         Verdicts::open(Some(file.clone())).set(&options, None);

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use trunkline_gateway::catalog::Source;
 
-use crate::clock::rfc3339;
 use crate::serve::Phase;
+use trunkline_gateway::status::rfc3339;
 
 /// The body of `/readyz`.
 pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {

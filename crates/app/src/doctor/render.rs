@@ -25,7 +25,7 @@ pub(crate) fn as_json(reports: &[Report], checks: &[Check]) -> Value {
             "name": &*report.name,
             "ok": report.is_well(),
             "state": report.status.phase.as_str(),
-            "since": clock::rfc3339(report.status.since),
+            "since": trunkline_gateway::status::rfc3339(report.status.since),
             "reason": report.reason(),
             "transport": report.transport,
             "era": report.era(),

@@ -52,12 +52,11 @@ impl Reload<'_> {
         {
             tracing::warn!(%error, "the log level stays as it was");
         }
-        let mut waiting = changes.restart.clone();
-        if changes.security {
-            waiting.push("security");
-        }
-        if !waiting.is_empty() {
-            tracing::warn!(keys = waiting.join(", "), "these settings take effect with the next restart");
+        if !changes.restart.is_empty() {
+            tracing::warn!(
+                keys = changes.restart.join(", "),
+                "these settings take effect with the next restart"
+            );
         }
         gateway.reload(new.gateway.clone(), new.upstreams.clone()).await;
         tracing::info!(

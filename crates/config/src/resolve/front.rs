@@ -8,9 +8,6 @@ use crate::tree::Node;
 /// Most of anything counted: sessions, connections, streams.
 const COUNT_MAX: usize = 10_000_000;
 
-/// Deepest nesting that can be allowed; the scanner is bounded by it.
-const DEPTH_MAX: usize = 1024;
-
 /// Largest body that can be allowed, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 30;
 
@@ -55,9 +52,6 @@ pub(super) fn limits(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
         fields.take("bodyBytes", check).and_then(|node| check.bytes(node, 1024..=BODY_BYTES_MAX))
     {
         limits.body_bytes = size;
-    }
-    if let Some(depth) = fields.take("depth", check).and_then(|node| check.whole(node, 8..=DEPTH_MAX)) {
-        limits.depth = depth;
     }
     let counts = [
         ("sessions", &mut limits.sessions),

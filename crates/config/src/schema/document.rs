@@ -302,8 +302,6 @@ struct Security {
 struct Limits {
     /// Largest request body. Default: `4MiB`.
     body_bytes: Option<Size>,
-    /// Deepest JSON nesting of a request. Default: 128.
-    depth: Option<Count>,
     /// Most legacy sessions at a time. Default: 10000.
     sessions: Option<Count>,
     /// A session unused for this long ends. Default: `30m`.

@@ -96,7 +96,12 @@ pub fn build(input: &Input<'_>) -> Catalog {
             _ => [0; 4],
         },
         servers,
-        absent: input.sources.iter().filter(|source| source.offer.is_none()).map(|s| absent(input, s)).collect(),
+        absent: input
+            .sources
+            .iter()
+            .filter(|source| source.offer.is_none())
+            .map(|s| absent(input, s))
+            .collect(),
         shown: shown.map(|items| items.into_iter().map(|item| item.legacy).collect()),
         pages,
     }
@@ -116,8 +121,16 @@ fn uris(input: &Input<'_>, servers: &[(usize, Arc<str>)]) -> Uris {
     let mut uris = Uris::new(servers.to_vec());
     for (source, offer) in offers(input.sources) {
         let admitted = |item: &&Item| source.rules.resources.admits(&item.key);
-        offer.list(ListKind::Resources).iter().filter(admitted).for_each(|i| uris.add_resource(&i.key, source.number));
-        offer.list(ListKind::Templates).iter().filter(admitted).for_each(|i| uris.add_template(&i.key, source.number));
+        offer
+            .list(ListKind::Resources)
+            .iter()
+            .filter(admitted)
+            .for_each(|i| uris.add_resource(&i.key, source.number));
+        offer
+            .list(ListKind::Templates)
+            .iter()
+            .filter(admitted)
+            .for_each(|i| uris.add_template(&i.key, source.number));
     }
     uris.seal();
     uris
@@ -150,7 +163,11 @@ fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<S
                 continue;
             }
             let Ok(mirrored) = mirrored(kind, item) else {
-                tracing::warn!(server = &*rules.server, tool = &*item.key, "left out a tool whose x-mcp-header annotation is not valid");
+                tracing::warn!(
+                    server = &*rules.server,
+                    tool = &*item.key,
+                    "left out a tool whose x-mcp-header annotation is not valid"
+                );
                 continue;
             };
             let Some(name) = taken.claim(input.naming, &wanted, &rules.server, &item.key) else { continue };
@@ -258,7 +275,9 @@ fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
 fn gathered(input: &Input<'_>) -> Option<Arc<str>> {
     let mut text = String::new();
     for (source, offer) in offers(input.sources) {
-        let Some(said) = offer.introduction.instructions.as_deref().filter(|s| !s.trim().is_empty()) else { continue };
+        let Some(said) = offer.introduction.instructions.as_deref().filter(|s| !s.trim().is_empty()) else {
+            continue;
+        };
         let prefix = source.rules.prefix.as_deref().unwrap_or(&source.rules.server);
         let section = format!(
             "## {} (tools prefixed {prefix}{})\n{}\n\n",

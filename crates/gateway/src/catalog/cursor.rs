@@ -10,7 +10,7 @@ use trunkline_model::ListKind;
 
 /// How long a cursor of a replaced catalog is still good: a client that pages through a list must get to its end even
 /// when a server joins meanwhile.
-const GRACE: Duration = Duration::from_secs(300);
+const GRACE: Duration = Duration::from_mins(5);
 /// Replaced catalogs remembered.
 const RECENT_MAX: usize = 64;
 const SEAL: usize = 12;

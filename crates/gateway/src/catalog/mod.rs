@@ -5,9 +5,9 @@ mod build;
 mod cursor;
 pub mod names;
 mod template;
-mod uris;
 #[cfg(test)]
 mod tests;
+mod uris;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,7 +84,8 @@ impl Names {
         }
         match self.originals.get(name).map(Vec::as_slice) {
             Some([only]) => {
-                let mut route = self.exposed.get(only).cloned().ok_or_else(|| Fault::internal("dangling name"))?;
+                let mut route =
+                    self.exposed.get(only).cloned().ok_or_else(|| Fault::internal("dangling name"))?;
                 // The caller's spelling is the original one already, but the exposed may differ from both.
                 route.original = Some(Text::from(name));
                 Ok(route)
@@ -110,7 +111,13 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Kind::BadCursor`] for cursors that we did not give out or that are too old.
-    pub fn page(&self, kind: ListKind, era: Era, cursor: Option<&Text>, cursors: &Cursors) -> Result<Bytes, Fault> {
+    pub fn page(
+        &self,
+        kind: ListKind,
+        era: Era,
+        cursor: Option<&Text>,
+        cursors: &Cursors,
+    ) -> Result<Bytes, Fault> {
         let pages = &self.pages[era as usize][kind as usize];
         let number = match cursor {
             None => 0,
@@ -131,7 +138,8 @@ pub(crate) struct Absent {
 impl Catalog {
     /// Says of a name that is not known whether it would be one of a server that is missing: "unknown" would be wrong.
     pub(crate) fn explain(&self, name: &str, fault: Fault) -> Fault {
-        let missing = self.absent.iter().find(|absent| self.transparent || name.starts_with(&absent.beginning));
+        let missing =
+            self.absent.iter().find(|absent| self.transparent || name.starts_with(&absent.beginning));
         match missing {
             Some(absent) if matches!(fault.kind, Kind::UnknownName(_)) => {
                 Fault::unavailable(&absent.server, &absent.reason, std::time::Duration::from_secs(5))

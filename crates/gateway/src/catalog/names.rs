@@ -1,7 +1,7 @@
 //! Exposed names: a pure function of server, original name and options, so that a name never changes because another
 //! server joins, and every replica computes the same.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::options::{Alphabet, Naming};
@@ -32,7 +32,11 @@ pub fn expose(naming: &Naming, prefix: &str, server: &str, original: &str) -> St
     });
     let clean: String = clean.collect();
     let full = format!("{prefix}{}{clean}", naming.separator);
-    if changed || full.len() > naming.alphabet.len_max() { suffixed(naming, &full, server, original) } else { full }
+    if changed || full.len() > naming.alphabet.len_max() {
+        suffixed(naming, &full, server, original)
+    } else {
+        full
+    }
 }
 
 /// `name` cut and ended with a suffix that only this server and original name have.
@@ -58,7 +62,7 @@ fn suffix(server: &str, original: &str) -> String {
 /// Gives out names so that no two are equal: the first in order keeps the plain one.
 #[derive(Debug, Default)]
 pub struct Taken {
-    names: HashMap<Arc<str>, ()>,
+    names: HashSet<Arc<str>>,
 }
 
 impl Taken {
@@ -66,12 +70,18 @@ impl Taken {
     /// the same original name on the same server.
     pub fn claim(&mut self, naming: &Naming, wanted: &str, server: &str, original: &str) -> Option<Arc<str>> {
         let name: Arc<str> = Arc::from(wanted);
-        if self.names.insert(Arc::clone(&name), ()).is_none() {
+        if self.names.insert(Arc::clone(&name)) {
             return Some(name);
         }
         let other: Arc<str> = Arc::from(suffixed(naming, wanted, server, original));
-        let fresh = self.names.insert(Arc::clone(&other), ()).is_none();
-        tracing::info!(name = wanted, server, exposed = &*other, fresh, "a name is taken by an earlier server");
+        let fresh = self.names.insert(Arc::clone(&other));
+        tracing::info!(
+            name = wanted,
+            server,
+            exposed = &*other,
+            fresh,
+            "a name is taken by an earlier server"
+        );
         fresh.then_some(other)
     }
 }

@@ -33,7 +33,8 @@ impl Template {
             }
             let Some(close) = rest[open..].find('}') else { return Self { parts: Vec::new() } };
             let inner = &rest[open + 1..open + close];
-            let simple = inner.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'%' | b'-'));
+            let simple =
+                inner.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'%' | b'-'));
             parts.push(if simple && !inner.is_empty() { Part::Segment } else { Part::Rest });
             rest = &rest[open + close + 1..];
         }

@@ -26,7 +26,12 @@ fn offer(revision: Revision, tools: &str, resources: &str) -> Arc<Offer> {
             server_info: None,
             instructions: Some("use it well".into()),
         },
-        lists: [items(ListKind::Tools, tools), Arc::from([]), items(ListKind::Resources, resources), Arc::from([])],
+        lists: [
+            items(ListKind::Tools, tools),
+            Arc::from([]),
+            items(ListKind::Resources, resources),
+            Arc::from([]),
+        ],
         ttl_ms: None,
         public: false,
         pushes: true,
@@ -35,15 +40,29 @@ fn offer(revision: Revision, tools: &str, resources: &str) -> Arc<Offer> {
 }
 
 fn source(number: usize, name: &str, phase: Phase, offer: Option<Arc<Offer>>) -> Source {
-    let status =
-        Status { phase, since: SystemTime::UNIX_EPOCH, era: None, handshake: None, starts: 1, stderr: Vec::new() };
+    let status = Status {
+        phase,
+        since: SystemTime::UNIX_EPOCH,
+        era: None,
+        handshake: None,
+        starts: 1,
+        stderr: Vec::new(),
+    };
     Source { number, rules: ServerRules::new(name), status, offer }
 }
 
 fn catalog(sources: &[Source], naming: &Naming, cursors: &Cursors) -> Catalog {
     let metrics = Metrics::new("test");
     let tools = Filter::default();
-    build(&Input { version: 1, naming, sources, tools: &tools, instructions: None, cursors, metrics: &metrics })
+    build(&Input {
+        version: 1,
+        naming,
+        sources,
+        tools: &tools,
+        instructions: None,
+        cursors,
+        metrics: &metrics,
+    })
 }
 
 fn built(sources: &[Source]) -> Catalog {
@@ -56,7 +75,11 @@ fn page(catalog: &Catalog, kind: ListKind, era: Era) -> serde_json::Value {
 }
 
 fn two() -> Vec<Source> {
-    let one = offer(Revision::R2025_11_25, r#"{"name":"echo","execution":{"taskSupport":"required"}},{"name":"add"}"#, r#"{"uri":"a:1","name":"x"}"#);
+    let one = offer(
+        Revision::R2025_11_25,
+        r#"{"name":"echo","execution":{"taskSupport":"required"}},{"name":"add"}"#,
+        r#"{"uri":"a:1","name":"x"}"#,
+    );
     let other = offer(Revision::R2026_07_28, r#"{"name":"echo"}"#, r#"{"uri":"a:1","name":"y"}"#);
     vec![source(0, "one", Phase::Ready, Some(one)), source(1, "two", Phase::Ready, Some(other))]
 }
@@ -65,7 +88,8 @@ fn two() -> Vec<Source> {
 fn equal_names_of_two_servers_are_told_apart_by_their_prefix() {
     let catalog = built(&two());
     let list = page(&catalog, ListKind::Tools, Era::Legacy);
-    let names: Vec<&str> = list["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        list["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["one__echo", "one__add", "two__echo"]);
     assert_eq!(catalog.tools.find("tool", "two__echo").unwrap().server, 1);
     assert_eq!(catalog.tools.find("tool", "add").unwrap().server, 0);
@@ -87,7 +111,8 @@ fn each_era_gets_its_own_rendering() {
 fn colliding_uris_lead_back_to_their_own_server() {
     let catalog = built(&two());
     let list = page(&catalog, ListKind::Resources, Era::Modern);
-    let uris: Vec<&str> = list["resources"].as_array().unwrap().iter().map(|r| r["uri"].as_str().unwrap()).collect();
+    let uris: Vec<&str> =
+        list["resources"].as_array().unwrap().iter().map(|r| r["uri"].as_str().unwrap()).collect();
     assert_eq!(uris, ["a:1", "mcp+two:a:1", "trunkline://status"]);
     assert_eq!(catalog.uris.route("mcp+two:a:1"), Some((1, "a:1")));
 }
@@ -95,7 +120,8 @@ fn colliding_uris_lead_back_to_their_own_server() {
 #[test]
 fn a_server_that_is_down_keeps_its_tools_and_says_why() {
     let mut sources = two();
-    sources[1].status.phase = Phase::Down { reason: Arc::from("it exited"), retry_in: std::time::Duration::from_secs(2) };
+    sources[1].status.phase =
+        Phase::Down { reason: Arc::from("it exited"), retry_in: std::time::Duration::from_secs(2) };
     let list = page(&built(&sources), ListKind::Tools, Era::Modern);
     assert_eq!(list["tools"].as_array().unwrap().len(), 3);
     let note = &list["_meta"]["io.trunkline/upstreams"]["two"];
@@ -106,11 +132,17 @@ fn a_server_that_is_down_keeps_its_tools_and_says_why() {
 #[test]
 fn a_tool_of_a_server_never_seen_is_unavailable_and_not_unknown() {
     let mut sources = two();
-    sources.push(source(2, "gone", Phase::Down { reason: Arc::from("no such program"), retry_in: std::time::Duration::ZERO }, None));
+    sources.push(source(
+        2,
+        "gone",
+        Phase::Down { reason: Arc::from("no such program"), retry_in: std::time::Duration::ZERO },
+        None,
+    ));
     let catalog = built(&sources);
     let fault = catalog.tools.find("tool", "gone__x").map_err(|f| catalog.explain("gone__x", f)).unwrap_err();
     assert_eq!(fault.kind, Kind::Unavailable);
-    let fault = catalog.tools.find("tool", "nobody__x").map_err(|f| catalog.explain("nobody__x", f)).unwrap_err();
+    let fault =
+        catalog.tools.find("tool", "nobody__x").map_err(|f| catalog.explain("nobody__x", f)).unwrap_err();
     assert!(matches!(fault.kind, Kind::UnknownName(_)));
 }
 
@@ -134,7 +166,10 @@ fn filters_and_overrides_decide_what_is_shown() {
     sources[0].rules.tool_overrides = BTreeMap::from([("echo".to_owned(), renamed)]);
     let catalog = built(&sources);
     let list = page(&catalog, ListKind::Tools, Era::Legacy);
-    assert_eq!((list["tools"][0]["name"].as_str(), list["tools"][0]["description"].as_str()), (Some("shout"), Some("louder")));
+    assert_eq!(
+        (list["tools"][0]["name"].as_str(), list["tools"][0]["description"].as_str()),
+        (Some("shout"), Some("louder"))
+    );
     assert!(catalog.tools.find("tool", "add").is_err() && catalog.tools.find("tool", "one__add").is_err());
     assert_eq!(catalog.tools.find("tool", "shout").unwrap().original, Some(Text::from("echo")));
 }
@@ -142,7 +177,8 @@ fn filters_and_overrides_decide_what_is_shown() {
 #[test]
 fn pages_are_walked_with_sealed_cursors() {
     let tools: Vec<String> = (0..5).map(|i| format!("{{\"name\":\"t{i}\"}}")).collect();
-    let sources = vec![source(0, "s", Phase::Ready, Some(offer(Revision::R2025_06_18, &tools.join(","), "")))];
+    let sources =
+        vec![source(0, "s", Phase::Ready, Some(offer(Revision::R2025_06_18, &tools.join(","), "")))];
     let cursors = Cursors::new([9; 32]);
     let naming = Naming { page_items: 2, ..Naming::default() };
     let catalog = catalog(&sources, &naming, &cursors);
@@ -158,7 +194,8 @@ fn pages_are_walked_with_sealed_cursors() {
         }
     }
     assert_eq!(seen, ["s__t0", "s__t1", "s__t2", "s__t3", "s__t4"]);
-    let fault = catalog.page(ListKind::Tools, Era::Legacy, Some(&Text::from("nonsense")), &cursors).unwrap_err();
+    let fault =
+        catalog.page(ListKind::Tools, Era::Legacy, Some(&Text::from("nonsense")), &cursors).unwrap_err();
     assert_eq!(fault.kind, Kind::BadCursor);
 }
 

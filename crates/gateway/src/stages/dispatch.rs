@@ -11,7 +11,12 @@ use crate::stages::resolve::Plan;
 use crate::status;
 
 /// Carries out what was authorized.
-pub(crate) async fn dispatch(now: &State, catalog: &Catalog, plan: &Authorized<Plan>, call: &Call) -> Outcome {
+pub(crate) async fn dispatch(
+    now: &State,
+    catalog: &Catalog,
+    plan: &Authorized<Plan>,
+    call: &Call,
+) -> Outcome {
     let era = call.caller.era;
     match plan.get() {
         Plan::Page(raw) => Outcome::Result(Reply { raw: raw.clone(), era }),
@@ -21,7 +26,9 @@ pub(crate) async fn dispatch(now: &State, catalog: &Catalog, plan: &Authorized<P
             Outcome::Result(Reply { raw: status::read(&sources, era), era })
         }
         Plan::NoCompletions => no_completions(era),
-        Plan::One { server, target, route } => one(now, catalog, *server, target.as_ref(), route.as_ref(), call).await,
+        Plan::One { server, target, route } => {
+            one(now, catalog, *server, target.as_ref(), route.as_ref(), call).await
+        }
     }
 }
 
@@ -57,7 +64,8 @@ fn mirrored(route: &Route, call: &Call) -> Result<Vec<(String, String)>, Fault> 
     let mut out = Vec::with_capacity(route.mirrored.len());
     for one in route.mirrored.iter() {
         let value = mirror::value_of(arguments, &one.path);
-        let value = value.map_err(|e| Fault::client(Kind::InvalidParams, format!("params.arguments: {e}")))?;
+        let value =
+            value.map_err(|e| Fault::client(Kind::InvalidParams, format!("params.arguments: {e}")))?;
         if let Some(said) = &call.mirrored {
             agree(&one.header, said, value.as_deref())?;
         }

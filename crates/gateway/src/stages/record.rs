@@ -13,7 +13,13 @@ use crate::gateway::Gateway;
 use crate::stages::resolve::Plan;
 
 /// Counts and logs a call that has ended.
-pub(crate) fn finished(gateway: &Gateway, call: &Call, plan: Option<&Plan>, outcome: &Outcome, duration: Duration) {
+pub(crate) fn finished(
+    gateway: &Gateway,
+    call: &Call,
+    plan: Option<&Plan>,
+    outcome: &Outcome,
+    duration: Duration,
+) {
     let label = method::label(&call.operation);
     let Some(series) = gateway.methods.get(label) else { return };
     let (server, route) = match plan {
@@ -70,7 +76,12 @@ fn judged(call: &Call, raw: &[u8]) -> metrics::Outcome {
     let tail = &raw[raw.len().saturating_sub(LOOKED_AT)..];
     let flagged = |part: &[u8]| {
         memchr::memmem::find(part, b"\"isError\"").is_some_and(|at| {
-            let rest = part[at + 9..].iter().filter(|b| !b.is_ascii_whitespace()).take(5).copied().collect::<Vec<_>>();
+            let rest = part[at + 9..]
+                .iter()
+                .filter(|b| !b.is_ascii_whitespace())
+                .take(5)
+                .copied()
+                .collect::<Vec<_>>();
             rest == *b":true"
         })
     };

@@ -29,7 +29,9 @@ pub(crate) enum Plan {
 /// Finds out what a call is about. Only what the view shows can be found.
 pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Result<Plan, Fault> {
     let era = call.caller.era;
-    let page = |kind: ListKind, cursor: &Option<Text>| catalog.page(kind, era, cursor.as_ref(), cursors).map(Plan::Page);
+    let page = |kind: ListKind, cursor: &Option<Text>| {
+        catalog.page(kind, era, cursor.as_ref(), cursors).map(Plan::Page)
+    };
     match &call.operation {
         Operation::ListTools(cursor) => page(ListKind::Tools, cursor),
         Operation::ListPrompts(cursor) => page(ListKind::Prompts, cursor),
@@ -39,7 +41,9 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         Operation::GetPrompt(name) => found(catalog, catalog.prompts.find("prompt", name), name),
         Operation::ReadResource(uri) if **uri == *status::URI => Ok(Plan::Status),
         Operation::ReadResource(uri) => addressed(catalog, uri),
-        Operation::Complete(Reference::Prompt(name)) => found(catalog, catalog.prompts.find("prompt", name), name),
+        Operation::Complete(Reference::Prompt(name)) => {
+            found(catalog, catalog.prompts.find("prompt", name), name)
+        }
         Operation::Complete(Reference::Resource(uri)) if **uri == *status::URI => Ok(Plan::NoCompletions),
         Operation::Complete(Reference::Resource(uri)) => addressed(catalog, uri),
         Operation::Other(method) => other(catalog, method, era),

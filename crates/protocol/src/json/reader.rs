@@ -123,9 +123,11 @@ impl<'a> Reader<'a> {
         let first = self.peek()?;
         let start = self.pos;
         match first {
-            b'{' => self.members(|_, reader| reader.value().map(drop), false)?,
-            b'[' => self.elements(|reader| reader.value().map(drop))?,
-            b'"' => drop(self.string()?),
+            b'{' => self.members(|_, reader| reader.skip(), false)?,
+            b'[' => self.elements(Reader::skip)?,
+            b'"' => {
+                self.string()?;
+            }
             b't' => self.word("true")?,
             b'f' => self.word("false")?,
             b'n' => self.word("null")?,
@@ -133,6 +135,11 @@ impl<'a> Reader<'a> {
             _ => return self.fail(Problem::Unexpected),
         }
         Ok(start..self.pos)
+    }
+
+    /// Takes any value that is of no interest.
+    pub fn skip(&mut self) -> Read<()> {
+        self.value().map(|_| ())
     }
 
     /// Takes an object, refusing doubled keys; `each` must take the value of the key it is given.

@@ -33,7 +33,11 @@ impl HttpClient {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let builder = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider);
         // The provider is compiled in and has every algorithm that rustls asks for.
-        let tls = builder.expect("the bundled TLS provider is complete").https_or_http().enable_http1().wrap_connector(tcp);
+        let tls = builder
+            .expect("the bundled TLS provider is complete")
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
         let inner = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_IDLE_PER_HOST)

@@ -9,8 +9,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
-use crate::pieces::Pieces;
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
+use crate::pieces::Pieces;
 use crate::sse;
 
 /// How much of an error page is read.
@@ -124,7 +124,8 @@ impl Inner {
         if is_event_stream(response.headers()) {
             let mut events = Events::new(response.into_body(), limit);
             while let Some(message) = events.next().await? {
-                if message.shape == Shape::Answer && (message.id_number() == Some(id) || message.id.is_none()) {
+                if message.shape == Shape::Answer && (message.id_number() == Some(id) || message.id.is_none())
+                {
                     return Ok(Answered { message, session });
                 }
                 // An answer to another number on this exchange belongs to nobody.
@@ -169,7 +170,8 @@ impl Wire for HttpWire {
         let wire = self.clone();
         // A courtesy to the server, bounded by the client's connect deadline and one short exchange.
         tokio::spawn(async move {
-            let told = tokio::time::timeout(std::time::Duration::from_secs(10), wire.tell(message, headers)).await;
+            let told =
+                tokio::time::timeout(std::time::Duration::from_secs(10), wire.tell(message, headers)).await;
             if let Ok(Err(error)) = told {
                 tracing::debug!(%error, "a notification was not taken");
             }

@@ -4,7 +4,6 @@
 //! processes; it knows nothing of eras, sessions or names. Whoever uses it numbers the requests, so that answers can
 //! never be taken for somebody else's.
 
-
 mod client;
 mod http;
 mod stdio;

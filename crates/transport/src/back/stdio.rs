@@ -41,9 +41,17 @@ struct Pending {
 impl StdioWire {
     /// A wire over a child's pipes. `stray` hears whatever belongs to no request of ours. The task that reads ends
     /// with the pipe.
-    pub fn open(writer: ChildWriter, reader: LineReader<ChildStdout>, name: Arc<str>, stray: Arc<dyn Heard>) -> Self {
-        let inner =
-            Arc::new(Inner { writer, waiting: Mutex::new(Waiting::default()), ended: CancellationToken::new() });
+    pub fn open(
+        writer: ChildWriter,
+        reader: LineReader<ChildStdout>,
+        name: Arc<str>,
+        stray: Arc<dyn Heard>,
+    ) -> Self {
+        let inner = Arc::new(Inner {
+            writer,
+            waiting: Mutex::new(Waiting::default()),
+            ended: CancellationToken::new(),
+        });
         tokio::spawn(read(reader, Arc::downgrade(&inner), inner.ended.clone(), name, stray));
         Self { inner }
     }
@@ -163,7 +171,9 @@ async fn read(
         let line = match line {
             Ok(Some(line)) => line,
             Ok(None) => break "the process closed its output".to_owned(),
-            Err(LineError::TooLong { limit }) => break format!("the process sent a message of more than {limit} bytes"),
+            Err(LineError::TooLong { limit }) => {
+                break format!("the process sent a message of more than {limit} bytes");
+            }
             Err(LineError::Read(error)) => break format!("reading from the process failed: {error}"),
         };
         let Some(inner) = inner.upgrade() else { return };

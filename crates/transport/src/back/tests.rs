@@ -31,12 +31,16 @@ async fn server(answer: &'static str) -> String {
 }
 
 fn json(status: &str, body: &str) -> &'static str {
-    let text = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let text = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     Box::leak(text.into_boxed_str())
 }
 
 fn events(body: &str) -> &'static str {
-    let text = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}");
+    let text =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{body}");
     Box::leak(text.into_boxed_str())
 }
 
@@ -58,13 +62,21 @@ impl Heard for Ears {
 
 #[tokio::test]
 async fn a_plain_answer_is_taken_when_its_number_fits() {
-    let answered = exchange(server(json("200 OK", r#"{"jsonrpc":"2.0","id":7,"result":{"a":1.10}}"#)).await, None).await.unwrap();
+    let answered =
+        exchange(server(json("200 OK", r#"{"jsonrpc":"2.0","id":7,"result":{"a":1.10}}"#)).await, None)
+            .await
+            .unwrap();
     assert_eq!(answered.message.at(answered.message.result.as_ref().unwrap()), br#"{"a":1.10}"#);
 }
 
 #[tokio::test]
 async fn an_answer_to_another_request_is_refused() {
-    for body in [r#"{"jsonrpc":"2.0","id":8,"result":{}}"#, r#"{"jsonrpc":"2.0","id":"7","result":{}}"#, r#"{"jsonrpc":"2.0","id":7,"method":"x"}"#, "<html>"] {
+    for body in [
+        r#"{"jsonrpc":"2.0","id":8,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":"7","result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":7,"method":"x"}"#,
+        "<html>",
+    ] {
         let got = exchange(server(json("200 OK", body)).await, None).await;
         assert!(matches!(got, Err(WireError::Invalid(_))), "{body}: {got:?}");
     }
@@ -83,7 +95,8 @@ async fn an_error_without_a_number_belongs_to_its_exchange() {
 async fn what_comes_before_the_answer_on_a_stream_is_heard() {
     let ears = Arc::new(Ears::default());
     let body = "id: 1\nretry: 5\ndata:\n\n: hi\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"a\"}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}\n\ndata: nonsense\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n\n";
-    let answered = exchange(server(events(body)).await, Some(Arc::clone(&ears) as Arc<dyn Heard>)).await.unwrap();
+    let answered =
+        exchange(server(events(body)).await, Some(Arc::clone(&ears) as Arc<dyn Heard>)).await.unwrap();
     assert_eq!(answered.message.id_number(), Some(7));
     assert_eq!(*ears.0.lock().unwrap(), ["a"]);
 }
@@ -105,10 +118,22 @@ async fn answers_beyond_the_limit_are_given_up() {
 
 #[tokio::test]
 async fn refusals_keep_their_status_and_message() {
-    let got = exchange(server(json("404 Not Found", r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no"}}"#)).await, None).await;
+    let got = exchange(
+        server(json("404 Not Found", r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"no"}}"#))
+            .await,
+        None,
+    )
+    .await;
     let Err(WireError::Refused(refusal)) = got else { panic!("{got:?}") };
     assert_eq!((refusal.status, refusal.message.is_some()), (404, true));
-    let got = exchange(server("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://evil.example/\r\ncontent-length: 0\r\n\r\n").await, None).await;
+    let got = exchange(
+        server(
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://evil.example/\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await,
+        None,
+    )
+    .await;
     let Err(WireError::Refused(refusal)) = got else { panic!("{got:?}") };
     assert_eq!(refusal.status, 307, "redirects are never followed by the wire");
 }

@@ -24,8 +24,8 @@ pub(crate) fn modern_caller(scanned: &Scanned) -> Result<(Caller, Option<Level>)
         return Err(Fault::client(Kind::UnsupportedRevision(shown.into()), text));
     }
     let capabilities = meta.capabilities.as_ref().filter(|span| scanned.at(span).starts_with(b"{"));
-    let capabilities =
-        capabilities.ok_or_else(|| invalid("params._meta has no io.modelcontextprotocol/clientCapabilities object"))?;
+    let capabilities = capabilities
+        .ok_or_else(|| invalid("params._meta has no io.modelcontextprotocol/clientCapabilities object"))?;
     let info = meta.client_info.as_ref();
     if info.is_some_and(|span| !scanned.at(span).starts_with(b"{")) {
         return Err(invalid("the client information in params._meta must be an object"));

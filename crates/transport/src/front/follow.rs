@@ -114,9 +114,11 @@ impl Follower {
             Change::ResourceUpdated { .. } | Change::ResourcesUnsure { .. } => {
                 let uris = match &self.reader {
                     Reader::Session(session) => session.concerned(change),
-                    Reader::Listen { wishes, .. } => {
-                        wishes.iter().filter(|(_, wish)| wish.concerns(change)).map(|(uri, _)| uri.clone()).collect()
-                    }
+                    Reader::Listen { wishes, .. } => wishes
+                        .iter()
+                        .filter(|(_, wish)| wish.concerns(change))
+                        .map(|(uri, _)| uri.clone())
+                        .collect(),
                 };
                 self.updated(uris);
             }

@@ -47,11 +47,15 @@ impl Session {
     pub(crate) fn open(view: ViewName, hello: &Scanned, counted: Held) -> Result<Self, Fault> {
         let p = &hello.params;
         let invalid = |text: &'static str| Fault::client(Kind::InvalidParams, text);
-        let asked = p.protocol_version.as_ref().ok_or_else(|| invalid("params.protocolVersion is missing"))?;
+        let asked =
+            p.protocol_version.as_ref().ok_or_else(|| invalid("params.protocolVersion is missing"))?;
         let object = |span: &Option<trunkline_model::Span>| {
-            span.as_ref().filter(|s| hello.at(s).starts_with(b"{")).map(|s| Bytes::copy_from_slice(hello.at(s)))
+            span.as_ref()
+                .filter(|s| hello.at(s).starts_with(b"{"))
+                .map(|s| Bytes::copy_from_slice(hello.at(s)))
         };
-        let capabilities = object(&p.capabilities).ok_or_else(|| invalid("params.capabilities must be an object"))?;
+        let capabilities =
+            object(&p.capabilities).ok_or_else(|| invalid("params.capabilities must be an object"))?;
         let info = object(&p.client_info).ok_or_else(|| invalid("params.clientInfo must be an object"))?;
         Ok(Self {
             view,
@@ -137,7 +141,9 @@ impl Session {
         let id = scanned.id_bytes().unwrap_or_default();
         let call = match decode::call(&scanned, Arc::clone(&self.caller), self.level(), None, notes) {
             Ok(call) => call,
-            Err(fault) => return Some(Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) }),
+            Err(fault) => {
+                return Some(Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) });
+            }
         };
         let empty = || Some(answer::result(&id, &Bytes::from_static(b"{}")));
         match &call.operation {
@@ -166,7 +172,10 @@ impl Session {
         // Copied: the key would keep the whole request body alive.
         let key = Bytes::copy_from_slice(&id);
         let Some(running) = Running::begin(&self, key) else {
-            let fault = Fault::client(Kind::InvalidRequest, "a request with this id is still running, or too many are");
+            let fault = Fault::client(
+                Kind::InvalidRequest,
+                "a request with this id is still running, or too many are",
+            );
             return Some(Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) });
         };
         let token = running.token.clone();

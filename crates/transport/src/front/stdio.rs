@@ -62,7 +62,8 @@ pub async fn serve(
             Ok(Some(line)) => Arc::clone(&pipe).take(line).await,
             Ok(None) => break,
             Err(LineError::TooLong { limit }) => {
-                let fault = Fault::client(Kind::InvalidRequest, format!("the message is larger than {limit} bytes"));
+                let fault =
+                    Fault::client(Kind::InvalidRequest, format!("the message is larger than {limit} bytes"));
                 pipe.say(answer::refusal(None, &fault, Era::Legacy)).await;
             }
             Err(LineError::Read(error)) => return Err(error),
@@ -129,7 +130,9 @@ impl Pipe {
                 let id = if let ScanError::Invalid { id, .. } = &error { id.clone() } else { None };
                 let fault = Fault::client(kind, error.to_string());
                 self.metrics.gateway().rejected(fault.kind.reason());
-                return self.say(answer::refusal(id.and_then(|span| line.get(span)), &fault, Era::Legacy)).await;
+                return self
+                    .say(answer::refusal(id.and_then(|span| line.get(span)), &fault, Era::Legacy))
+                    .await;
             }
         };
         if scanned.shape != Shape::Request {
@@ -176,7 +179,8 @@ impl Pipe {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&session));
         self.say(answer::result(&id, &welcome)).await;
         if let Some(changes) = self.host.changes(&self.view) {
-            let follower = Follower::new(Reader::Session(session), changes, [self.over.clone(), self.over.clone()]);
+            let follower =
+                Follower::new(Reader::Session(session), changes, [self.over.clone(), self.over.clone()]);
             tokio::spawn(pump(follower, self.outbox.clone(), None));
         }
     }
@@ -209,13 +213,9 @@ impl Pipe {
         };
         let key = Bytes::copy_from_slice(&id);
         let token = self.over.child_token();
-        {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            if running.insert(key.clone(), token.clone()).is_some() {
-                drop(running);
-                let fault = Fault::client(Kind::InvalidRequest, "a request with this id is still running");
-                return self.say(answer::refusal(Some(&id), &fault, Era::Modern)).await;
-            }
+        if !self.begin(&key, &token) {
+            let fault = Fault::client(Kind::InvalidRequest, "a request with this id is still running");
+            return self.say(answer::refusal(Some(&id), &fault, Era::Modern)).await;
         }
         let Ok(room) = Arc::clone(&self.calls).acquire_owned().await else { return };
         tokio::spawn(async move {
@@ -226,6 +226,16 @@ impl Pipe {
             self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             drop(room);
         });
+    }
+
+    /// Notes a request as running; `false` when one with its id runs already, which then goes on.
+    fn begin(&self, id: &Bytes, token: &CancellationToken) -> bool {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = !running.contains_key(id);
+        if free {
+            running.insert(id.clone(), token.clone());
+        }
+        free
     }
 
     async fn run_modern(self: Arc<Self>, id: &Bytes, call: trunkline_model::Call, token: CancellationToken) {
@@ -254,7 +264,12 @@ impl Pipe {
                 if let Some(first) = follow::acknowledgement(&reader) {
                     let _ = self.outbox.send(first).await;
                 }
-                pump(Follower::new(reader, changes, [token, self.over.clone()]), self.outbox.clone(), Some(follow::completion(id))).await;
+                pump(
+                    Follower::new(reader, changes, [token, self.over.clone()]),
+                    self.outbox.clone(),
+                    Some(follow::completion(id)),
+                )
+                .await;
             }
             _ => {
                 let operation = call.operation.clone();

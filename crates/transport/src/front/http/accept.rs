@@ -23,7 +23,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Wait after an accept error (out of descriptors, most of all): trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Idle connections are closed after this; longer than clients keep theirs, so that they rarely meet a closed one.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
 /// Most headers of a request; hyper answers 431 beyond.
 const HEADERS_MAX: usize = 100;
 /// Buffer for the head of a request, in bytes.
@@ -78,7 +78,7 @@ pub async fn serve(
             let (front, busy) = (Arc::clone(&service_front), busy.clone());
             async move {
                 busy.set(true);
-                let answer = route::answer(front, request).await;
+                let answer = route::answer(front, request, busy.take_mixed()).await;
                 busy.set(false);
                 answer
             }

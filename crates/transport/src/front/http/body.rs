@@ -22,10 +22,15 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(pieces) => Pin::new(pieces).poll_frame(cx),
-            Self::Events(events) => events.as_mut().poll_next(cx).map(|next| next.map(|data| Ok(Frame::data(data)))),
+            Self::Events(events) => {
+                events.as_mut().poll_next(cx).map(|next| next.map(|data| Ok(Frame::data(data))))
+            }
         }
     }
 

@@ -19,7 +19,8 @@ pub(crate) type Refused = (StatusCode, &'static str);
 
 impl Guard {
     pub(crate) fn new(address: SocketAddr, hosts: &[String], origins: &[String]) -> Self {
-        let lower = |list: &[String]| list.iter().map(|s| s.trim_end_matches('/').to_ascii_lowercase()).collect();
+        let lower =
+            |list: &[String]| list.iter().map(|s| s.trim_end_matches('/').to_ascii_lowercase()).collect();
         Self { address, hosts: lower(hosts), origins: lower(origins) }
     }
 
@@ -72,7 +73,10 @@ impl Guard {
 }
 
 fn is_loopback(name: &str) -> bool {
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip == IpAddr::from([127, 0, 0, 1]) || ip == IpAddr::from(1_u128.to_be_bytes()))
+    name == "localhost"
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip == IpAddr::from([127, 0, 0, 1]) || ip == IpAddr::from(1_u128.to_be_bytes()))
 }
 
 /// Host name (lower case, without brackets) and port of an authority; `None` for anything but `name` or `name:port`.

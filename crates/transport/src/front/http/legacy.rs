@@ -24,7 +24,12 @@ use super::{Front, respond};
 const BATCH_MAX: usize = 100;
 
 /// Answers one message.
-pub(crate) async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, scanned: Scanned) -> Handled {
+pub(crate) async fn post(
+    front: &Arc<Front>,
+    view: ViewName,
+    headers: &HeaderMap,
+    scanned: Scanned,
+) -> Handled {
     if scanned.shape == Shape::Request && &*scanned.method() == method::INITIALIZE {
         return initialize(front, view, &scanned).await;
     }
@@ -74,10 +79,19 @@ fn find(
             let text = "start with initialize and send its Mcp-Session-Id, or send per-request metadata (2026-07-28)";
             return Err(refusal(front, StatusCode::BAD_REQUEST, text, id));
         }
-        _ => return Err(refusal(front, StatusCode::BAD_REQUEST, "there is more than one Mcp-Session-Id header", id)),
+        _ => {
+            return Err(refusal(
+                front,
+                StatusCode::BAD_REQUEST,
+                "there is more than one Mcp-Session-Id header",
+                id,
+            ));
+        }
     };
     let session = front.sessions.get(session_id).filter(|session| session.view == *view);
-    let session = session.ok_or_else(|| refusal(front, StatusCode::NOT_FOUND, "the session does not exist (any more)", id.clone()))?;
+    let session = session.ok_or_else(|| {
+        refusal(front, StatusCode::NOT_FOUND, "the session does not exist (any more)", id.clone())
+    })?;
     check_version(headers).map_err(|text| refusal(front, StatusCode::BAD_REQUEST, text, id))?;
     Ok(session)
 }
@@ -98,7 +112,11 @@ fn check_version(headers: &HeaderMap) -> Result<(), &'static str> {
 }
 
 fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Bytes>) -> Box<Response<Body>> {
-    front.metrics.gateway().rejected(if status == StatusCode::NOT_FOUND { "unknown_session" } else { "bad_request" });
+    front.metrics.gateway().rejected(if status == StatusCode::NOT_FOUND {
+        "unknown_session"
+    } else {
+        "bad_request"
+    });
     let fault = Fault::client(Kind::InvalidRequest, text);
     let answer = answer::refusal(id.as_deref(), &fault, Era::Legacy);
     Box::new(respond::json(status, answer.message))
@@ -108,7 +126,11 @@ fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Byt
 pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
     if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
         // A client of HTTP+SSE (2024-11-05) opens its stream like this; its transport is not served yet.
-        let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, "a GET stream needs a session; start with initialize");
+        let mut response = refuse(
+            front,
+            StatusCode::METHOD_NOT_ALLOWED,
+            "a GET stream needs a session; start with initialize",
+        );
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
         return Err(response);
     }
@@ -117,7 +139,11 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> H
         return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
     let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {
-        return Err(refuse(front, StatusCode::SERVICE_UNAVAILABLE, "too many streams are open; try again later"));
+        return Err(refuse(
+            front,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many streams are open; try again later",
+        ));
     };
     let Some(changes) = front.host.changes(view) else {
         return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
@@ -150,12 +176,16 @@ impl Drop for Open {
 /// Ends a session.
 pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
     if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
-        let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, "DELETE ends a session and needs its id");
+        let mut response =
+            refuse(front, StatusCode::METHOD_NOT_ALLOWED, "DELETE ends a session and needs its id");
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
         return Err(response);
     }
     find(front, view, headers, None)?;
-    let id = headers.get(HeaderName::from_static(headers::SESSION)).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let id = headers
+        .get(HeaderName::from_static(headers::SESSION))
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     front.sessions.remove(id);
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
@@ -167,7 +197,8 @@ pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMa
     if session.revision > Revision::R2025_03_26 {
         return Err(refused("this revision has no batches"));
     }
-    let parts = split_batch(raw, BATCH_MAX).map_err(|_| refused("a batch holds between 1 and 100 messages"))?;
+    let parts =
+        split_batch(raw, BATCH_MAX).map_err(|_| refused("a batch holds between 1 and 100 messages"))?;
     let messages: Result<Vec<Scanned>, _> = parts.into_iter().map(scan).collect();
     let messages = messages.map_err(|_| refused("the batch holds something that is no message"))?;
     let mut calls = Vec::new();
@@ -185,7 +216,8 @@ pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMa
         return Ok(respond::empty(StatusCode::ACCEPTED));
     }
     let answers = futures_util::future::join_all(calls).await;
-    let answers: Vec<Bytes> = answers.into_iter().flatten().map(|answer| answer.message.into_bytes()).collect();
+    let answers: Vec<Bytes> =
+        answers.into_iter().flatten().map(|answer| answer.message.into_bytes()).collect();
     let mut out = b"[".to_vec();
     out.extend(answers.join(&b","[..]));
     out.push(b']');

@@ -54,7 +54,7 @@ impl Default for Options {
             body_timeout: Duration::from_secs(30),
             connections_max: 10_000,
             sessions_max: 10_000,
-            session_idle: Duration::from_secs(30 * 60),
+            session_idle: Duration::from_mins(30),
             streams_max: 2_000,
         }
     }

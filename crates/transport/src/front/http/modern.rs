@@ -20,7 +20,12 @@ use super::route::{Handled, accepts};
 use super::{Front, respond, stream};
 
 /// Answers one message.
-pub(crate) async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, scanned: Scanned) -> Handled {
+pub(crate) async fn post(
+    front: &Arc<Front>,
+    view: ViewName,
+    headers: &HeaderMap,
+    scanned: Scanned,
+) -> Handled {
     match scanned.shape {
         Shape::Request => {}
         // The revision defines no notification from client to server over HTTP; what it does not define is harmless.
@@ -41,7 +46,12 @@ pub(crate) async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap
 }
 
 /// The checks of a modern request, in the order that `bridging.md` 3.1 gives them.
-fn request(front: &Front, _view: &ViewName, headers: &HeaderMap, scanned: &Scanned) -> Result<(Call, Arc<Pad>), Fault> {
+fn request(
+    front: &Front,
+    _view: &ViewName,
+    headers: &HeaderMap,
+    scanned: &Scanned,
+) -> Result<(Call, Arc<Pad>), Fault> {
     let _ = front;
     let values = |name: &'static str| -> Vec<&[u8]> {
         headers.get_all(HeaderName::from_static(name)).iter().map(http::HeaderValue::as_bytes).collect()
@@ -53,7 +63,8 @@ fn request(front: &Front, _view: &ViewName, headers: &HeaderMap, scanned: &Scann
     let notes = Arc::clone(&pad) as Arc<dyn Notes>;
     let mut call = decode::call(scanned, Arc::new(caller), level, Some(mirrored(headers)), notes)?;
     if call.traceparent.is_none() {
-        call.traceparent = headers.get("traceparent").and_then(|v| v.to_str().ok()).map(trunkline_model::Text::from);
+        call.traceparent =
+            headers.get("traceparent").and_then(|v| v.to_str().ok()).map(trunkline_model::Text::from);
     }
     Ok((call, pad))
 }

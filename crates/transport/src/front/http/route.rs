@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant as Deadline, timeout_at};
-use trunkline_observe::metrics::{Metrics, RouteHandle};
 use trunkline_model::{Era, Fault, Kind};
+use trunkline_observe::metrics::{Metrics, RouteHandle};
 use trunkline_protocol::{Revision, ScanError, headers, scan};
 
 use super::super::answer;
@@ -43,11 +45,23 @@ impl Meters {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(front: Arc<Front>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+///
+/// `mixed` says that the head told the end of the body in two ways.
+pub(crate) async fn answer(
+    front: Arc<Front>,
+    request: Request<Incoming>,
+    mixed: bool,
+) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     let known = request.uri().path().starts_with(ENDPOINT);
     let method = request.method().clone();
-    let response = match handle(&front, request).await {
+    let handled = if mixed {
+        let text = "a body has either a length or a transfer coding";
+        Err(closing(refuse(&front, StatusCode::BAD_REQUEST, text)))
+    } else {
+        handle(&front, request).await
+    };
+    let response = match handled {
         Ok(response) => response,
         Err(response) => *response,
     };
@@ -69,6 +83,12 @@ pub(crate) fn refuse(front: &Front, status: StatusCode, text: &str) -> Box<Respo
     Box::new(respond::plain_error(status, text))
 }
 
+/// The connection cannot be used any further: what follows may be the rest of a body.
+fn closing(mut response: Box<Response<Body>>) -> Box<Response<Body>> {
+    response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 fn reason(status: StatusCode) -> &'static str {
     match status {
         StatusCode::FORBIDDEN => "host_or_origin",
@@ -87,13 +107,16 @@ async fn handle(front: &Arc<Front>, request: Request<Incoming>) -> Handled {
     let (parts, body) = request.into_parts();
     front.guard.check(&parts.uri, &parts.headers).map_err(|(status, text)| refuse(front, status, text))?;
     let view = view(parts.uri.path()).filter(|view| front.host.has_view(view));
-    let Some(view) = view else { return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path")) };
+    let Some(view) = view else {
+        return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
+    };
     match parts.method {
         Method::POST => post(front, view, &parts.headers, body).await,
         Method::GET => legacy::get(front, &view, &parts.headers),
         Method::DELETE => legacy::delete(front, &view, &parts.headers),
         _ => {
-            let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, "use POST, or GET and DELETE with a session");
+            let mut response =
+                refuse(front, StatusCode::METHOD_NOT_ALLOWED, "use POST, or GET and DELETE with a session");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
             Err(response)
         }
@@ -123,7 +146,11 @@ async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, body: Inc
             let id = id.and_then(|span| raw.get(span));
             front.metrics.gateway().rejected(kind.reason());
             let era = if claims_modern(headers) { Era::Modern } else { Era::Legacy };
-            return Err(Box::new(respond::answer(answer::refusal(id, &Fault::client(kind, error.to_string()), era))));
+            return Err(Box::new(respond::answer(answer::refusal(
+                id,
+                &Fault::client(kind, error.to_string()),
+                era,
+            ))));
         }
     };
     if scanned.params.meta.version.is_some() || claims_modern(headers) {
@@ -140,10 +167,11 @@ fn claims_modern(headers: &HeaderMap) -> bool {
 
 /// Headers that decide before the body is read.
 fn check_head(front: &Front, headers: &HeaderMap) -> Result<(), Box<Response<Body>>> {
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        let mut response = refuse(front, StatusCode::BAD_REQUEST, "a body has either a length or a transfer coding");
-        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-        return Err(response);
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|first| !chunked(first)) || codings.next().is_some() {
+        let text = "the only transfer coding is chunked";
+        return Err(closing(refuse(front, StatusCode::NOT_IMPLEMENTED, text)));
     }
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(refuse(front, StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted"));
@@ -167,7 +195,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     json && parts.all(|parameter| {
         let value = parameter.to_ascii_lowercase();
-        value.strip_prefix("charset=").is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+        value
+            .strip_prefix("charset=")
+            .is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
     })
 }
 
@@ -193,12 +223,10 @@ pub(crate) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 /// Reads the body within its size and time. A declared length is refused before anything is read.
 async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, Box<Response<Body>>> {
     let limit = front.options.body_bytes_max;
-    let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    let too_large = || {
-        let mut response = refuse(front, StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than allowed");
-        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-        response
-    };
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let too_large =
+        || closing(refuse(front, StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than allowed"));
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
@@ -208,12 +236,12 @@ async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming) -> Result<
     loop {
         let frame = match timeout_at(deadline, body.frame()).await {
             Err(_) => {
-                let mut response = refuse(front, StatusCode::REQUEST_TIMEOUT, "the body took too long");
-                response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-                return Err(response);
+                return Err(closing(refuse(front, StatusCode::REQUEST_TIMEOUT, "the body took too long")));
             }
             Ok(None) => break,
-            Ok(Some(Err(_))) => return Err(refuse(front, StatusCode::BAD_REQUEST, "the body could not be read")),
+            Ok(Some(Err(_))) => {
+                return Err(refuse(front, StatusCode::BAD_REQUEST, "the body could not be read"));
+            }
             Ok(Some(Ok(frame))) => frame,
         };
         // Trailers say nothing that we would believe.
@@ -225,7 +253,8 @@ async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming) -> Result<
             None if rest.is_empty() => first = Some(data),
             None => rest.extend_from_slice(&data),
             Some(before) => {
-                let whole = declared.map_or(before.len() + data.len(), |d| usize::try_from(d).unwrap_or(limit));
+                let whole =
+                    declared.map_or(before.len() + data.len(), |d| usize::try_from(d).unwrap_or(limit));
                 rest.reserve(whole);
                 rest.extend_from_slice(&before);
                 rest.extend_from_slice(&data);
@@ -279,7 +308,11 @@ mod tests {
             ("text/html", false, false),
         ] {
             let headers = with(ACCEPT, value);
-            assert_eq!((accepts(&headers, "application/json"), accepts(&headers, "text/event-stream")), (json, stream), "{value}");
+            assert_eq!(
+                (accepts(&headers, "application/json"), accepts(&headers, "text/event-stream")),
+                (json, stream),
+                "{value}"
+            );
         }
         assert!(accepts(&HeaderMap::new(), "application/json"));
     }

@@ -155,26 +155,29 @@ pub(crate) fn following<G: Send + 'static>(
         None => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
     }
     let state = (follower, ready, last, false, guard);
-    Box::pin(futures_util::stream::unfold(state, |(mut follower, mut ready, mut last, mut over, guard)| async move {
-        loop {
-            if let Some(piece) = ready.pop_front() {
-                return Some((piece, (follower, ready, last, over, guard)));
-            }
-            if over {
-                return None;
-            }
-            match follower.next().await {
-                Word::Say(message) => encode(message, &mut ready),
-                Word::Alive => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
-                Word::Over => {
-                    over = true;
-                    if let Some(message) = last.take() {
-                        encode(message, &mut ready);
+    Box::pin(futures_util::stream::unfold(
+        state,
+        |(mut follower, mut ready, mut last, mut over, guard)| async move {
+            loop {
+                if let Some(piece) = ready.pop_front() {
+                    return Some((piece, (follower, ready, last, over, guard)));
+                }
+                if over {
+                    return None;
+                }
+                match follower.next().await {
+                    Word::Say(message) => encode(message, &mut ready),
+                    Word::Alive => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
+                    Word::Over => {
+                        over = true;
+                        if let Some(message) = last.take() {
+                            encode(message, &mut ready);
+                        }
                     }
                 }
             }
-        }
-    }))
+        },
+    ))
 }
 
 /// A call that runs to its end even when nobody waits for its answer any more: a legacy client that disconnects has
@@ -185,7 +188,7 @@ pub(crate) struct Unhurried {
 }
 
 /// Longest time a call goes on without its client. Upstream deadlines usually end it before.
-const ALONE_MAX: Duration = Duration::from_secs(15 * 60);
+const ALONE_MAX: Duration = Duration::from_mins(15);
 
 impl Unhurried {
     pub(crate) fn new(calling: Calling, over: CancellationToken) -> Self {

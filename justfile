@@ -1,0 +1,36 @@
+# `just` alone lists what there is.
+
+set shell := ["bash", "-eu", "-o", "pipefail", "-c"]
+
+_list:
+    @just --list --unsorted
+
+# Installs what the tests need and runs them all
+test *arguments:
+    cargo xtask test {{ arguments }}
+
+# The official suite through the gateway: --front, --back, --keep
+conformance *arguments:
+    cargo xtask conformance {{ arguments }}
+
+# The end-to-end tests alone, or those whose name contains a filter
+e2e *filter:
+    cargo xtask e2e {{ filter }}
+
+# Formats everything
+fmt:
+    cargo fmt --all
+
+# What the reviewer's machine will say: format, clippy, and licences and sources where cargo-deny is installed
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed; skipped"; fi
+
+# Builds the gateway and serves a configuration
+run config="examples/quickstart.yaml" *arguments:
+    cargo run --release --package trunkline -- serve --config {{ config }} {{ arguments }}
+
+# Calls per CPU-second and added latency, in the release profile
+bench *arguments:
+    cargo xtask bench {{ arguments }}
