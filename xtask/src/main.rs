@@ -3,6 +3,7 @@
 //! Each part ends with one summary line; a part that fails does not keep the others from running.
 
 mod build;
+mod demo;
 mod conformance;
 mod e2e;
 mod guard;
@@ -21,6 +22,9 @@ cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16] [--back dual|mode
     The official suite through the gateway. Without --front or --back: all of them.
 cargo xtask e2e [FILTER...]
     The end-to-end tests alone; what follows goes to the test runner.
+cargo xtask run [--release] [--once]
+    Builds and starts Trunkline in front of three real servers, shows what it serves and how to connect a client.
+    --once: stops again after that.
 cargo xtask bench [ARGUMENTS...]
     The benchmark, in the release profile.
 
@@ -45,6 +49,7 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "conformance" => conformance::run(arguments),
         "e2e" => e2e::run(arguments),
         "bench" => build::bench(arguments),
+        "run" => demo::run(arguments),
         "" | "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(true)

@@ -12,6 +12,8 @@ use trunkline_transport::process::Environment as ChildEnvironment;
 
 /// The hidden command of the helper process that outlives us.
 const SHEPHERD: &str = "__shepherd";
+/// The hidden command of the built-in sample server, which stands in where real ones cannot be installed.
+const SAMPLE: &str = "__sample";
 
 /// What the process was given.
 pub(crate) struct Environment {
@@ -69,6 +71,11 @@ impl Environment {
     /// Whether this process is to be the helper that ends children after us.
     pub(crate) fn is_shepherd(&self) -> bool {
         self.args.get(1).is_some_and(|first| first == SHEPHERD)
+    }
+
+    /// Whether this process is to be the sample server.
+    pub(crate) fn is_sample(&self) -> bool {
+        self.args.get(1).is_some_and(|first| first == SAMPLE)
     }
 
     /// The arguments that make this program the helper.

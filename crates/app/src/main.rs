@@ -40,6 +40,10 @@ fn main() -> ExitCode {
         trunkline_transport::process::shepherd::run(std::io::stdin());
         return ExitCode::SUCCESS;
     }
+    if environment.is_sample() {
+        let served = trunkline_sample::run(std::io::stdin().lock(), std::io::stdout().lock());
+        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = match Cli::try_parse_from(&environment.args) {
         Ok(cli) => cli,
         Err(usage) => {
