@@ -17,7 +17,7 @@ const TIME: &str = "mcp-server-time==2026.10.10";
 const ENDPOINT: &str = "127.0.0.1:8808";
 const ADMIN: &str = "127.0.0.1:8809";
 /// Time for the servers to come up; the first start downloads them.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Builds, starts, shows; ends with the gateway, or at once with `--once`.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
@@ -44,7 +44,8 @@ fn program(release: bool) -> Result<PathBuf> {
     if !release {
         return build::gateway();
     }
-    let built = build::cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]);
+    let built =
+        build::cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]);
     let status = { built }.status().context("cargo")?;
     if !status.success() {
         bail!("the gateway does not build");
@@ -181,7 +182,8 @@ fn post(address: &str, method: &str) -> Result<Value> {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "_meta": meta } }).to_string();
+    let body =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": { "_meta": meta } }).to_string();
     exchange(
         address,
         &format!(

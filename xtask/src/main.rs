@@ -3,8 +3,8 @@
 //! Each part ends with one summary line; a part that fails does not keep the others from running.
 
 mod build;
-mod demo;
 mod conformance;
+mod demo;
 mod e2e;
 mod guard;
 mod peers;

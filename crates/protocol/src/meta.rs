@@ -143,8 +143,7 @@ pub fn respell(params: &Params, target: Option<&str>, meta: Option<Option<Vec<u8
     let mut added = Vec::new();
     match (&meta, &params.meta) {
         (Some(Some(new)), Some(old)) => edits.push((old.clone(), new)),
-        // Removing a member would need its comma too; an empty object says the same.
-        (Some(None), Some(old)) => edits.push((old.clone(), b"{}")),
+        (Some(None), Some(old)) => edits.push((member(raw, old), b"")),
         (Some(Some(new)), None) => {
             let empty = raw[1..raw.len() - 1].iter().all(u8::is_ascii_whitespace);
             added = [b"\"_meta\":".as_slice(), new, if empty { b"".as_slice() } else { b"," }].concat();
@@ -159,6 +158,21 @@ pub fn respell(params: &Params, target: Option<&str>, meta: Option<Option<Vec<u8
     }
     edits.sort_by_key(|(span, _)| span.start);
     Bytes::from(crate::json::splice(raw, &edits))
+}
+
+/// The whole member that `value` is the value of: its key, and the comma that separates it from a neighbour.
+fn member(raw: &[u8], value: &trunkline_model::Span) -> trunkline_model::Span {
+    let space = |b: &u8| b.is_ascii_whitespace();
+    let before = |end: usize| raw[..end].iter().rposition(|b| !space(b)).unwrap_or(0);
+    // Behind the value's colon ends the key; `_meta` has no quote inside, however it is spelled.
+    let key_end = before(before(value.start));
+    let key = raw[..key_end].iter().rposition(|b| *b == b'"').unwrap_or(0);
+    let after = raw[value.end..].iter().position(|b| !space(b)).map_or(raw.len(), |at| value.end + at);
+    if raw.get(after) == Some(&b',') {
+        return key..after + 1;
+    }
+    let comma = before(key);
+    if raw.get(comma) == Some(&b',') { comma..value.end } else { key..value.end }
 }
 
 #[cfg(test)]
@@ -194,6 +208,18 @@ mod tests {
         );
         assert_eq!(for_legacy(&p, None).unwrap(), br#"{"k":[1]}"#);
         assert_eq!(for_legacy(&params(r#"{"name":"a"}"#), None), None);
+    }
+
+    #[test]
+    fn removed_metadata_leaves_no_trace() {
+        for (from, to) in [
+            (r#"{"_meta":{"a":1},"name":"x"}"#, r#"{"name":"x"}"#),
+            (r#"{"name":"x" , "_meta" : {"a":1} }"#, r#"{"name":"x"  }"#),
+            (r#"{"name":"x","_meta":{},"z":1}"#, r#"{"name":"x","z":1}"#),
+            (r#"{"\u005fmeta":{}}"#, "{}"),
+        ] {
+            assert_eq!(respell(&params(from), None, Some(None)), to, "{from}");
+        }
     }
 
     #[test]
