@@ -355,6 +355,10 @@ fn fixed_headers(endpoint: &Endpoint) -> Result<HeaderMap, Failed> {
 
 /// The address that `location` means, if it stays at the same origin: credentials in headers must not travel further.
 fn same_origin(from: &Uri, location: &str) -> Option<Uri> {
+    // A network-path reference (RFC 3986, section 4.2) names another authority; `Uri` would take it for a path.
+    if location.starts_with("//") {
+        return None;
+    }
     let to: Uri = location.parse().ok()?;
     if to.authority().is_none() {
         let mut parts = from.clone().into_parts();

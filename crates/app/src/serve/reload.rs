@@ -36,8 +36,9 @@ impl Reload<'_> {
                 return old;
             }
         };
-        self.apply(&old, &new, gateway).await;
+        // Counted before it is said, so that whoever reads the log finds it in the metrics.
         metrics.gateway().reloaded(true);
+        self.apply(&old, &new, gateway).await;
         new
     }
 

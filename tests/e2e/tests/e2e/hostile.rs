@@ -197,15 +197,17 @@ const TOOLS: &str = r#"[{"name":"echo","inputSchema":{"type":"object"}}]"#;
 #[test]
 fn a_redirect_elsewhere_is_not_followed() {
     let other = Scripted::start(|_, to| to.send(200, &[], ""));
-    let target = other.url();
-    let upstream = Scripted::start(move |_, to| to.send(307, &[("Location", target.as_str())], ""));
-    let mut entry = http(&upstream);
-    entry["headers"] = json!({ "Authorization": "Bearer canary-secret" });
-    let mut gateway = beside_a_good_one(&entry);
-    the_good_one_works(&mut gateway);
-    assert_eq!(other.seen().len(), 0, "credentials go nowhere else");
-    assert!(!reason(&gateway).is_empty());
-    assert!(!gateway.log().join("\n").contains("canary-secret"));
+    // Whole, and relative to the scheme alone.
+    for target in [other.url(), other.url().replacen("http:", "", 1)] {
+        let upstream = Scripted::start(move |_, to| to.send(307, &[("Location", target.as_str())], ""));
+        let mut entry = http(&upstream);
+        entry["headers"] = json!({ "Authorization": "Bearer canary-secret" });
+        let mut gateway = beside_a_good_one(&entry);
+        the_good_one_works(&mut gateway);
+        assert_eq!(other.seen().len(), 0, "credentials go nowhere else");
+        assert!(!reason(&gateway).is_empty());
+        assert!(!gateway.log().join("\n").contains("canary-secret"));
+    }
 }
 
 #[test]
