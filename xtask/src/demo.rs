@@ -155,8 +155,7 @@ impl Drop for Gateway {
 }
 
 fn show(binary: &Path, config: &Path) -> Result<()> {
-    let listed = post(ENDPOINT, "tools/list")?;
-    let tools = listed["result"]["tools"].as_array().cloned().unwrap_or_default();
+    let tools = tools()?;
     println!("\nTrunkline serves {} tools at http://{ENDPOINT}/mcp\n", tools.len());
     for tool in &tools {
         let text = tool["description"].as_str().unwrap_or_default();
@@ -174,6 +173,20 @@ fn show(binary: &Path, config: &Path) -> Result<()> {
          How the servers are: http://{ADMIN}/health and {binary} doctor --config {config}\n"
     );
     Ok(())
+}
+
+/// The merged tools. A server that has just become ready may take a moment to be in the list.
+fn tools() -> Result<Vec<Value>> {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        let listed = post(ENDPOINT, "tools/list")?;
+        let tools = listed["result"]["tools"].as_array().cloned().unwrap_or_default();
+        let has = |server: &str| tools.iter().any(|t| t["_meta"]["io.trunkline/server"] == server);
+        if ["everything", "memory", "time"].into_iter().all(has) || Instant::now() > deadline {
+            return Ok(tools);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// One request of the modern era.

@@ -8,14 +8,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::Change;
-use trunkline_observe::metrics::MethodHandle;
+use trunkline_observe::metrics::{MethodHandle, Metrics};
 use trunkline_protocol::method;
 use trunkline_transport::front::host::ViewName;
 use trunkline_upstream::{Tools, Upstream};
 
 use crate::catalog::Source;
 use crate::keeper;
-use crate::options::{Options, ServerRules};
+use crate::options::{Naming, Options, ServerRules};
 use crate::subscriptions::Subscriptions;
 use crate::view::{View, ViewPlan};
 
@@ -37,27 +37,16 @@ pub struct Gateway {
     reloading: tokio::sync::Mutex<()>,
 }
 
-/// The snapshot in force.
-pub(crate) struct State {
-    pub(crate) options: Options,
+/// The upstreams of one snapshot, numbered, and what the operator decided about each.
+pub(crate) struct Fleet {
+    /// Counts snapshots; a catalog made from an older one must not replace a newer.
+    pub(crate) generation: u64,
+    pub(crate) naming: Naming,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) rules: Vec<ServerRules>,
-    pub(crate) default: (Arc<View>, ViewPlan),
-    pub(crate) profiles: HashMap<Arc<str>, (Arc<View>, ViewPlan)>,
 }
 
-impl State {
-    pub(crate) fn view(&self, name: &ViewName) -> Option<&Arc<View>> {
-        match name {
-            None => Some(&self.default.0),
-            Some(name) => self.profiles.get(name).map(|(view, _)| view),
-        }
-    }
-
-    pub(crate) fn views(&self) -> impl Iterator<Item = &(Arc<View>, ViewPlan)> {
-        std::iter::once(&self.default).chain(self.profiles.values())
-    }
-
+impl Fleet {
     /// The upstreams as the catalog sees them now.
     pub(crate) fn sources(&self) -> Vec<Source> {
         let one = |(number, upstream): (usize, &Arc<Upstream>)| Source {
@@ -70,19 +59,45 @@ impl State {
     }
 }
 
+/// The snapshot in force.
+pub(crate) struct State {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) default: (Arc<View>, ViewPlan),
+    pub(crate) profiles: HashMap<Arc<str>, (Arc<View>, ViewPlan)>,
+}
+
+impl State {
+    pub(crate) fn view(&self, name: &ViewName) -> Option<&Arc<View>> {
+        match name {
+            None => Some(&self.default.0),
+            Some(name) => self.profiles.get(name).map(|(view, _)| view),
+        }
+    }
+
+    /// Makes the catalogs of all views anew.
+    pub(crate) fn rebuild(&self, metrics: &Metrics) {
+        let sources = self.fleet.sources();
+        for (view, plan) in std::iter::once(&self.default).chain(self.profiles.values()) {
+            view.rebuild(plan, &self.fleet, &sources, metrics);
+        }
+    }
+}
+
 impl Gateway {
     /// Starts the gateway. The upstreams start in the background; see [`Gateway::settled`].
     pub fn start(options: Options, upstreams: Vec<trunkline_upstream::Options>, tools: Tools) -> Arc<Self> {
         let key = trunkline_runtime::random_key();
         let running: Vec<Arc<Upstream>> =
             upstreams.into_iter().map(|o| Arc::new(Upstream::start(o, tools.clone()))).collect();
+        let subscriptions = Arc::<Subscriptions>::default();
+        subscriptions.adopt(&running);
         let state = assemble(options, running, None, key, &tools);
         let methods = method::LABELS.iter().map(|label| (*label, tools.metrics.method(label))).collect();
         let gateway = Arc::new(Self {
             methods,
             state: ArcSwap::from_pointee(state),
             settled: watch::Sender::new(false),
-            subscriptions: Arc::default(),
+            subscriptions,
             tools,
             key,
             stop: CancellationToken::new(),
@@ -111,40 +126,41 @@ impl Gateway {
     }
 
     /// Takes new options. Upstreams whose options are the same keep running, the others are started and stopped;
-    /// returns when the stopped ones have ended.
+    /// returns when the stopped ones have ended. Of a changed server never two processes run at a time: some hold
+    /// locks.
     pub async fn reload(self: &Arc<Self>, options: Options, upstreams: Vec<trunkline_upstream::Options>) {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.state.load_full();
-        let mut kept = Vec::new();
-        let running: Vec<Arc<Upstream>> = upstreams
-            .into_iter()
-            .map(|wanted| match old.upstreams.iter().find(|u| *u.options() == wanted) {
-                Some(same) => {
-                    kept.push(Arc::clone(same.name()));
-                    Arc::clone(same)
-                }
-                None => Arc::new(Upstream::start(wanted, self.tools.clone())),
-            })
-            .collect();
+        let same = |wanted: &trunkline_upstream::Options| old.fleet.upstreams.iter().find(|u| u.options() == wanted);
+        let named = |name: &str| upstreams.iter().find(|wanted| *wanted.name == *name);
+        let changed = old.fleet.upstreams.iter().filter(|u| named(u.name()).is_some_and(|wanted| wanted != u.options()));
+        futures_util::future::join_all(changed.map(|upstream| upstream.stop())).await;
+        let start = |wanted: &trunkline_upstream::Options| match same(wanted) {
+            Some(same) => Arc::clone(same),
+            None => Arc::new(Upstream::start(wanted.clone(), self.tools.clone())),
+        };
+        let running: Vec<Arc<Upstream>> = upstreams.iter().map(start).collect();
+        self.subscriptions.adopt(&running);
         let state = assemble(options, running, Some(&old), self.key, &self.tools);
+        // The catalogs first: a call must never find new numbers in an old catalog, nor the reverse.
+        state.rebuild(&self.tools.metrics);
         self.state.store(Arc::new(state));
         self.keep();
-        for gone in old.upstreams.iter().filter(|u| !kept.contains(u.name())) {
-            gone.stop().await;
-        }
+        let removed = old.fleet.upstreams.iter().filter(|u| named(u.name()).is_none());
+        futures_util::future::join_all(removed.map(|upstream| upstream.stop())).await;
     }
 
     /// Stops every upstream; returns when nothing of them runs any more.
     pub async fn stop(&self) {
         self.stop.cancel();
         let state = self.state.load_full();
-        let stopping = state.upstreams.iter().map(|upstream| upstream.stop());
+        let stopping = state.fleet.upstreams.iter().map(|upstream| upstream.stop());
         futures_util::future::join_all(stopping).await;
     }
 
     /// The upstreams: number, rules, state and offer of each, in configuration order.
     pub fn sources(&self) -> Vec<Source> {
-        self.state.load().sources()
+        self.state.load().fleet.sources()
     }
 
     /// Everything that changes outside of calls.
@@ -188,5 +204,7 @@ fn assemble(
         (Arc::clone(&profile.name), (view(plan.name.clone()), plan))
     });
     let profiles = profiles.collect();
-    State { default: (view(None), default), profiles, options, upstreams, rules }
+    let generation = old.map_or(1, |old| old.fleet.generation + 1);
+    let fleet = Fleet { generation, naming: options.naming, upstreams, rules };
+    State { fleet: Arc::new(fleet), default: (view(None), default), profiles }
 }

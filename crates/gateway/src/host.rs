@@ -22,19 +22,20 @@ impl Host for Gateway {
             self.settled().await;
             let state = self.state.load();
             let view = state.view(&view).unwrap_or(&state.default.0);
-            view.catalog.load().introduced.clone()
+            view.current.load().catalog.introduced.clone()
         })
     }
 
     fn subscribe(&self, view: &ViewName, uri: &Text) -> Result<Box<dyn Subscription>, Fault> {
         let state = self.state.load();
         let view = state.view(view).ok_or_else(|| Fault::internal("the view has gone"))?;
-        let catalog = view.catalog.load();
+        let now = view.current.load();
+        let catalog = &now.catalog;
         if **uri == *status::URI && !catalog.transparent {
             return Ok(Box::new(Still));
         }
         let (number, original) = catalog.uris.route(uri).ok_or_else(|| Fault::resource_not_found(uri))?;
-        let upstream = state.upstreams.get(number).ok_or_else(|| Fault::internal("dangling route"))?;
+        let upstream = now.fleet.upstreams.get(number).ok_or_else(|| Fault::internal("dangling route"))?;
         let offers = upstream.offer();
         let able =
             offers.borrow().as_ref().is_some_and(|o| o.introduction.has_flag("resources", "subscribe"));
@@ -42,12 +43,16 @@ impl Host for Gateway {
             let text = format!("the server \"{}\" does not offer resource subscriptions", upstream.name());
             return Err(Fault::client(Kind::UnknownMethod, text));
         }
-        Ok(self.subscriptions.add(upstream, &Text::from(original)))
+        self.subscriptions.add(upstream, &Text::from(original))
     }
 
     fn changes(&self, view: &ViewName) -> Option<Changes> {
-        let lists = self.state.load().view(view)?.lists.subscribe();
-        Some(Changes { lists, events: Gateway::changes(self) })
+        let view = Arc::clone(self.state.load().view(view)?);
+        let lists = view.lists.subscribe();
+        let member = Arc::new(move |server: &str| {
+            view.current.load().catalog.servers.iter().any(|(_, name)| **name == *server)
+        });
+        Some(Changes { lists, events: Gateway::changes(self), member })
     }
 }
 

@@ -94,8 +94,12 @@ pub struct Filter {
 impl Filter {
     /// Whether `name` is shown.
     pub fn admits(&self, name: &str) -> bool {
-        self.include.as_ref().is_none_or(|set| set.is_match(name))
-            && !self.exclude.as_ref().is_some_and(|set| set.is_match(name))
+        self.include.as_ref().is_none_or(|set| set.is_match(name)) && !self.excludes(name)
+    }
+
+    /// Whether `name` is never shown, whatever else is said of it.
+    pub fn excludes(&self, name: &str) -> bool {
+        self.exclude.as_ref().is_some_and(|set| set.is_match(name))
     }
 }
 

@@ -1,45 +1,86 @@
 //! Which resources somebody wants to hear about, counted per upstream.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use trunkline_model::{Change, Text};
+use trunkline_model::{Change, Fault, Text};
 use trunkline_transport::front::host::Subscription;
 use trunkline_upstream::Upstream;
 
-/// The counted wishes of all clients.
+/// Most different resources of one upstream that are watched at a time, whoever watches them: each is a request to the
+/// server, and all of them go into one filter.
+const WATCHED_MAX: usize = 8192;
+
+/// The counted wishes of all clients, by the upstream's name: a server that a reload replaced is the same server to
+/// those who watch its resources.
 #[derive(Default)]
 pub(crate) struct Subscriptions {
-    wanted: Mutex<BTreeMap<Arc<str>, BTreeMap<Text, usize>>>,
+    servers: Mutex<BTreeMap<Arc<str>, Watched>>,
+}
+
+#[derive(Default)]
+struct Watched {
+    upstream: Weak<Upstream>,
+    counts: BTreeMap<Text, usize>,
 }
 
 impl Subscriptions {
-    /// One more wish for `uri` (the upstream's own spelling).
-    pub(crate) fn add(self: &Arc<Self>, upstream: &Arc<Upstream>, uri: &Text) -> Box<dyn Subscription> {
-        self.count(upstream, uri, true);
-        Box::new(Wish {
-            all: Arc::clone(self),
-            upstream: Arc::downgrade(upstream),
-            server: Arc::clone(upstream.name()),
-            uri: uri.clone(),
-        })
+    /// Takes the upstreams in force, and tells new ones what is wanted of them.
+    pub(crate) fn adopt(&self, upstreams: &[Arc<Upstream>]) {
+        let mut servers = self.lock();
+        for upstream in upstreams {
+            let watched = servers.entry(Arc::clone(upstream.name())).or_default();
+            watched.upstream = Arc::downgrade(upstream);
+            upstream.want(watched.counts.keys().cloned());
+        }
     }
 
-    fn count(&self, upstream: &Upstream, uri: &Text, more: bool) {
-        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_server = wanted.entry(Arc::clone(upstream.name())).or_default();
-        let count = of_server.entry(uri.clone()).or_insert(0);
-        *count = if more { *count + 1 } else { count.saturating_sub(1) };
-        if *count == 0 {
-            of_server.remove(uri);
+    /// One more wish for `uri` (the upstream's own spelling).
+    ///
+    /// # Errors
+    /// When too many resources of that upstream are watched already.
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        upstream: &Arc<Upstream>,
+        uri: &Text,
+    ) -> Result<Box<dyn Subscription>, Fault> {
+        let server = Arc::clone(upstream.name());
+        {
+            let mut servers = self.lock();
+            let watched = servers.entry(Arc::clone(&server)).or_default();
+            if watched.counts.len() >= WATCHED_MAX && !watched.counts.contains_key(uri) {
+                return Err(Fault::overloaded("too many resources of this server are watched already"));
+            }
+            let count = watched.counts.entry(uri.clone()).or_insert(0);
+            *count += 1;
+            // Only the first wish changes what the server must be asked.
+            if *count == 1 {
+                upstream.want_changed(|wanted| wanted.insert(uri.clone()));
+            }
         }
-        upstream.want(of_server.keys().cloned());
+        Ok(Box::new(Wish { all: Arc::clone(self), server, uri: uri.clone() }))
+    }
+
+    fn remove(&self, server: &Arc<str>, uri: &Text) {
+        let mut servers = self.lock();
+        let Some(watched) = servers.get_mut(server) else { return };
+        let Some(count) = watched.counts.get_mut(uri) else { return };
+        *count -= 1;
+        if *count == 0 {
+            watched.counts.remove(uri);
+            if let Some(upstream) = watched.upstream.upgrade() {
+                upstream.want_changed(|wanted| wanted.remove(uri));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watched>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Wish {
     all: Arc<Subscriptions>,
-    upstream: Weak<Upstream>,
     server: Arc<str>,
     uri: Text,
 }
@@ -56,8 +97,6 @@ impl Subscription for Wish {
 
 impl Drop for Wish {
     fn drop(&mut self) {
-        if let Some(upstream) = self.upstream.upgrade() {
-            self.all.count(&upstream, &self.uri, false);
-        }
+        self.all.remove(&self.server, &self.uri);
     }
 }

@@ -9,14 +9,21 @@ use trunkline_observe::metrics::Metrics;
 use trunkline_transport::front::host::{ListVersions, ViewName};
 
 use crate::catalog::{Catalog, Cursors, Input, Source, build};
+use crate::gateway::Fleet;
 use crate::options::{Filter, Naming};
 
 /// One view. Outlives reloads: its streams stay open while its members change.
 pub(crate) struct View {
     pub(crate) name: ViewName,
-    pub(crate) catalog: ArcSwap<Catalog>,
+    pub(crate) current: ArcSwap<Current>,
     pub(crate) cursors: Cursors,
     pub(crate) lists: watch::Sender<ListVersions>,
+}
+
+/// A catalog together with the upstreams that its numbers mean.
+pub(crate) struct Current {
+    pub(crate) catalog: Catalog,
+    pub(crate) fleet: Arc<Fleet>,
 }
 
 /// What the operator decided about a view.
@@ -41,17 +48,23 @@ impl View {
             cursors: &cursors,
             metrics,
         };
-        let catalog = ArcSwap::from_pointee(build(&nothing));
-        Self { name, catalog, cursors, lists: watch::Sender::new(ListVersions::default()) }
+        let fleet = Fleet { generation: 0, naming: Naming::default(), upstreams: Vec::new(), rules: Vec::new() };
+        let current = ArcSwap::from_pointee(Current { catalog: build(&nothing), fleet: Arc::new(fleet) });
+        Self { name, current, cursors, lists: watch::Sender::new(ListVersions::default()) }
     }
 
     /// Makes the catalog anew and tells who listens what of it changed. Nobody is told of the first one.
-    pub(crate) fn rebuild(&self, plan: &ViewPlan, sources: &[Source], naming: &Naming, metrics: &Metrics) {
-        let old = self.catalog.load_full();
+    pub(crate) fn rebuild(&self, plan: &ViewPlan, fleet: &Arc<Fleet>, sources: &[Source], metrics: &Metrics) {
+        let before = self.current.load_full();
+        if fleet.generation < before.fleet.generation {
+            // A keeper of the snapshot before, late.
+            return;
+        }
+        let old = &before.catalog;
         let members: Vec<Source> = plan.members.iter().filter_map(|n| sources.get(*n)).cloned().collect();
         let new = build(&Input {
             version: old.version + 1,
-            naming,
+            naming: &fleet.naming,
             sources: &members,
             tools: &plan.tools,
             instructions: plan.instructions.as_ref(),
@@ -80,7 +93,7 @@ impl View {
                 gateway.set_catalog_items(kind, new.shown[list as usize].len());
             }
         }
-        self.catalog.store(Arc::new(new));
+        self.current.store(Arc::new(Current { catalog: new, fleet: Arc::clone(fleet) }));
         self.cursors.retire(old.version);
         if changed.contains(&true) {
             self.lists.send_modify(|versions| {

@@ -75,6 +75,31 @@ pub enum Note {
 pub trait Notes: Send + Sync {
     /// Passes `note` on, or drops it when the caller cannot take it.
     fn note(&self, note: Note);
+
+    /// Asks the caller for something that its call needs. Where the caller cannot be asked the question is dropped,
+    /// and with it `reply`: that is a refusal.
+    fn ask(&self, ask: Ask) {
+        drop(ask);
+    }
+}
+
+/// A question to the caller while its call waits: elicitation, sampling, roots.
+pub struct Ask {
+    /// The method of the question, equal in every revision.
+    pub method: Text,
+    /// Its params object, raw; empty for none.
+    pub params: Bytes,
+    /// Takes the answer; dropped when there will be none.
+    pub reply: Box<dyn FnOnce(AskAnswer) + Send>,
+}
+
+/// What the caller said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskAnswer {
+    /// The result object, raw.
+    Result(Bytes),
+    /// The error object, raw.
+    Refused(Bytes),
 }
 
 /// Drops every note.

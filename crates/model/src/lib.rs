@@ -11,7 +11,7 @@ mod outcome;
 mod secret;
 mod text;
 
-pub use call::{Call, Caller, Note, Notes, Params, Quiet, Span};
+pub use call::{Ask, AskAnswer, Call, Caller, Note, Notes, Params, Quiet, Span};
 pub use change::{Change, ListKind};
 pub use fault::{Fault, Kind, Retry, Side};
 pub use operation::{Level, Operation, Reference, Watch};

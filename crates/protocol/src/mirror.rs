@@ -3,6 +3,8 @@
 use crate::headers;
 use crate::json::{JsonError, Problem, Reader};
 
+/// Most mirrored arguments of one tool; each is looked up in every call, and no server has room for more headers.
+const MIRRORED_MAX: usize = 32;
 /// Deepest nesting of mirrored properties.
 const PATH_MAX: usize = 16;
 
@@ -57,6 +59,9 @@ fn walk(
             }
             let header = format!("{}{}", headers::PARAM_PREFIX, header.to_ascii_lowercase());
             if found.iter().any(|other| other.header == header) {
+                return Err(BadAnnotation);
+            }
+            if found.len() >= MIRRORED_MAX {
                 return Err(BadAnnotation);
             }
             found.push(Mirrored { header, path: path.clone() });

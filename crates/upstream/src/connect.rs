@@ -17,7 +17,9 @@ use trunkline_protocol::{Revision, bridge, compose, headers, method};
 use trunkline_transport::back::{Answered, Headers, HttpWire, Outgoing, Refusal, StdioWire, Wire, WireError};
 use trunkline_transport::process::{self, Child, Limits, Spec};
 
+use crate::loss::Loss;
 use crate::options::{Command, Endpoint, EraChoice, Options, Reach};
+use crate::reason::said;
 use crate::session::{Session, describe, own_params};
 use crate::stray::Stray;
 use crate::tools::Tools;
@@ -57,12 +59,34 @@ pub(crate) struct Failed {
     pub(crate) reason: String,
     /// What the process last wrote to stderr.
     pub(crate) stderr: Vec<String>,
+    /// Whether it says nothing about the era: the server was not reached, or was not itself.
+    pub(crate) undecided: bool,
 }
 
 impl From<String> for Failed {
     fn from(reason: String) -> Self {
-        Self { reason, stderr: Vec::new() }
+        Self { reason, stderr: Vec::new(), undecided: false }
     }
+}
+
+impl Failed {
+    fn undecided(reason: String) -> Self {
+        Self { undecided: true, ..Self::from(reason) }
+    }
+
+    fn on_wire(error: &WireError) -> Self {
+        let undecided = match error {
+            WireError::NotSent(_) | WireError::Broken(_) => true,
+            WireError::Refused(refusal) => passing(refusal.status),
+            WireError::Invalid(_) | WireError::TooLarge(_) => false,
+        };
+        Self { undecided, ..Self::from(describe(error)) }
+    }
+}
+
+/// HTTP statuses that are about the moment or the caller, whatever the server speaks.
+const fn passing(status: u16) -> bool {
+    matches!(status, 401 | 403 | 408 | 425 | 429 | 500..)
 }
 
 /// What a probe showed.
@@ -87,25 +111,32 @@ pub(crate) struct Connecting<'a> {
 }
 
 impl Connecting<'_> {
-    /// Opens the conversation. The caller bounds the time.
-    pub(crate) async fn open(&self) -> Result<Connected, Failed> {
-        let known = match self.options.era {
-            EraChoice::Modern => Some(Era::Modern),
-            EraChoice::Legacy => Some(Era::Legacy),
-            EraChoice::Auto => self.tools.verdicts.get(self.options),
-        };
-        let opened = match &self.options.reach {
-            Reach::Stdio(command) => self.open_stdio(command, known).await,
-            Reach::Http(endpoint) => self.open_http(endpoint, known).await,
-        };
+    /// Opens the conversation.
+    pub(crate) async fn open(&self, within: Duration) -> Result<Connected, Failed> {
+        let attempt = timeout(within, self.attempt()).await;
+        let opened =
+            attempt.unwrap_or_else(|_| Err(format!("no handshake within {} s", within.as_secs()).into()));
         if self.options.era == EraChoice::Auto {
             match &opened {
                 Ok(connected) => self.tools.verdicts.set(self.options, Some(connected.session.era())),
+                Err(failed) if failed.undecided => {}
                 // A remembered verdict may be what is wrong: probe again next time.
                 Err(_) => self.tools.verdicts.set(self.options, None),
             }
         }
         opened
+    }
+
+    async fn attempt(&self) -> Result<Connected, Failed> {
+        let known = match self.options.era {
+            EraChoice::Modern => Some(Era::Modern),
+            EraChoice::Legacy => Some(Era::Legacy),
+            EraChoice::Auto => self.tools.verdicts.get(self.options),
+        };
+        match &self.options.reach {
+            Reach::Stdio(command) => self.open_stdio(command, known).await,
+            Reach::Http(endpoint) => self.open_http(endpoint, known).await,
+        }
     }
 
     async fn open_stdio(&self, command: &Command, known: Option<Era>) -> Result<Connected, Failed> {
@@ -146,7 +177,7 @@ impl Connecting<'_> {
         let limits = Limits { message_bytes_max: options.message_bytes_max, ..Limits::default() };
         let shepherd = self.tools.shepherd.as_deref();
         let mut child = process::spawn(&spec, &self.tools.environment, &limits, shepherd)
-            .map_err(|error| Failed::from(error.to_string()))?;
+            .map_err(|error| Failed::undecided(error.to_string()))?;
         let counted = self.meter.child_started(self.again);
         let reader =
             child.take_reader().ok_or_else(|| Failed::from("the process has no output".to_owned()))?;
@@ -160,11 +191,11 @@ impl Connecting<'_> {
         self.stray.reply_through(&wire, Headers::new());
         let greeted = tokio::select! {
             greeted = self.greet(&*wire) => greeted,
-            exit = child.wait() => Err(exited(exit.status)),
+            exit = child.wait() => Err(exited(exit.status).into()),
         };
         match greeted {
             Ok((introduction, _)) => Ok(self.connected(introduction, wire, None, None, Some(child))),
-            Err(why) => Err(self.failed(why, child).await),
+            Err(failed) => Err(self.failed(failed.reason, child).await),
         }
     }
 
@@ -174,7 +205,7 @@ impl Connecting<'_> {
         let reason = exit.map_or(why, |exit| exited(exit.status));
         let stderr = child.stderr_tail();
         child.shutdown(PROBE_GRACE).await;
-        Failed { reason, stderr }
+        Failed { stderr, ..Failed::from(reason) }
     }
 
     async fn open_http(&self, endpoint: &Endpoint, known: Option<Era>) -> Result<Connected, Failed> {
@@ -217,7 +248,7 @@ impl Connecting<'_> {
             }),
             Err(WireError::Refused(refusal)) => self.probe_refused(wire, &refusal).await,
             Err(WireError::Invalid(_)) => Ok(HttpProbe::Legacy),
-            Err(error) => Err(describe(&error).into()),
+            Err(error) => Err(Failed::on_wire(&error)),
         }
     }
 
@@ -233,8 +264,10 @@ impl Connecting<'_> {
                     Failed::from("the server redirects to another origin, which is not followed".to_owned())
                 })
             }
-            401 | 403 => Err(format!("the server wants authorization (HTTP {})", refusal.status).into()),
-            408 | 425 | 429 | 500.. => Err(format!("the server answered HTTP {}", refusal.status).into()),
+            status @ (401 | 403) => {
+                Err(Failed::undecided(format!("the server wants authorization (HTTP {status})")))
+            }
+            status if passing(status) => Err(Failed::undecided(format!("the server answered HTTP {status}"))),
             _ => {
                 // Python servers open a session for every probe they refuse; end it, or each probe leaks one.
                 if let Some(session) = refusal.headers.get(headers::SESSION) {
@@ -254,31 +287,28 @@ impl Connecting<'_> {
     }
 
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.
-    async fn greet(&self, wire: &dyn Wire) -> Result<(Introduction, Option<HeaderValue>), String> {
+    async fn greet(&self, wire: &dyn Wire) -> Result<(Introduction, Option<HeaderValue>), Failed> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let params = hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), b"{}");
         let message = compose::request(id, method::INITIALIZE, &params);
         let answered = wire.exchange(Outgoing { id, message, headers: Headers::new(), heard: None }).await;
         let answered = answered.map_err(|error| match &error {
             WireError::Refused(refusal) if matches!(refusal.status, 400 | 404 | 405) && refusal.message.is_none() => {
-                format!(
+                Failed::from(format!(
                     "no MCP endpoint answers there (HTTP {}); a server of the older HTTP+SSE transport is not supported yet",
                     refusal.status
-                )
+                ))
             }
-            other => describe(other),
+            other => Failed::on_wire(other),
         })?;
         let raw = match (&answered.message.result, &answered.message.error) {
             (Some(span), _) => answered.message.share(span),
             (None, error) => {
                 let raw = error.as_ref().map(|span| answered.message.at(span)).unwrap_or_default();
-                return Err(format!(
-                    "it refused to initialize: {}",
-                    bridge::message_of(raw).unwrap_or_default()
-                ));
+                return Err(format!("it refused to initialize: {}", said(raw)).into());
             }
         };
-        let introduction = hello::read_initialize(&raw).map_err(|error| error.to_string())?;
+        let introduction = hello::read_initialize(&raw).map_err(|error| Failed::from(error.to_string()))?;
         let mut extra = Headers::new();
         let revision = HeaderValue::from_static(introduction.revision.as_str());
         extra.push((HeaderName::from_static(headers::PROTOCOL_VERSION), revision));
@@ -286,7 +316,7 @@ impl Connecting<'_> {
             extra.push((HeaderName::from_static(headers::SESSION), session.clone()));
         }
         let ready = compose::notification(method::INITIALIZED, &Bytes::new());
-        wire.tell(ready, extra).await.map_err(|error| describe(&error))?;
+        wire.tell(ready, extra).await.map_err(|error| Failed::on_wire(&error))?;
         Ok((introduction, answered.session))
     }
 
@@ -308,6 +338,7 @@ impl Connecting<'_> {
             ids: Arc::clone(self.ids),
             timeouts: self.options.timeouts,
             level: AtomicU8::new(u8::MAX),
+            lost: Loss::default(),
         };
         self.stray.reply_through(&session.wire, session.headers());
         Connected { session, child }
@@ -334,7 +365,7 @@ fn probe_answer(answered: &Answered) -> Probed {
         // A server that knows these codes knows the modern era, but then it would have answered; without an
         // introduction there is nothing to go by.
         bridge::UNSUPPORTED_VERSION | bridge::HEADER_MISMATCH | bridge::MISSING_CAPABILITY => {
-            Probed::Unfit(format!("it refused the probe: {}", bridge::message_of(raw).unwrap_or_default()))
+            Probed::Unfit(format!("it refused the probe: {}", said(raw)))
         }
         _ => Probed::Legacy,
     }
@@ -368,6 +399,7 @@ fn same_origin(from: &Uri, location: &str) -> Option<Uri> {
     (to.scheme() == from.scheme() && to.authority() == from.authority()).then_some(to)
 }
 
+/// How a process ended, in words fit for a client.
 pub(crate) fn exited(status: Option<std::process::ExitStatus>) -> String {
     match status {
         Some(status) => format!("the process ended ({status})"),
@@ -378,6 +410,22 @@ pub(crate) fn exited(status: Option<std::process::ExitStatus>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_failures_of_the_server_itself_say_something_about_its_era() {
+        let http = |status| {
+            let headers = HeaderMap::new();
+            WireError::Refused(Box::new(Refusal { status, headers, body: Bytes::new(), message: None }))
+        };
+        for error in
+            [WireError::NotSent(String::new()), WireError::Broken(String::new()), http(503), http(401)]
+        {
+            assert!(Failed::on_wire(&error).undecided, "{error}");
+        }
+        for error in [WireError::Invalid(String::new()), http(400), http(405)] {
+            assert!(!Failed::on_wire(&error).undecided, "{error}");
+        }
+    }
 
     #[test]
     fn redirects_are_followed_within_one_origin_only() {

@@ -1,7 +1,6 @@
 //! What a server says about one call while it runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use trunkline_model::{Level, Note, Notes};
@@ -9,7 +8,12 @@ use trunkline_protocol::json::splice;
 use trunkline_protocol::{Scanned, Shape, method};
 use trunkline_transport::back::Heard;
 
+use crate::deadlines::Signs;
 use crate::stray::Stray;
+
+/// Longest params of a progress or log message that are passed on, in bytes. Such messages wait in backlogs that count
+/// messages; at the size of a whole answer, one slow reader's backlog would fill the memory.
+pub(crate) const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 /// Passes progress and log messages of one call on to its caller, in the caller's own terms.
 pub(crate) struct Hearing {
@@ -19,8 +23,8 @@ pub(crate) struct Hearing {
     /// Least severe level the caller wants; `None` wants no log at all.
     pub(crate) level: Option<Level>,
     pub(crate) stray: Arc<Stray>,
-    /// Counts signs of life, which renew the idle deadline.
-    pub(crate) signs: AtomicU64,
+    /// Signs of life, which renew the idle deadline.
+    pub(crate) signs: Signs,
 }
 
 impl Hearing {
@@ -30,18 +34,22 @@ impl Hearing {
             message.params.level.as_ref().and_then(|l| Level::parse(&message.text(l))).unwrap_or(Level::Info);
         if self.level.is_some_and(|wanted| said >= wanted)
             && let Some(span) = &message.params.whole
+            && span.len() <= NOTE_BYTES_MAX
         {
             self.notes.note(Note::Log(said, message.share(span)));
         }
     }
 
     fn progress(&self, message: &Scanned) {
-        self.signs.fetch_add(1, Ordering::Relaxed);
+        self.signs.now();
         let (Some(token), Some(whole), Some(ours)) =
             (&self.token, &message.params.whole, &message.params.progress_token)
         else {
             return;
         };
+        if whole.len() > NOTE_BYTES_MAX {
+            return;
+        }
         let inside = ours.start - whole.start..ours.end - whole.start;
         let params = splice(message.at(whole), &[(inside, token)]);
         self.notes.note(Note::Progress(Bytes::from(params)));

@@ -5,11 +5,19 @@
 //! `session` to the wire and never through that task.
 
 mod connect;
+mod deadlines;
+mod giving_up;
 mod hearing;
 mod lists;
+mod loss;
 mod options;
 mod push;
+mod reason;
+mod refresh;
+#[cfg(test)]
+mod script;
 mod session;
+mod spacing;
 mod status;
 mod stray;
 mod supervise;

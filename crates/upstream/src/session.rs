@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
-use trunkline_protocol::{Message, Revision, bridge, compose, headers, method};
+use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
 use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Refusal, Wire, WireError};
 
+use crate::deadlines::{Deadlines, Signs};
+use crate::giving_up::GivingUp;
 use crate::hearing::Hearing;
+use crate::loss::Loss;
 use crate::options::Timeouts;
+use crate::reason::said;
 use crate::stray::Stray;
 
 /// An established conversation.
@@ -31,10 +35,37 @@ pub(crate) struct Session {
     pub(crate) timeouts: Timeouts,
     /// The log level last set on a legacy server; `u8::MAX` is none yet.
     pub(crate) level: AtomicU8,
+    /// Told by whoever finds the conversation over.
+    pub(crate) lost: Loss,
 }
 
 /// How an attempt to call ended without an outcome: the conversation is over, and the call certainly did not run.
 pub(crate) struct Lost(pub(crate) String);
+
+/// Why a request of the gateway's own has no result, in words fit for a client.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct AskError {
+    text: String,
+    /// The JSON-RPC code, where the server itself refused.
+    pub(crate) code: Option<i64>,
+    /// The wire refused in a way that a dead session explains.
+    suspect: bool,
+}
+
+impl AskError {
+    /// "Method not found" (JSON-RPC 2.0, section 5.1).
+    pub(crate) const NO_METHOD: i64 = -32601;
+
+    fn new(text: String) -> Self {
+        Self { text, code: None, suspect: false }
+    }
+
+    fn refused(method: &str, error: &[u8]) -> Self {
+        let code = bridge::code_of(error);
+        Self { code: Some(code), ..Self::new(format!("{method} was refused: {} ({code})", said(error))) }
+    }
+}
 
 impl Session {
     /// The era spoken.
@@ -67,31 +98,67 @@ impl Session {
         out
     }
 
-    /// Sends a request of the gateway's own (lists, subscriptions, levels) and returns its raw result.
-    pub(crate) async fn ask(&self, method: &str, params: Bytes, within: Duration) -> Result<Bytes, String> {
-        let deadline = Instant::now() + within;
-        match timeout_at(deadline, self.ask_with(method, params, None)).await {
-            Err(_) => Err(format!("{method} was not answered within {:.1} s", within.as_secs_f64())),
-            Ok(Err(error)) => Err(format!("{method} failed: {}", describe(&error))),
-            Ok(Ok(answered)) => match (&answered.message.result, &answered.message.error) {
+    /// Sends a request of the gateway's own (lists, subscriptions, levels) and returns its raw result. A refusal that
+    /// may mean the end of the session is looked into before this returns.
+    pub(crate) async fn ask(&self, method: &str, params: Bytes, within: Duration) -> Result<Bytes, AskError> {
+        let asked = self.ask_once(method, params, within).await;
+        if asked.as_ref().is_err_and(|error| error.suspect) {
+            self.look_into().await;
+        }
+        asked
+    }
+
+    async fn ask_once(&self, method: &str, params: Bytes, within: Duration) -> Result<Bytes, AskError> {
+        let Ok(asked) = timeout(within, self.ask_with(self.number(), method, params, None)).await else {
+            let secs = within.as_secs_f64();
+            return Err(AskError::new(format!("{method} was not answered within {secs:.1} s")));
+        };
+        match asked {
+            Ok(answered) => match (&answered.message.result, &answered.message.error) {
                 (Some(span), _) => Ok(answered.message.share(span)),
                 (None, error) => {
                     let raw = error.as_ref().map(|span| answered.message.at(span)).unwrap_or_default();
-                    let text = bridge::message_of(raw).unwrap_or_default();
-                    Err(format!("{method} was refused: {} ({})", text, bridge::code_of(raw)))
+                    Err(AskError::refused(method, raw))
                 }
             },
+            Err(WireError::Refused(refusal)) => {
+                let own = refusal.message.as_ref().filter(|message| message.id_number().is_some());
+                if let Some((message, span)) = own.and_then(|m| m.error.as_ref().map(|span| (m, span))) {
+                    return Err(AskError::refused(method, message.at(span)));
+                }
+                let suspect = self.session_id.is_some() && matches!(refusal.status, 400 | 404);
+                let text = format!("{method} failed: {}", describe(&WireError::Refused(refusal)));
+                Err(AskError { suspect, ..AskError::new(text) })
+            }
+            Err(error) => Err(AskError::new(format!("{method} failed: {}", describe(&error)))),
         }
     }
 
-    /// Sends a request of the gateway's own; `params` are without the metadata that a modern server needs.
+    /// Finds out whether the session still stands, after a 404 or 400: that is how dead sessions are refused, but
+    /// also how servers refuse a method or a stream that they do not have. A living session answers a ping.
+    pub(crate) async fn look_into(&self) {
+        let pinged = self.ask_once(method::PING, Bytes::from_static(b"{}"), self.timeouts.list).await;
+        if let Err(error) = pinged
+            && error.suspect
+        {
+            self.lost.tell("the server ended the session");
+        }
+    }
+
+    /// A number for a request; it is also the request's progress token and subscription.
+    pub(crate) fn number(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends a request of the gateway's own; `params` are without the metadata that a modern server needs. Dropping
+    /// the future takes the request back.
     pub(crate) async fn ask_with(
         &self,
+        id: u64,
         method: &str,
         params: Bytes,
         heard: Option<Arc<dyn Heard>>,
     ) -> Result<Answered, WireError> {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let params = match self.era() {
             Era::Legacy => params,
             Era::Modern => own_params(params, self.introduction.revision),
@@ -100,7 +167,10 @@ impl Session {
         let headers = self.request_headers(method, None);
         // A legacy server may ask us things on this exchange; somebody must answer.
         let heard = heard.or_else(|| Some(Arc::clone(&self.stray) as Arc<dyn Heard>));
-        self.wire.exchange(Outgoing { id, message, headers, heard }).await
+        let giving_up = GivingUp::own(self, id);
+        let answered = self.wire.exchange(Outgoing { id, message, headers, heard }).await;
+        giving_up.over();
+        answered
     }
 
     /// Raises a legacy server's log level to what a call wants. Only ever more verbose: the session is shared.
@@ -109,10 +179,14 @@ impl Session {
         if self.level.load(Ordering::Relaxed) <= wanted as u8 || !self.introduction.has("logging") {
             return;
         }
-        self.level.store(wanted as u8, Ordering::Relaxed);
         let params = Bytes::from(format!("{{\"level\":\"{}\"}}", wanted.as_str()));
-        if let Err(error) = self.ask(method::SET_LEVEL, params, self.timeouts.list).await {
-            tracing::debug!(server = &*self.server, %error, "could not raise the log level");
+        // A server that is silent on this must still get its call before the caller's patience ends.
+        let within = self.timeouts.list.min(self.timeouts.idle / 2);
+        match self.ask(method::SET_LEVEL, params, within).await {
+            Ok(_) => {
+                self.level.fetch_min(wanted as u8, Ordering::Relaxed);
+            }
+            Err(error) => tracing::debug!(server = &*self.server, %error, "could not raise the log level"),
         }
     }
 
@@ -123,8 +197,13 @@ impl Session {
         target: Option<&str>,
         extra: &[(String, String)],
     ) -> Result<Outcome, Lost> {
-        self.raise_level(call.log_level).await;
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        // A method that only the other era knows means nothing here, or something else.
+        if let Operation::Other(method) = &call.operation
+            && call.caller.era != self.era()
+        {
+            return Ok(Fault::unknown_method(method).into());
+        }
+        let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);
         let spoken = target.or_else(|| call.operation.target().map(|t| &**t));
@@ -142,21 +221,19 @@ impl Session {
             headers.push((HeaderName::from_static("traceparent"), value));
         }
         let hearing = self.hearing(call);
-        let heard = match (&hearing, self.era()) {
-            (Some(hearing), _) => Some(Arc::clone(hearing) as Arc<dyn Heard>),
-            (None, Era::Legacy) => Some(Arc::clone(&self.stray) as Arc<dyn Heard>),
-            (None, Era::Modern) => None,
-        };
+        let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
-        let mut giving_up = GivingUp::watch(self, id, hearing.as_ref());
-        let sent = self.wire.exchange(Outgoing { id, message, headers, heard });
-        let ended = self.within_deadlines(sent, hearing.as_deref()).await;
-        match ended {
-            None => Ok(Fault::timed_out(&self.server, self.timeouts.idle.min(self.timeouts.total)).into()),
-            Some(ended) => {
-                giving_up.over = true;
-                self.outcome(ended, &call.operation)
-            }
+        let work = async {
+            self.raise_level(call.log_level).await;
+            let giving_up = GivingUp::call(self, id, hearing.as_ref());
+            let ended = self.wire.exchange(Outgoing { id, message, headers, heard }).await;
+            giving_up.over();
+            ended
+        };
+        let deadlines = Deadlines { idle: self.timeouts.idle, total: self.timeouts.total };
+        match deadlines.hold(work, hearing.as_ref().map(|hearing| &hearing.signs)).await {
+            Err(passed) => Ok(Fault::timed_out(&self.server, passed).into()),
+            Ok(ended) => self.outcome(ended, &call.operation),
         }
     }
 
@@ -167,11 +244,11 @@ impl Session {
         let meta = match (self.era(), call.caller.era) {
             (Era::Modern, Era::Modern) => token.map(|_| Some(meta::with_token(old, token))),
             (Era::Modern, Era::Legacy) => {
+                let capabilities = asks::capabilities_upward(&call.caller.capabilities);
                 let facts = Facts {
                     revision: self.introduction.revision,
                     client_info: call.caller.info.as_deref(),
-                    // What the client could be asked cannot be relayed yet, so nothing is declared.
-                    capabilities: b"{}",
+                    capabilities: &capabilities,
                     log_level: Some(call.log_level.unwrap_or(Level::Info)),
                 };
                 Some(Some(meta::for_modern(old, &facts, token)))
@@ -189,7 +266,9 @@ impl Session {
             Era::Legacy => Some(call.log_level.unwrap_or(Level::Debug)),
             Era::Modern => call.log_level,
         };
-        if call.progress.is_none() && level.is_none() {
+        // On a legacy server somebody must listen in any case: its log messages and questions come on the call's own
+        // stream, and what this caller does not want is dropped there rather than told to everybody.
+        if call.progress.is_none() && level.is_none() && self.era() == Era::Modern {
             return None;
         }
         Some(Arc::new(Hearing {
@@ -197,32 +276,8 @@ impl Session {
             token: call.progress.clone(),
             level,
             stray: Arc::clone(&self.stray),
-            signs: AtomicU64::new(0),
+            signs: Signs::new(),
         }))
-    }
-
-    /// Waits for the answer within the idle deadline, which progress renews, and the total one, which nothing renews.
-    async fn within_deadlines<T>(
-        &self,
-        work: impl Future<Output = T>,
-        hearing: Option<&Hearing>,
-    ) -> Option<T> {
-        let started = Instant::now();
-        let last = started + self.timeouts.total;
-        let mut idle = started + self.timeouts.idle;
-        let mut seen = 0;
-        let mut work = std::pin::pin!(work);
-        loop {
-            if let Ok(done) = timeout_at(idle.min(last), work.as_mut()).await {
-                return Some(done);
-            }
-            let signs = hearing.map_or(0, |h| h.signs.load(Ordering::Relaxed));
-            if signs == seen || Instant::now() >= last {
-                return None;
-            }
-            seen = signs;
-            idle = Instant::now() + self.timeouts.idle;
-        }
     }
 
     fn outcome(&self, ended: Result<Answered, WireError>, operation: &Operation) -> Result<Outcome, Lost> {
@@ -339,43 +394,10 @@ pub(crate) fn own_params(params: Bytes, revision: Revision) -> Bytes {
 pub(crate) fn describe(error: &WireError) -> String {
     match error {
         WireError::Refused(refusal) => {
-            let said = refusal.message.as_ref().and_then(|m| m.error.as_ref().map(|span| m.at(span)));
-            let text = said.and_then(bridge::message_of).map(|t| format!(" ({t})")).unwrap_or_default();
+            let error = refusal.message.as_ref().and_then(|m| m.error.as_ref().map(|span| m.at(span)));
+            let text = error.map(|error| format!(" ({})", said(error))).unwrap_or_default();
             format!("HTTP {}{text}", refusal.status)
         }
         other => other.to_string(),
-    }
-}
-
-/// Tells the server when a call is given up before it ended, and takes it out of the running ones in any case.
-struct GivingUp<'a> {
-    session: &'a Session,
-    id: u64,
-    over: bool,
-    tracked: bool,
-}
-
-impl<'a> GivingUp<'a> {
-    fn watch(session: &'a Session, id: u64, hearing: Option<&Arc<Hearing>>) -> Self {
-        // Only pipes leave it open which call a log message belongs to.
-        let tracked = !session.wire.drop_tells();
-        if tracked {
-            session.stray.began(id, hearing);
-        }
-        Self { session, id, over: false, tracked }
-    }
-}
-
-impl Drop for GivingUp<'_> {
-    fn drop(&mut self) {
-        if self.tracked {
-            self.session.stray.finished(self.id);
-        }
-        let told_by_closing = self.session.wire.drop_tells() && self.session.era() == Era::Modern;
-        if !self.over && !told_by_closing {
-            let params = format!("{{\"requestId\":{},\"reason\":\"the caller gave up\"}}", self.id);
-            let message: Message = compose::notification(method::CANCELLED, &Bytes::from(params));
-            self.session.wire.tell_soon(message, self.session.headers());
-        }
     }
 }

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 use trunkline_model::{Change, Level, ListKind};
 use trunkline_protocol::{Scanned, Shape, compose, method};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
-use crate::hearing::Hearing;
+use crate::hearing::{Hearing, NOTE_BYTES_MAX};
 
 /// Hears everything that belongs to no call, for as long as the upstream exists.
 pub(crate) struct Stray {
@@ -18,8 +18,8 @@ pub(crate) struct Stray {
     stale: AtomicU8,
     /// Told when a list became stale.
     pub(crate) stirred: Notify,
-    /// Told when the server acknowledged a listen request.
-    pub(crate) acknowledged: Notify,
+    /// The newest listen request that the server acknowledged, by its number.
+    acknowledged: watch::Sender<u64>,
     reply: Mutex<Option<(Weak<dyn Wire>, Headers)>>,
     running: Mutex<Vec<(u64, Weak<Hearing>)>>,
 }
@@ -31,7 +31,7 @@ impl Stray {
             changes,
             stale: AtomicU8::new(0),
             stirred: Notify::new(),
-            acknowledged: Notify::new(),
+            acknowledged: watch::Sender::new(0),
             reply: Mutex::new(None),
             running: Mutex::new(Vec::new()),
         }
@@ -53,7 +53,20 @@ impl Stray {
         for kind in ListKind::ALL {
             self.stir(kind);
         }
+        self.unsure();
+    }
+
+    /// Updates of resources may have been missed.
+    pub(crate) fn unsure(&self) {
         let _ = self.changes.send(Change::ResourcesUnsure { server: Arc::clone(&self.server) });
+    }
+
+    /// Resolves when the server has acknowledged the listen request with this number. Numbers only grow, and only the
+    /// newest request is waited for: a late word about an older one changes nothing.
+    pub(crate) async fn acknowledged(&self, id: u64) {
+        let mut newest = self.acknowledged.subscribe();
+        // `self` holds the sender, so this cannot fail.
+        let _ = newest.wait_for(|acknowledged| *acknowledged >= id).await;
     }
 
     /// The lists that changed since the last time this was asked.
@@ -73,15 +86,25 @@ impl Stray {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| *other != id);
     }
 
-    /// The one running call, if there is exactly one: only then is an unmarked message certainly its own.
-    fn sole(&self) -> Option<Arc<Hearing>> {
+    /// Whose log message it is that names no call: the only running call's own, nobody's when no call runs, and with
+    /// several it cannot be said.
+    fn owner(&self) -> Owner {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let [(_, only)] = running.as_slice() { only.upgrade() } else { None }
+        match running.as_slice() {
+            [] => Owner::Nobody,
+            [(_, only)] => only.upgrade().map_or(Owner::Unknown, Owner::Call),
+            _ => Owner::Unknown,
+        }
     }
 
     fn log(&self, message: &Scanned) {
-        if let Some(call) = self.sole() {
-            call.log(message);
+        match self.owner() {
+            Owner::Call(call) => return call.log(message),
+            // A message of one caller's call must not reach everybody, and a caller that wants none gets none.
+            Owner::Unknown => return,
+            Owner::Nobody => {}
+        }
+        if message.params.whole.as_ref().is_some_and(|span| span.len() > NOTE_BYTES_MAX) {
             return;
         }
         let level = message.params.level.as_ref().and_then(|l| Level::parse(&message.text(l)));
@@ -120,6 +143,19 @@ impl Stray {
     }
 }
 
+/// See [`Stray::owner`].
+enum Owner {
+    Call(Arc<Hearing>),
+    Nobody,
+    Unknown,
+}
+
+/// The number of the listen request that a message belongs to; some servers spell it as a string.
+fn subscription(message: &Scanned) -> Option<u64> {
+    let raw = std::str::from_utf8(message.at(message.params.meta.subscription.as_ref()?)).ok()?;
+    raw.trim_matches('"').parse().ok()
+}
+
 impl Heard for Stray {
     fn hear(&self, message: Scanned) {
         match message.shape {
@@ -142,7 +178,15 @@ impl Heard for Stray {
                 }
             }
             method::LOG_MESSAGE => self.log(&message),
-            method::ACKNOWLEDGED => self.acknowledged.notify_waiters(),
+            method::ACKNOWLEDGED => {
+                if let Some(id) = subscription(&message) {
+                    self.acknowledged.send_if_modified(|newest| {
+                        let newer = id > *newest;
+                        *newest = id.max(*newest);
+                        newer
+                    });
+                }
+            }
             _ => {}
         }
     }

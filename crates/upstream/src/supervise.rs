@@ -1,31 +1,35 @@
 //! The one task that owns an upstream: it starts it, watches it, refreshes its lists, and starts it again.
 
-use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Era, ListKind, Text};
+use trunkline_model::{Era, ListKind};
 use trunkline_observe::metrics::Era as MeteredEra;
 
 use crate::connect::{Connected, Connecting, Failed, Process, exited};
-use crate::lists::{self, Fetched};
+use crate::lists;
 use crate::push;
+use crate::reason::printable;
+use crate::refresh::{Read, refresh};
 use crate::session::Session;
-use crate::status::{Offer, Phase, Status};
+use crate::spacing::Spacing;
+use crate::status::{Phase, Status};
 use crate::upstream::Shared;
 
 /// How long a child may take to end in order before it is told to, and again before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often lists are read again from a server that cannot tell us of changes.
 const POLL: Duration = Duration::from_mins(1);
-/// A conversation that lasted this long was a success: the next failure starts with a short wait again.
-const STEADY: Duration = Duration::from_secs(30);
 /// A conversation shorter than this was none.
 const FRESH: Duration = Duration::from_millis(500);
+/// How long a process whose pipe ended may take to exit before its exit is no explanation any more.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Changes that arrive within this time are read as one.
 const SETTLE: Duration = Duration::from_millis(40);
 
@@ -33,17 +37,17 @@ const SETTLE: Duration = Duration::from_millis(40);
 enum End {
     Shutdown,
     Idle,
-    /// The server ended the session; it is asked for another at once.
-    Again,
+    /// The server ended the session, and says why; it is asked for another at once.
+    Again(String),
     Lost(Failed),
 }
 
 /// Runs until `stop`; everything it started has ended when it returns.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut failures = 0_u32;
+    let mut spacing = Spacing::new(shared.options.backoff);
     loop {
         // While it is down it stays down in everybody's eyes until it is up: `since` must mean something.
-        if failures == 0 {
+        if spacing.fresh() {
             set_phase(&shared, Phase::Starting, Vec::new());
         }
         let begun = Instant::now();
@@ -51,37 +55,35 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             attempt = attempt(&shared) => attempt,
             () = stop.cancelled() => break,
         };
-        let end = match attempt {
-            Ok(connected) => converse(&shared, connected, begun, &stop).await,
-            Err(failed) => End::Lost(failed),
+        // How long it stood counts from when it could be used: a slow handshake is no success.
+        let (end, stood) = match attempt {
+            Ok(connected) => {
+                let mut published = None;
+                let end = converse(&shared, connected, begun, &mut published, &stop).await;
+                (end, published.map_or(Duration::ZERO, |at: Instant| at.elapsed()))
+            }
+            Err(failed) => (End::Lost(failed), Duration::ZERO),
         };
         shared.session.store(None);
         shared.meter.set_up(false);
-        // A session that is lost as soon as it was opened is no better than none.
-        let end = match end {
-            End::Again if begun.elapsed() < FRESH => {
-                End::Lost("the server ended the session at once".to_owned().into())
-            }
-            other => other,
-        };
-        match end {
+        match settled(end, stood) {
             End::Shutdown => break,
-            End::Again => failures = 0,
+            End::Again(_) => spacing.reset(),
             End::Idle => {
+                // Of calls that came before; those that wait now tell again when they see the phase.
+                let _ = shared.wake.notified().now_or_never();
                 set_phase(&shared, Phase::Idle, Vec::new());
                 tokio::select! {
                     () = shared.wake.notified() => {}
                     () = stop.cancelled() => break,
                 }
-                failures = 0;
+                spacing.reset();
             }
             End::Lost(failed) => {
-                failures = if begun.elapsed() > STEADY { 1 } else { failures.saturating_add(1) };
-                let wait = backoff(&shared, failures);
-                let name = &*shared.options.name;
-                tracing::warn!(server = name, reason = %failed.reason, retry_in_ms = wait.as_millis() as u64, stderr = failed.stderr.last().map(String::as_str), "upstream is down");
-                let reason = Arc::from(failed.reason.as_str());
-                set_phase(&shared, Phase::Down { reason, retry_in: wait }, failed.stderr);
+                let wait = spacing.failed(stood);
+                let (name, reason) = (&*shared.options.name, printable(&failed.reason));
+                tracing::warn!(server = name, %reason, retry_in_ms = wait.as_millis() as u64, stderr = failed.stderr.last().map(String::as_str), "upstream is down");
+                set_phase(&shared, Phase::Down { reason: reason.into(), retry_in: wait }, failed.stderr);
                 tokio::select! {
                     () = sleep(wait) => {}
                     () = stop.cancelled() => break,
@@ -90,6 +92,14 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         }
     }
     set_phase(&shared, Phase::Stopped, Vec::new());
+}
+
+/// A session that is lost as soon as it was opened is no better than none.
+fn settled(end: End, stood: Duration) -> End {
+    match end {
+        End::Again(why) if stood < FRESH => End::Lost(Failed::from(why)),
+        other => other,
+    }
 }
 
 async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
@@ -104,63 +114,82 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
         again,
     };
     // A server that stays silent on the probe is started a second time; its handshake gets the full time again.
-    let longest = shared.options.timeouts.connect + shared.options.timeouts.probe;
-    match timeout(longest, connecting.open()).await {
-        Ok(opened) => opened,
-        Err(_) => Err(format!("no handshake within {} s", longest.as_secs()).into()),
-    }
+    connecting.open(shared.options.timeouts.connect + shared.options.timeouts.probe).await
 }
 
-/// Serves one conversation from its lists to its end.
+/// Serves one conversation from its lists to its end. `published` is set when calls may use it.
 async fn converse(
     shared: &Arc<Shared>,
     connected: Connected,
     begun: Instant,
+    published: &mut Option<Instant>,
     stop: &CancellationToken,
 ) -> End {
     let Connected { session, child } = connected;
     let session = Arc::new(session);
-    let era = session.era();
     let took = begun.elapsed();
     shared.status.send_modify(|status| {
-        status.era = Some(era);
+        status.era = Some(session.era());
         status.handshake = Some(took);
     });
-    shared.stray.take_stale();
-    let trouble = tokio::select! {
-        trouble = refresh(shared, &session, &ListKind::ALL, false) => trouble,
-        why = session.wire.ended() => return End::Lost(died(why, child).await),
-        () = stop.cancelled() => {
-            close(&session, child).await;
-            return End::Shutdown;
+    let end = tokio::select! {
+        biased;
+        why = session.wire.ended() => Err(End::Lost(why.into())),
+        () = stop.cancelled() => Err(End::Shutdown),
+        why = session.lost.heard() => Err(End::Again(why.to_owned())),
+        read = read_first(shared, &session) => Ok(read),
+    };
+    let end = match end {
+        Err(end) => end,
+        Ok(read) => {
+            *published = Some(Instant::now());
+            publish(shared, &session, took);
+            after_read(shared, read);
+            attend(shared, &session, child.as_ref(), stop).await
         }
     };
-    shared.session.store(Some(Arc::clone(&session)));
-    shared.meter.set_up(true);
-    shared.meter.set_era(match era {
-        Era::Legacy => MeteredEra::Legacy,
-        Era::Modern => MeteredEra::Modern,
-    });
-    let (name, revision, ms) =
-        (&*shared.options.name, session.introduction.revision.as_str(), took.as_millis() as u64);
-    tracing::info!(server = name, era = era.as_str(), revision, handshake_ms = ms, "upstream is up");
-    set_phase(shared, trouble.map_or(Phase::Ready, Phase::Impaired), Vec::new());
-    let end = attend(shared, &session, child.as_ref(), stop).await;
     shared.session.store(None);
-    match end {
-        End::Lost(_) if child.as_ref().is_some_and(|c| c.try_exit().is_some()) => {
-            End::Lost(died(String::new(), child).await)
+    match (end, child) {
+        // Only the process can say why it ended. A broken pipe may be noticed by a call first.
+        (End::Lost(Failed { reason, .. }) | End::Again(reason), Some(child)) => {
+            End::Lost(died(reason, child).await)
         }
-        End::Lost(failed) => {
+        (end, child) => {
             close(&session, child).await;
-            End::Lost(failed)
-        }
-        other => {
-            close(&session, child).await;
-            other
+            end
         }
     }
 }
+
+/// Everything is read; what was announced before and never read counts as announced.
+async fn read_first(shared: &Shared, session: &Session) -> Read {
+    let announced = shared.stray.take_stale();
+    refresh(shared, session, &ListKind::ALL, &announced).await
+}
+
+/// Lets calls use the conversation.
+fn publish(shared: &Shared, session: &Arc<Session>, took: Duration) {
+    shared.session.store(Some(Arc::clone(session)));
+    shared.meter.set_up(true);
+    shared.meter.set_era(match session.era() {
+        Era::Legacy => MeteredEra::Legacy,
+        Era::Modern => MeteredEra::Modern,
+    });
+    let (name, era, revision, ms) = (
+        &*shared.options.name,
+        session.era().as_str(),
+        session.introduction.revision.as_str(),
+        took.as_millis() as u64,
+    );
+    tracing::info!(server = name, era, revision, handshake_ms = ms, "upstream is up");
+    if shared.published.swap(true, Ordering::Relaxed) {
+        // Nobody heard what happened to resources between the conversations.
+        shared.stray.unsure();
+    }
+}
+
+/// Lists being read; dropping it puts what was announced back.
+type Reading<'a> = Pin<Box<dyn Future<Output = Read> + Send + 'a>>;
 
 async fn attend(
     shared: &Arc<Shared>,
@@ -169,39 +198,68 @@ async fn attend(
     stop: &CancellationToken,
 ) -> End {
     let live = watch::Sender::new(session.http.is_none());
+    let mut live_changes = live.subscribe();
     let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), shared.wanted.subscribe(), &live));
     let mut refreshed = Instant::now();
-    let mut lost = shared.lost.subscribe();
-    lost.mark_unchanged();
+    let mut reading: Option<Reading<'_>> = None;
+    let idle = shared.options.idle_stop.filter(|_| child.is_some());
+    let mut unused = std::pin::pin!(unused_for(shared, idle));
     loop {
         let due = next_refresh(shared, session, *live.borrow(), refreshed);
-        let idle = shared.options.idle_stop.filter(|_| child.is_some());
+        let quiet = reading.is_none();
         tokio::select! {
+            // A wire that ended says more than a call that found it broken.
+            biased;
             why = session.wire.ended() => return End::Lost(Failed::from(why)),
             () = stop.cancelled() => return End::Shutdown,
-            () = &mut pushing => {}
-            Ok(()) = lost.changed() => {
-                let why = lost.borrow_and_update().clone();
+            why = session.lost.heard() => {
                 tracing::info!(server = &*shared.options.name, %why, "opening a new conversation");
-                return End::Again;
+                return End::Again(why.to_owned());
             }
-            () = shared.stray.stirred.notified() => {
-                sleep(SETTLE).await;
-                let stale = shared.stray.take_stale();
-                after_refresh(shared, refresh(shared, session, &stale, true).await);
+            () = &mut pushing => {}
+            // Whether the server can tell us decides when to read without being told.
+            Ok(()) = live_changes.changed() => {}
+            read = finish(&mut reading) => {
+                reading = None;
+                after_read(shared, read);
+            }
+            () = shared.stray.stirred.notified(), if quiet => {
+                reading = Some(Box::pin(read_stirred(shared, session)));
+            }
+            () = wait_until(due), if quiet => {
                 refreshed = Instant::now();
+                reading = Some(Box::pin(refresh(shared, session, &ListKind::ALL, &[])));
             }
-            () = wait_until(due) => {
-                after_refresh(shared, refresh(shared, session, &ListKind::ALL, false).await);
-                refreshed = Instant::now();
+            () = &mut unused => {
+                if shared.retire_unused(session) {
+                    return End::Idle;
+                }
+                unused.set(unused_for(shared, idle));
             }
-            () = unused_for(shared, idle) => return End::Idle,
         }
     }
 }
 
-fn after_refresh(shared: &Shared, trouble: Option<Arc<str>>) {
-    set_phase(shared, trouble.map_or(Phase::Ready, Phase::Impaired), Vec::new());
+/// Polls the reading, if there is one.
+async fn finish(reading: &mut Option<Reading<'_>>) -> Read {
+    match reading {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn read_stirred(shared: &Shared, session: &Session) -> Read {
+    sleep(SETTLE).await;
+    let stale = shared.stray.take_stale();
+    refresh(shared, session, &stale, &stale).await
+}
+
+fn after_read(shared: &Shared, read: Read) {
+    match read {
+        Read::Nothing => {}
+        Read::Whole => set_phase(shared, Phase::Ready, Vec::new()),
+        Read::Partly(trouble) => set_phase(shared, Phase::Impaired(trouble), Vec::new()),
+    }
 }
 
 /// When lists must be read again without being told: never, when the server pushes or its lists are fixed.
@@ -242,56 +300,13 @@ async fn unused_for(shared: &Shared, idle: Option<Duration>) {
     }
 }
 
-/// Reads the given lists again. Those that fail keep their last good state; the reason of the first failure comes back.
-async fn refresh(
-    shared: &Shared,
-    session: &Session,
-    kinds: &[ListKind],
-    announced: bool,
-) -> Option<Arc<str>> {
-    let mut trouble = None;
-    let mut fetched: Vec<(ListKind, Fetched)> = Vec::with_capacity(kinds.len());
-    for kind in kinds {
-        match lists::fetch(session, &shared.options, *kind).await {
-            Ok(list) => fetched.push((*kind, list)),
-            Err(error) => {
-                tracing::warn!(server = &*shared.options.name, %error, "could not read a list");
-                trouble.get_or_insert_with(|| Arc::from(error.as_str()));
-            }
-        }
-    }
-    shared.offer.send_modify(|offer| {
-        let old = offer.as_deref();
-        let mut new = Offer {
-            introduction: session.introduction.clone(),
-            lists: old.map_or_else(|| std::array::from_fn(|_| Arc::from([])), |o| o.lists.clone()),
-            ttl_ms: if kinds.len() == ListKind::ALL.len() { None } else { old.and_then(|o| o.ttl_ms) },
-            public: session.era() == Era::Modern,
-            pushes: lists::announces(&session.introduction),
-            announced: old.map_or([0; 4], |o| o.announced),
-        };
-        for kind in kinds.iter().filter(|_| announced) {
-            new.announced[*kind as usize] += 1;
-        }
-        for (kind, list) in fetched {
-            new.ttl_ms = match (new.ttl_ms, list.ttl_ms) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-            new.public &= list.public;
-            new.lists[kind as usize] = list.items;
-        }
-        *offer = Some(Arc::new(new));
-    });
-    trouble
-}
-
-async fn died(why: String, child: Option<Process>) -> Failed {
-    let Some(child) = child else { return Failed::from(why) };
-    let exit = timeout(Duration::from_millis(300), child.wait()).await.ok();
+/// Ends a process whose conversation broke, and finds out why it broke.
+async fn died(why: String, child: Process) -> Failed {
+    // A pipe ends a moment before the exit is known and the last words on stderr are read.
+    let exit = timeout(LAST_WORDS, child.wait()).await.ok();
     let stderr = child.stderr_tail();
-    child.shutdown(Duration::from_millis(200)).await;
-    Failed { reason: exit.map_or(why, |exit| exited(exit.status)), stderr }
+    child.shutdown(GRACE).await;
+    Failed { stderr, ..Failed::from(exit.map_or(why, |exit| exited(exit.status))) }
 }
 
 async fn close(session: &Session, child: Option<Process>) {
@@ -302,15 +317,13 @@ async fn close(session: &Session, child: Option<Process>) {
     }
 }
 
-fn backoff(shared: &Shared, failures: u32) -> Duration {
-    let spacing = shared.options.backoff;
-    let full = spacing.first.saturating_mul(1 << (failures.saturating_sub(1)).min(16)).min(spacing.max);
-    // Spread over the upper half, so that many upstreams of one dead host do not come back in step.
-    let spread = u32::from(trunkline_runtime::random_byte());
-    full / 2 + (full / 2) * spread / 255
-}
-
+/// The one place where a phase is set: whatever a server said of itself is cut here before anybody is shown it.
 fn set_phase(shared: &Shared, phase: Phase, stderr: Vec<String>) {
+    let phase = match phase {
+        Phase::Impaired(reason) => Phase::Impaired(printable(&reason).into()),
+        Phase::Down { reason, retry_in } => Phase::Down { reason: printable(&reason).into(), retry_in },
+        other => other,
+    };
     shared.status.send_if_modified(|status: &mut Status| {
         let same = status.phase == phase;
         if !same {
@@ -326,5 +339,14 @@ fn set_phase(shared: &Shared, phase: Phase, stderr: Vec<String>) {
     });
 }
 
-/// The resources that somebody wants to hear about.
-pub(crate) type Wanted = BTreeSet<Text>;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_lost_as_soon_as_it_was_opened_counts_as_a_failure() {
+        let lost = |stood| matches!(settled(End::Again("gone".to_owned()), stood), End::Lost(f) if f.reason == "gone");
+        assert!(lost(Duration::ZERO));
+        assert!(!lost(FRESH));
+    }
+}

@@ -1,7 +1,8 @@
 //! The handle by which the gateway uses one upstream.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
@@ -13,11 +14,15 @@ use trunkline_model::{Call, Era, Fault, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 
 use crate::options::Options;
+use crate::refresh::Hints;
 use crate::session::{Lost, Session};
 use crate::status::{Offer, Phase, Status};
 use crate::stray::Stray;
-use crate::supervise::{self, Wanted};
+use crate::supervise;
 use crate::tools::Tools;
+
+/// The resources that somebody wants to hear about.
+pub(crate) type Wanted = BTreeSet<Text>;
 
 /// One upstream server: started, watched and restarted by a task of its own, called from anywhere.
 pub struct Upstream {
@@ -38,11 +43,51 @@ pub(crate) struct Shared {
     pub(crate) ids: Arc<AtomicU64>,
     /// Told when a call wants a server that was stopped for being idle.
     pub(crate) wake: Notify,
-    /// Told by a call that found the conversation broken.
-    pub(crate) lost: watch::Sender<String>,
+    /// Whether a conversation was ever published.
+    pub(crate) published: AtomicBool,
+    /// How long each list in the offer may be kept and shown to whom.
+    pub(crate) hints: std::sync::Mutex<Hints>,
     pub(crate) meter: UpstreamHandle,
+    /// Calls under way.
     pub(crate) running: AtomicUsize,
+    /// Beginnings and ends of calls so far.
     pub(crate) uses: AtomicU64,
+}
+
+impl Shared {
+    /// Takes a conversation out of use, unless another has taken its place.
+    fn retire(&self, session: &Arc<Session>) {
+        let current = self.session.load();
+        let ours = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, session));
+        if !ours {
+            return;
+        }
+        let was = self.session.compare_and_swap(&current, None);
+        if was.as_ref().is_some_and(|was| Arc::ptr_eq(was, session)) {
+            self.status.send_if_modified(|status| {
+                // A server that went down meanwhile stays down in everybody's eyes.
+                let serving = matches!(status.phase, Phase::Ready | Phase::Impaired(_));
+                if serving {
+                    status.phase = Phase::Starting;
+                }
+                serving
+            });
+        }
+    }
+
+    /// Takes the conversation out of use if no call is under way; `false` puts it back.
+    pub(crate) fn retire_unused(&self, session: &Arc<Session>) -> bool {
+        self.session.store(None);
+        // Either the call that begins now sees that there is no session, or we see the call: see `Running::begin`.
+        fence(Ordering::SeqCst);
+        if self.running.load(Ordering::SeqCst) == 0 {
+            return true;
+        }
+        self.session.store(Some(Arc::clone(session)));
+        // A call that met the gap waits for the status to change.
+        self.status.send_modify(|_| {});
+        false
+    }
 }
 
 impl Upstream {
@@ -68,7 +113,8 @@ impl Upstream {
             wanted: watch::Sender::new(Wanted::new()),
             ids: Arc::new(AtomicU64::new(1)),
             wake: Notify::new(),
-            lost: watch::Sender::new(String::new()),
+            published: AtomicBool::new(false),
+            hints: std::sync::Mutex::default(),
             meter,
             running: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
@@ -110,6 +156,12 @@ impl Upstream {
         });
     }
 
+    /// Edits the set of resources whose updates are wanted, in place. `edit` says whether it changed anything; it runs
+    /// under a lock and must be short.
+    pub fn want_changed(&self, edit: impl FnOnce(&mut BTreeSet<Text>) -> bool) {
+        self.shared.wanted.send_if_modified(edit);
+    }
+
     /// The era spoken, while there is a conversation.
     pub fn era(&self) -> Option<Era> {
         self.shared.session.load().as_ref().map(|session| session.era())
@@ -129,7 +181,7 @@ impl Upstream {
                 // The call certainly did not run: it may be sent again, once, over a new conversation.
                 Err(Lost(why)) => {
                     tracing::debug!(server = &**self.name(), %why, attempt, "the conversation was lost before the call began");
-                    self.lost(&session, why);
+                    self.lost(&session, &why);
                 }
             }
         }
@@ -142,15 +194,15 @@ impl Upstream {
             return Ok(Arc::clone(session));
         }
         let mut status = self.shared.status.subscribe();
-        // A server that was idle is woken; one that is starting is waited for; one that is down is not.
-        self.shared.wake.notify_one();
         let patience = self.shared.options.timeouts.connect;
         let ready = timeout(patience, async {
             loop {
+                // The status is looked at first: a session that comes after the look changes the status again.
+                let phase = status.borrow_and_update().phase.clone();
                 if let Some(session) = &*self.shared.session.load() {
                     return Ok(Arc::clone(session));
                 }
-                let phase = status.borrow_and_update().phase.clone();
+                // A server that was idle is woken; one that is starting is waited for; one that is down is not.
                 match phase {
                     Phase::Down { reason, retry_in } => return Err((reason, retry_in)),
                     Phase::Stopped => return Err((Arc::from("it was shut down"), Duration::from_secs(5))),
@@ -170,13 +222,9 @@ impl Upstream {
     }
 
     /// Takes a broken conversation out of use and has the task open another.
-    fn lost(&self, session: &Arc<Session>, why: String) {
-        let current = self.shared.session.load();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
-            self.shared.session.store(None);
-            self.shared.status.send_modify(|status| status.phase = Phase::Starting);
-            self.shared.lost.send_replace(why);
-        }
+    fn lost(&self, session: &Arc<Session>, why: &str) {
+        self.shared.retire(session);
+        session.lost.tell(why);
     }
 
     /// Stops the upstream; returns when nothing of it runs any more.
@@ -201,14 +249,80 @@ struct Running<'a>(&'a Shared);
 
 impl<'a> Running<'a> {
     fn begin(shared: &'a Shared) -> Self {
-        shared.running.fetch_add(1, Ordering::Relaxed);
         shared.uses.fetch_add(1, Ordering::Relaxed);
+        shared.running.fetch_add(1, Ordering::SeqCst);
+        // Before the session is looked at: see `Shared::retire_unused`.
+        fence(Ordering::SeqCst);
         Self(shared)
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.uses.fetch_add(1, Ordering::Relaxed);
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::broadcast;
+
+    use super::*;
+    use crate::options::{Endpoint, Reach};
+    use crate::script::willing;
+
+    /// An upstream whose task has not run yet; it does not, as long as the test awaits nothing.
+    fn upstream() -> Upstream {
+        let url = "http://127.0.0.1:1/mcp".to_owned();
+        let tools = Tools {
+            environment: Arc::default(),
+            shepherd: None,
+            http: trunkline_transport::back::HttpClient::new(),
+            verdicts: Arc::default(),
+            changes: broadcast::Sender::new(1),
+            metrics: Arc::new(trunkline_observe::metrics::Metrics::new("test")),
+        };
+        Upstream::start(Options::new("s", Reach::Http(Endpoint { url, headers: Vec::new() })), tools)
+    }
+
+    fn current(upstream: &Upstream) -> Option<Arc<Session>> {
+        upstream.shared.session.load_full()
+    }
+
+    #[tokio::test]
+    async fn a_word_about_an_old_conversation_does_not_end_its_successor() {
+        let (upstream, old, new) = (upstream(), willing(), willing());
+        upstream.shared.session.store(Some(Arc::clone(&old)));
+        upstream.lost(&old, "gone");
+        assert!(current(&upstream).is_none());
+        upstream.shared.session.store(Some(Arc::clone(&new)));
+        upstream.lost(&old, "gone");
+        assert!(current(&upstream).is_some_and(|current| Arc::ptr_eq(&current, &new)));
+        assert!(new.lost.heard().now_or_never().is_none() && old.lost.heard().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_conversation_in_use_is_not_stopped_for_being_idle() {
+        let (upstream, session) = (upstream(), willing());
+        upstream.shared.session.store(Some(Arc::clone(&session)));
+        let mut status = upstream.status();
+        let running = Running::begin(&upstream.shared);
+        assert!(!upstream.shared.retire_unused(&session));
+        assert!(current(&upstream).is_some() && status.has_changed().unwrap(), "who met the gap looks again");
+        status.mark_unchanged();
+        drop(running);
+        assert!(upstream.shared.retire_unused(&session) && current(&upstream).is_none());
+    }
+
+    #[tokio::test]
+    async fn an_edit_that_changes_nothing_tells_nobody() {
+        let upstream = upstream();
+        let wanted = upstream.shared.wanted.subscribe();
+        upstream.want_changed(|set| set.remove("a:b"));
+        assert!(!wanted.has_changed().unwrap());
+        upstream.want_changed(|set| set.insert("a:b".into()));
+        assert!(wanted.has_changed().unwrap());
     }
 }

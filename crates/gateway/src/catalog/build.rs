@@ -119,6 +119,9 @@ fn absent(input: &Input<'_>, source: &Source) -> Absent {
 
 fn uris(input: &Input<'_>, servers: &[(usize, Arc<str>)]) -> Uris {
     let mut uris = Uris::new(servers.to_vec());
+    for source in input.sources {
+        uris.restrict(source.number, &source.rules.resources);
+    }
     for (source, offer) in offers(input.sources) {
         let admitted = |item: &&Item| source.rules.resources.admits(&item.key);
         offer

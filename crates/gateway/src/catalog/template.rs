@@ -54,42 +54,58 @@ impl Template {
 
     /// Whether `uri` could be an expansion of this template. Takes time proportional to parts times length.
     pub(super) fn matches(&self, uri: &str) -> bool {
-        if self.parts.is_empty() || uri.len() > URI_BYTES_MAX {
+        let bytes = uri.as_bytes();
+        if self.parts.is_empty() || bytes.len() > URI_BYTES_MAX || !self.begins_and_ends(bytes) {
             return false;
         }
-        let bytes = uri.as_bytes();
         // reached[i]: the parts so far can end before byte i.
         let mut reached = vec![false; bytes.len() + 1];
+        let mut next = vec![false; bytes.len() + 1];
         reached[0] = true;
         for part in &self.parts {
-            let mut next = vec![false; bytes.len() + 1];
-            match part {
-                Part::Literal(text) => {
-                    for at in (0..=bytes.len()).filter(|at| reached[*at]) {
-                        if bytes[at..].starts_with(text.as_bytes()) {
-                            next[at + text.len()] = true;
-                        }
-                    }
-                }
-                Part::Segment => {
-                    let mut open = false;
-                    for at in 0..bytes.len() {
-                        open |= reached[at];
-                        open &= bytes[at] != b'/';
-                        next[at + 1] = open;
-                    }
-                }
-                Part::Rest => {
-                    let mut open = false;
-                    for (at, slot) in next.iter_mut().enumerate() {
-                        open |= reached[at];
-                        *slot = open;
-                    }
-                }
-            }
-            reached = next;
+            next.fill(false);
+            step(part, bytes, &reached, &mut next);
+            std::mem::swap(&mut reached, &mut next);
         }
         reached[bytes.len()]
+    }
+
+    /// The cheap test that settles nearly every URI: literal text at both ends.
+    fn begins_and_ends(&self, bytes: &[u8]) -> bool {
+        let fits = |part: Option<&Part>, at_start: bool| match part {
+            Some(Part::Literal(text)) if at_start => bytes.starts_with(text.as_bytes()),
+            Some(Part::Literal(text)) => bytes.ends_with(text.as_bytes()),
+            _ => true,
+        };
+        fits(self.parts.first(), true) && fits(self.parts.last(), false)
+    }
+}
+
+/// Where one more part can end, given where the parts before it can.
+fn step(part: &Part, bytes: &[u8], reached: &[bool], next: &mut [bool]) {
+    match part {
+        Part::Literal(text) => {
+            for at in (0..=bytes.len()).filter(|at| reached[*at]) {
+                if bytes[at..].starts_with(text.as_bytes()) {
+                    next[at + text.len()] = true;
+                }
+            }
+        }
+        Part::Segment => {
+            let mut open = false;
+            for at in 0..bytes.len() {
+                open |= reached[at];
+                open &= bytes[at] != b'/';
+                next[at + 1] = open;
+            }
+        }
+        Part::Rest => {
+            let mut open = false;
+            for (at, slot) in next.iter_mut().enumerate() {
+                open |= reached[at];
+                *slot = open;
+            }
+        }
     }
 }
 

@@ -10,6 +10,10 @@ use std::sync::Arc;
 use trunkline_model::Text;
 
 use super::template::Template;
+use crate::options::Filter;
+
+/// Templates of one server that URIs are matched against; real servers have a handful.
+const TEMPLATES_MAX: usize = 256;
 
 /// Where URIs lead in one view. Upstreams are numbered as in the view's catalog.
 #[derive(Debug, Default)]
@@ -19,12 +23,19 @@ pub struct Uris {
     templates: Vec<(Template, usize)>,
     template_texts: HashMap<Text, usize>,
     schemes: HashMap<String, Option<usize>>,
+    /// What may be read of each server; what a view does not show cannot be reached by spelling it out.
+    filters: HashMap<usize, Filter>,
 }
 
 impl Uris {
     /// Rules for these servers (number and name), in order of precedence.
     pub fn new(servers: Vec<(usize, Arc<str>)>) -> Self {
         Self { servers, ..Self::default() }
+    }
+
+    /// Only what `filter` admits of this server can be reached.
+    pub fn restrict(&mut self, server: usize, filter: &Filter) {
+        self.filters.insert(server, filter.clone());
     }
 
     /// A listed resource. The first server that lists a URI owns it.
@@ -39,7 +50,9 @@ impl Uris {
             return;
         }
         self.template_texts.insert(text.clone(), server);
-        self.templates.push((Template::new(text), server));
+        if self.templates.iter().filter(|(_, owner)| *owner == server).count() < TEMPLATES_MAX {
+            self.templates.push((Template::new(text), server));
+        }
         self.add_scheme(text, server);
     }
 
@@ -58,8 +71,23 @@ impl Uris {
         self.templates.sort_by_key(|(template, _)| std::cmp::Reverse(template.specificity()));
     }
 
-    /// The upstream that a client's URI leads to, and the upstream's own spelling of it.
+    /// The upstream that a client's URI leads to, and the upstream's own spelling of it. `None` as well when the
+    /// server's filter does not admit it.
     pub fn route<'a>(&self, uri: &'a str) -> Option<(usize, &'a str)> {
+        self.lead(uri).filter(|(server, original)| self.permits(*server, original))
+    }
+
+    fn permits(&self, server: usize, uri: &str) -> bool {
+        let Some(filter) = self.filters.get(&server) else { return true };
+        // What an admitted template stands for is admitted too, unless it is excluded by name.
+        let template = || {
+            self.template_texts.get(uri) == Some(&server)
+                || self.templates.iter().any(|(template, owner)| *owner == server && template.matches(uri))
+        };
+        filter.admits(uri) || (!filter.excludes(uri) && template())
+    }
+
+    fn lead<'a>(&self, uri: &'a str) -> Option<(usize, &'a str)> {
         if let Some((name, original)) = uri.strip_prefix("mcp+").and_then(|rest| rest.split_once(':')) {
             let (server, _) = self.servers.iter().find(|(_, known)| **known == *name)?;
             return Some((*server, original));
@@ -85,9 +113,14 @@ impl Uris {
 
     /// How `uri` of `server` is spelled for clients.
     pub fn expose<'a>(&self, server: usize, uri: &'a str) -> Cow<'a, str> {
-        if self.route(uri).is_some_and(|(owner, original)| owner == server && original == uri) {
+        if self.lead(uri).is_some_and(|(owner, original)| owner == server && original == uri) {
             return Cow::Borrowed(uri);
         }
+        self.expose_plainly(server, uri)
+    }
+
+    /// The spelling that names the server; it always leads back, and needs no matching.
+    pub fn expose_plainly<'a>(&self, server: usize, uri: &'a str) -> Cow<'a, str> {
         let name = self.servers.iter().find(|(number, _)| *number == server).map_or("", |(_, name)| name);
         Cow::Owned(format!("mcp+{name}:{uri}"))
     }
@@ -136,6 +169,22 @@ mod tests {
         ] {
             assert_eq!(uris.route(uri), expected, "{uri}");
         }
+    }
+
+    #[test]
+    fn what_a_filter_excludes_cannot_be_reached_by_any_spelling() {
+        let set = |pattern: &str| {
+            let mut set = globset::GlobSetBuilder::new();
+            set.add(globset::Glob::new(pattern).unwrap());
+            Some(set.build().unwrap())
+        };
+        let mut uris = uris();
+        uris.restrict(1, &Filter { include: None, exclude: set("secret:**") });
+        uris.restrict(0, &Filter { include: set("memo:**"), exclude: None });
+        assert_eq!(uris.route("mcp+two:secret://x"), None);
+        assert_eq!(uris.route("mcp+two:git://x"), Some((1, "git://x")));
+        assert_eq!(uris.route("mcp+one:file:///etc/passwd"), None);
+        assert_eq!(uris.route("db://users"), Some((0, "db://users")), "matched by an admitted template");
     }
 
     #[test]

@@ -5,53 +5,51 @@ use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Rep
 use trunkline_protocol::{headers, mirror, uris};
 
 use crate::catalog::{Catalog, Route};
-use crate::gateway::State;
 use crate::stages::authorize::Authorized;
+use crate::stages::drive;
 use crate::stages::resolve::Plan;
 use crate::status;
+use crate::view::Current;
+
+/// URIs of one result that are matched against templates; further ones get the spelling that needs no matching. A
+/// result may hold any number of URIs, and matching is not free.
+const MATCHED_URIS_MAX: usize = 512;
 
 /// Carries out what was authorized.
-pub(crate) async fn dispatch(
-    now: &State,
-    catalog: &Catalog,
-    plan: &Authorized<Plan>,
-    call: &Call,
-) -> Outcome {
+pub(crate) async fn dispatch(now: &Current, plan: &Authorized<Plan>, call: &Call) -> Outcome {
+    let catalog = &now.catalog;
     let era = call.caller.era;
     match plan.get() {
         Plan::Page(raw) => Outcome::Result(Reply { raw: raw.clone(), era }),
         Plan::Status => {
-            let mut sources = now.sources();
+            let mut sources = now.fleet.sources();
             sources.retain(|source| catalog.servers.iter().any(|(number, _)| *number == source.number));
             Outcome::Result(Reply { raw: status::read(&sources, era), era })
         }
         Plan::NoCompletions => no_completions(era),
         Plan::One { server, target, route } => {
-            one(now, catalog, *server, target.as_ref(), route.as_ref(), call).await
+            one(now, *server, target.as_ref(), route.as_ref(), call).await
         }
     }
 }
 
 async fn one(
-    now: &State,
-    catalog: &Catalog,
+    now: &Current,
     server: usize,
     target: Option<&Text>,
     route: Option<&Route>,
     call: &Call,
 ) -> Outcome {
-    let Some(upstream) = now.upstreams.get(server) else { return Fault::internal("dangling route").into() };
-    if let Operation::Other(method) = &call.operation
-        && upstream.era().is_some_and(|era| era != call.caller.era)
-    {
-        return Fault::unknown_method(method).into();
-    }
+    let Some(upstream) = now.fleet.upstreams.get(server) else { return Fault::internal("dangling route").into() };
     let extra = match route.map(|route| mirrored(route, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
-    let outcome = upstream.call(call, target.map(|t| &**t), &extra).await;
-    way_back(catalog, server, call, outcome)
+    let target = target.map(|t| &**t);
+    let outcome = upstream.call(call, target, &extra).await;
+    // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client.
+    let outcome = drive::drive(upstream, call, target, &extra, outcome).await;
+    way_back(&now.catalog, server, call, outcome)
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.
@@ -97,7 +95,12 @@ fn agree(header: &str, said: &[(String, Bytes)], argument: Option<&str>) -> Resu
 fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Result(reply) if catalog.uris.ambiguous() => {
-            let raw = uris::respell(&reply.raw, |uri| catalog.uris.expose(server, uri));
+            let left = std::cell::Cell::new(MATCHED_URIS_MAX);
+            let raw = uris::respell(&reply.raw, |uri| {
+                let matched = left.get() > 0;
+                left.set(left.get().saturating_sub(1));
+                if matched { catalog.uris.expose(server, uri) } else { catalog.uris.expose_plainly(server, uri) }
+            });
             Outcome::Result(Reply { raw, era: reply.era })
         }
         // Servers of the first revision complete without declaring it, or not at all.

@@ -2,5 +2,6 @@
 
 pub(crate) mod authorize;
 pub(crate) mod dispatch;
+pub(crate) mod drive;
 pub(crate) mod record;
 pub(crate) mod resolve;

@@ -11,10 +11,12 @@ use trunkline_protocol::method;
 
 use crate::gateway::Gateway;
 use crate::stages::resolve::Plan;
+use crate::view::Current;
 
 /// Counts and logs a call that has ended.
 pub(crate) fn finished(
     gateway: &Gateway,
+    now: &Current,
     call: &Call,
     plan: Option<&Plan>,
     outcome: &Outcome,
@@ -26,8 +28,7 @@ pub(crate) fn finished(
         Some(Plan::One { server, route, .. }) => (Some(*server), route.as_ref()),
         _ => (None, None),
     };
-    let state = gateway.state.load();
-    let upstream = server.and_then(|number| state.upstreams.get(number));
+    let upstream = server.and_then(|number| now.fleet.upstreams.get(number));
     let (ended, bytes_out) = match outcome {
         Outcome::Result(reply) => (judged(call, &reply.raw), reply.raw.len()),
         Outcome::Error(error) => (metrics::Outcome::Error, error.raw.len()),

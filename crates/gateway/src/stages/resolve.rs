@@ -39,12 +39,12 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         Operation::ListTemplates(cursor) => page(ListKind::Templates, cursor),
         Operation::CallTool(name) => found(catalog, catalog.tools.find("tool", name), name),
         Operation::GetPrompt(name) => found(catalog, catalog.prompts.find("prompt", name), name),
-        Operation::ReadResource(uri) if **uri == *status::URI => Ok(Plan::Status),
+        Operation::ReadResource(uri) if own(catalog, uri) => Ok(Plan::Status),
         Operation::ReadResource(uri) => addressed(catalog, uri),
         Operation::Complete(Reference::Prompt(name)) => {
             found(catalog, catalog.prompts.find("prompt", name), name)
         }
-        Operation::Complete(Reference::Resource(uri)) if **uri == *status::URI => Ok(Plan::NoCompletions),
+        Operation::Complete(Reference::Resource(uri)) if own(catalog, uri) => Ok(Plan::NoCompletions),
         Operation::Complete(Reference::Resource(uri)) => addressed(catalog, uri),
         Operation::Other(method) => other(catalog, method, era),
         // The fronts answer these themselves.
@@ -55,6 +55,11 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         | Operation::SetLevel(_)
         | Operation::Listen(_) => Err(Fault::internal("an operation of the front reached the line")),
     }
+}
+
+/// Whether the URI is the status resource, which a transparent view does not show.
+fn own(catalog: &Catalog, uri: &str) -> bool {
+    uri == status::URI && !catalog.transparent
 }
 
 fn found(catalog: &Catalog, route: Result<Route, Fault>, name: &str) -> Result<Plan, Fault> {

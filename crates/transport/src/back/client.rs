@@ -16,6 +16,13 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 const POOL_IDLE_PER_HOST: usize = 64;
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
+/// A connection on which nothing came for this long is asked whether its peer still exists. Change streams are silent
+/// for hours; without the question a peer that vanished (power, a firewall that forgot) would look alive for ever.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Wait between the questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Unanswered questions after which the connection is given up: 20 s after the peer vanished.
+const KEEPALIVE_RETRIES: u32 = 2;
 
 /// A pooled HTTP/1.1 client with TLS. It follows no redirect and adds no header of its own.
 #[derive(Clone, Debug)]
@@ -29,6 +36,9 @@ impl HttpClient {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+        tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         tcp.enforce_http(false);
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let builder = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider);

@@ -1,12 +1,14 @@
 //! Streamable HTTP towards a server: each request is an exchange of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
@@ -15,6 +17,11 @@ use crate::sse;
 
 /// How much of an error page is read.
 const ERROR_PAGE_BYTES_MAX: usize = 64 * 1024;
+/// Messages without an answer that may be under way at once. Each costs a task and a connection for up to
+/// [`COURTESY`], and a server causes them (each of its pings is answered), so further ones are dropped.
+const COURTESIES_MAX: usize = 32;
+/// How long a message that nobody waits for may take.
+const COURTESY: Duration = Duration::from_secs(10);
 
 /// An HTTP endpoint.
 #[derive(Clone)]
@@ -27,21 +34,14 @@ struct Inner {
     uri: Uri,
     fixed: HeaderMap,
     message_bytes_max: usize,
-}
-
-/// What an opened stream said first.
-#[derive(Debug)]
-pub enum Head {
-    /// The server sends events.
-    Streaming,
-    /// The server has no such stream (405 and its kin).
-    Absent,
+    courtesies: Arc<Semaphore>,
 }
 
 impl HttpWire {
     /// A wire to `uri`. `fixed` headers go with every request.
     pub fn new(client: HttpClient, uri: Uri, fixed: HeaderMap, message_bytes_max: usize) -> Self {
-        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max }) }
+        let courtesies = Arc::new(Semaphore::new(COURTESIES_MAX));
+        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max, courtesies }) }
     }
 
     /// The same endpoint at another address of the same origin.
@@ -55,24 +55,34 @@ impl HttpWire {
         &self.inner.uri
     }
 
-    /// Opens the stream of a legacy session (GET) and hears it out. `opened` is told once the server accepted it.
+    /// Opens the stream of a legacy session (GET) and hears it out. `opened` is told once the server accepted it. A
+    /// refusal comes back as [`WireError::Refused`], and a page that is no event stream as [`WireError::Invalid`]; what
+    /// they mean is the caller's to say.
     pub async fn follow(
         &self,
         extra: Headers,
         heard: &dyn Heard,
-        opened: impl FnOnce(Head) + Send,
+        opened: impl FnOnce() + Send,
     ) -> Result<(), WireError> {
         let response = self.inner.send(Method::GET, None, extra, "text/event-stream").await?;
         if !response.status().is_success() {
-            opened(Head::Absent);
             return Err(refusal(response).await);
         }
-        opened(Head::Streaming);
+        if !is_event_stream(response.headers()) {
+            return Err(WireError::Invalid("what it answered is no event stream".to_owned()));
+        }
+        opened();
         let mut events = Events::new(response.into_body(), self.inner.message_bytes_max);
         while let Some(message) = events.next().await? {
             heard.hear(message);
         }
         Ok(())
+    }
+
+    /// How many more notifications may be under way.
+    #[cfg(test)]
+    pub(super) fn courtesies_left(&self) -> usize {
+        self.inner.courtesies.available_permits()
     }
 
     /// Ends a legacy session (DELETE). Servers may refuse; there is nothing to do about it.
@@ -167,11 +177,14 @@ impl Wire for HttpWire {
     }
 
     fn tell_soon(&self, message: Message, headers: Headers) {
+        let Ok(room) = Arc::clone(&self.inner.courtesies).try_acquire_owned() else {
+            tracing::debug!(max = COURTESIES_MAX, "too many notifications are under way; one was dropped");
+            return;
+        };
         let wire = self.clone();
-        // A courtesy to the server, bounded by the client's connect deadline and one short exchange.
         tokio::spawn(async move {
-            let told =
-                tokio::time::timeout(std::time::Duration::from_secs(10), wire.tell(message, headers)).await;
+            let _room = room;
+            let told = tokio::time::timeout(COURTESY, wire.tell(message, headers)).await;
             if let Ok(Err(error)) = told {
                 tracing::debug!(%error, "a notification was not taken");
             }

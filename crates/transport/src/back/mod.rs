@@ -19,7 +19,7 @@ use bytes::Bytes;
 use trunkline_protocol::{Message, Scanned};
 
 pub use client::HttpClient;
-pub use http::{Head, HttpWire};
+pub use http::HttpWire;
 pub use stdio::StdioWire;
 
 /// A future at the seam.

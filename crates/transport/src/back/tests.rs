@@ -1,5 +1,6 @@
 //! The HTTP wire against scripted servers on real sockets.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -144,4 +145,60 @@ async fn a_closed_port_proves_that_nothing_was_sent() {
     let uri = format!("http://{}/mcp", listener.local_addr().unwrap());
     drop(listener);
     assert!(matches!(exchange(uri, None).await, Err(WireError::NotSent(_))));
+}
+
+/// Serves every connection: counts it, answers each request with `answer`, or never when that is empty.
+async fn counting(answer: &'static str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+            open.push(stream);
+        }
+    });
+    (uri, taken)
+}
+
+#[tokio::test]
+async fn notifications_that_nobody_waits_for_are_few_at_a_time() {
+    let (uri, taken) = counting("").await;
+    let wire = HttpWire::new(HttpClient::new(), uri.parse().unwrap(), http::HeaderMap::new(), 1024);
+    for _ in 0..100 {
+        wire.tell_soon(Message::One(Bytes::from_static(b"{}")), Vec::new());
+    }
+    assert_eq!(wire.courtesies_left(), 0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let taken = taken.load(Ordering::Relaxed);
+    assert!((1..=32).contains(&taken), "{taken} connections for a hundred notifications");
+}
+
+#[tokio::test]
+async fn a_change_stream_is_opened_only_by_events() {
+    for (answer, streams) in [
+        (events("data: {\"jsonrpc\":\"2.0\",\"method\":\"a\"}\n\n"), true),
+        (json("200 OK", "{}"), false),
+        (json("405 Method Not Allowed", "{}"), false),
+    ] {
+        let (uri, _) = counting(answer).await;
+        let wire = HttpWire::new(HttpClient::new(), uri.parse().unwrap(), http::HeaderMap::new(), 1024);
+        let ears = Ears::default();
+        let mut opened = false;
+        // The scripted server keeps its connection open, so only an event stream lasts.
+        let ended = tokio::time::timeout(
+            Duration::from_millis(300),
+            wire.follow(Vec::new(), &ears, || opened = true),
+        )
+        .await;
+        assert_eq!(
+            (opened, ears.0.lock().unwrap().len(), ended.is_err()),
+            (streams, streams.into(), streams)
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! What an open stream tells its client: list changes, resource updates, log messages, and that it is still there.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Change, Level, Text};
 use trunkline_protocol::json::escape_into;
-use trunkline_protocol::{Message, compose, meta, method};
+use trunkline_protocol::{Message, compose, method};
 
 use super::host::{Changes, ListVersions, Subscription};
+use super::listen::subscription_meta;
 use super::session::Session;
 
 /// A comment is sent on a stream that was silent for this long, so that nobody in between gives it up.
@@ -45,25 +47,38 @@ pub(crate) enum Reader {
 
 /// Follows the changes behind a view on behalf of one stream.
 pub(crate) struct Follower {
-    pub(crate) reader: Reader,
+    reader: Reader,
     changes: Changes,
+    /// The list versions that were told.
     seen: ListVersions,
-    waiting: Vec<Message>,
+    waiting: VecDeque<Message>,
     /// Ends the stream: of its session or request, and of the front.
     over: [CancellationToken; 2],
     quiet_until: Instant,
 }
 
 impl Follower {
+    /// A session's stream begins with what it missed: lists that changed since it last read them, and every
+    /// resource that it subscribed to before, for nobody listened on its behalf.
     pub(crate) fn new(reader: Reader, mut changes: Changes, over: [CancellationToken; 2]) -> Self {
-        let seen = *changes.lists.borrow_and_update();
-        Self { reader, changes, seen, waiting: Vec::new(), over, quiet_until: Instant::now() + KEEP_ALIVE }
+        let now = *changes.lists.borrow_and_update();
+        let seen = if let Reader::Session(session) = &reader { session.known() } else { now };
+        let quiet_until = Instant::now() + KEEP_ALIVE;
+        let mut this = Self { reader, changes, seen, waiting: VecDeque::new(), over, quiet_until };
+        if let Reader::Session(session) = &this.reader {
+            this.updated(session.all_subscribed());
+        }
+        this
     }
 
     /// The next word. Cancel safe.
     pub(crate) async fn next(&mut self) -> Word {
         loop {
-            if let Some(message) = self.waiting.pop() {
+            // First of all: a stream whose place another has taken must not take the news from it.
+            if self.over.iter().any(CancellationToken::is_cancelled) {
+                return Word::Over;
+            }
+            if let Some(message) = self.waiting.pop_front().or_else(|| self.list_changed()) {
                 self.quiet_until = Instant::now() + KEEP_ALIVE;
                 return Word::Say(message);
             }
@@ -74,7 +89,6 @@ impl Follower {
                     if changed.is_err() {
                         return Word::Over;
                     }
-                    self.lists_changed();
                 }
                 event = self.changes.events.recv() => match event {
                     Ok(change) => self.changed(&change),
@@ -90,23 +104,15 @@ impl Follower {
         }
     }
 
-    fn lists_changed(&mut self) {
-        let now = *self.changes.lists.borrow_and_update();
-        let before = std::mem::replace(&mut self.seen, now);
-        let (tools, prompts, resources) = match &self.reader {
-            Reader::Session(_) => (true, true, true),
-            Reader::Listen { tools, prompts, resources, .. } => (*tools, *prompts, *resources),
+    /// The change of a list whose present version was not told yet.
+    fn list_changed(&mut self) -> Option<Message> {
+        let now = *self.changes.lists.borrow();
+        let wanted = match &self.reader {
+            Reader::Session(_) => [true; 3],
+            Reader::Listen { tools, prompts, resources, .. } => [*tools, *prompts, *resources],
         };
-        for (wanted, changed, name) in [
-            (resources, now.resources != before.resources, method::RESOURCES_CHANGED),
-            (prompts, now.prompts != before.prompts, method::PROMPTS_CHANGED),
-            (tools, now.tools != before.tools, method::TOOLS_CHANGED),
-        ] {
-            if wanted && changed {
-                let params = self.params(None);
-                self.waiting.push(compose::notification(name, &params));
-            }
-        }
+        let name = catch_up(&mut self.seen, now, wanted)?;
+        Some(compose::notification(name, &self.params(None)))
     }
 
     fn changed(&mut self, change: &Change) {
@@ -122,12 +128,15 @@ impl Follower {
                 };
                 self.updated(uris);
             }
-            Change::Logged { level, params, .. } => {
+            Change::Logged { server, level, params } => {
+                if !(self.changes.member)(server) {
+                    return;
+                }
                 // Modern clients hear log messages only of their own requests.
                 let Reader::Session(session) = &self.reader else { return };
                 // A session that never set a level did not ask for other calls' messages.
                 if session.level().is_some_and(|wanted: Level| *level >= wanted) {
-                    self.waiting.push(compose::notification(method::LOG_MESSAGE, params));
+                    self.waiting.push_back(compose::notification(method::LOG_MESSAGE, params));
                 }
             }
         }
@@ -143,7 +152,7 @@ impl Follower {
     fn updated(&mut self, uris: Vec<Text>) {
         for uri in uris {
             let params = self.params(Some(&uri));
-            self.waiting.push(compose::notification(method::RESOURCE_UPDATED, &params));
+            self.waiting.push_back(compose::notification(method::RESOURCE_UPDATED, &params));
         }
     }
 
@@ -165,54 +174,15 @@ impl Follower {
     }
 }
 
-fn subscription_meta(id: &[u8]) -> Vec<u8> {
-    let mut out = b"\"_meta\":{".to_vec();
-    escape_into(&mut out, meta::SUBSCRIPTION);
-    out.push(b':');
-    out.extend_from_slice(id);
-    out.push(b'}');
-    out
-}
-
-/// The first message of a listen stream: what is really honoured.
-pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
-    let Reader::Listen { id, tools, prompts, resources, wishes } = reader else { return None };
-    let mut out = b"{".to_vec();
-    out.extend(subscription_meta(id));
-    out.extend_from_slice(b",\"notifications\":{");
-    let mut first = true;
-    for (wanted, key) in
-        [(tools, "toolsListChanged"), (prompts, "promptsListChanged"), (resources, "resourcesListChanged")]
-    {
-        if *wanted {
-            if !std::mem::take(&mut first) {
-                out.push(b',');
-            }
-            escape_into(&mut out, key);
-            out.extend_from_slice(b":true");
-        }
-    }
-    if !wishes.is_empty() {
-        if !std::mem::take(&mut first) {
-            out.push(b',');
-        }
-        out.extend_from_slice(b"\"resourceSubscriptions\":[");
-        for (at, (uri, _)) in wishes.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            escape_into(&mut out, uri);
-        }
-        out.push(b']');
-    }
-    out.extend_from_slice(b"}}");
-    Some(compose::notification(method::ACKNOWLEDGED, &Bytes::from(out)))
-}
-
-/// The last message of a listen stream that the server ends: the answer to the request.
-pub(crate) fn completion(id: &[u8]) -> Message {
-    let mut out = b"{\"resultType\":\"complete\",".to_vec();
-    out.extend(subscription_meta(id));
-    out.push(b'}');
-    compose::result(id, &Bytes::from(out))
+/// Brings one wanted list that changed up to date and names its notification.
+fn catch_up(seen: &mut ListVersions, now: ListVersions, wanted: [bool; 3]) -> Option<&'static str> {
+    let lists = [
+        (&mut seen.tools, now.tools, method::TOOLS_CHANGED),
+        (&mut seen.prompts, now.prompts, method::PROMPTS_CHANGED),
+        (&mut seen.resources, now.resources, method::RESOURCES_CHANGED),
+    ];
+    let mut wanted = lists.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(list, _)| list);
+    let (seen, now, name) = wanted.find(|(seen, now, _)| **seen != *now)?;
+    *seen = now;
+    Some(name)
 }

@@ -2,6 +2,7 @@
 //!
 //! The fronts know sockets, sessions and streams; they know nothing of catalogs and upstreams. This trait is the seam.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -70,10 +71,18 @@ pub struct ListVersions {
 }
 
 /// Change channels of one view.
-#[derive(Debug)]
 pub struct Changes {
     /// List changes, coalesced.
     pub lists: watch::Receiver<ListVersions>,
     /// Everything else; a reader that lags learns that it did.
     pub events: broadcast::Receiver<Change>,
+    /// Whether a server belongs to the view now. The events are those of every server; what a server outside the view
+    /// logs must not be told to the view's clients.
+    pub member: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").field("lists", &self.lists).finish_non_exhaustive()
+    }
 }

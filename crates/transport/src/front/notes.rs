@@ -5,22 +5,63 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
 use futures_util::task::AtomicWaker;
-use trunkline_model::{Note, Notes};
+use trunkline_model::{Note, Notes, Quiet};
 use trunkline_protocol::{Message, compose, method};
 
-/// Notes a slow reader may lag behind. Beyond it the oldest progress is dropped: newer progress says more.
+/// Notes a slow reader may lag behind. Beyond it the oldest are dropped: newer progress says more.
 const BACKLOG: usize = 256;
+/// Bytes a slow reader may lag behind, for the same reason: a log message may be as large as an answer.
+const BACKLOG_BYTES: usize = 1 << 20;
 
 /// The notes of one call.
 #[derive(Default)]
 pub(crate) struct Pad {
-    queue: Mutex<VecDeque<Note>>,
+    queue: Mutex<Queue>,
     reader: AtomicWaker,
 }
 
+#[derive(Default)]
+struct Queue {
+    notes: VecDeque<Note>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn pop(&mut self) -> Option<Note> {
+        let note = self.notes.pop_front()?;
+        self.bytes -= size(&note);
+        Some(note)
+    }
+
+    fn push(&mut self, note: Note) {
+        let size = size(&note);
+        // It would drive out all others and still not fit.
+        if size > BACKLOG_BYTES {
+            return;
+        }
+        while self.notes.len() >= BACKLOG || self.bytes + size > BACKLOG_BYTES {
+            self.pop();
+        }
+        self.bytes += size;
+        self.notes.push_back(note);
+    }
+}
+
+fn size(note: &Note) -> usize {
+    match note {
+        Note::Progress(params) | Note::Log(_, params) => params.len(),
+    }
+}
+
 impl Pad {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
+    /// Where the notes of a call go, and the pad to read them from; no pad when the client cannot take events, for
+    /// notes that nobody reads would only take room.
+    pub(crate) fn of_client(events: bool) -> (Arc<dyn Notes>, Option<Arc<Self>>) {
+        if !events {
+            return (Arc::new(Quiet), None);
+        }
+        let pad = Arc::<Self>::default();
+        (Arc::clone(&pad) as Arc<dyn Notes>, Some(pad))
     }
 
     /// The next note; registers the reader to be woken for another.
@@ -34,18 +75,13 @@ impl Pad {
     }
 
     pub(crate) fn take(&self) -> Option<Note> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
 
 impl Notes for Pad {
     fn note(&self, note: Note) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.len() >= BACKLOG {
-            queue.pop_front();
-        }
-        queue.push_back(note);
-        drop(queue);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(note);
         self.reader.wake();
     }
 }
@@ -55,5 +91,53 @@ pub(crate) fn message(note: &Note) -> Message {
     match note {
         Note::Progress(params) => compose::notification(method::PROGRESS, params),
         Note::Log(_, params) => compose::notification(method::LOG_MESSAGE, params),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn progress(size: usize, fill: u8) -> Note {
+        Note::Progress(Bytes::from(vec![fill; size]))
+    }
+
+    fn rest(pad: &Pad) -> Vec<u8> {
+        let notes = std::iter::from_fn(|| pad.take());
+        notes
+            .map(|note| match note {
+                Note::Progress(p) | Note::Log(_, p) => p[0],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_reader_that_lags_loses_the_oldest_notes_by_number_and_by_bytes() {
+        let pad = Pad::default();
+        for n in 0..BACKLOG + 2 {
+            pad.note(progress(1, n as u8));
+        }
+        assert_eq!(rest(&pad).len(), BACKLOG);
+        for n in 0..6 {
+            pad.note(progress(BACKLOG_BYTES / 4, n));
+        }
+        assert_eq!(rest(&pad), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_note_too_large_for_the_pad_does_not_drive_out_the_others() {
+        let pad = Pad::default();
+        pad.note(progress(1, 7));
+        pad.note(progress(BACKLOG_BYTES + 1, 8));
+        assert_eq!(rest(&pad), [7]);
+    }
+
+    #[test]
+    fn a_client_that_cannot_take_events_has_no_pad_to_fill() {
+        assert!(Pad::of_client(false).1.is_none());
+        let (notes, pad) = Pad::of_client(true);
+        notes.note(progress(1, 1));
+        assert!(pad.unwrap().take().is_some());
     }
 }

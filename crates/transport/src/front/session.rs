@@ -1,26 +1,38 @@
 //! What a legacy client's session holds, and the requests that concern only it.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Text};
+use trunkline_model::{Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Text};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Revision, Scanned, Shape, method};
+use trunkline_protocol::{Revision, Scanned};
 
 use super::answer::{self, Answer};
 use super::decode;
-use super::host::{Host, Introduced, Subscription, ViewName};
+use super::host::{Host, ListVersions, Subscription, ViewName};
+use super::running::{Entry, Running};
 
 /// Most resource subscriptions of one session.
 const SUBSCRIPTIONS_MAX: usize = 1024;
-/// Most calls of one session that run at a time.
-const RUNNING_MAX: usize = 1024;
 const NO_LEVEL: u8 = u8::MAX;
+
+/// A call on its way; `None` when the client took it back.
+pub(crate) type Calling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+
+/// What became of a request at once.
+pub(crate) enum Begun {
+    /// It concerns only the session, or was refused: this is the answer.
+    Answered(Answer),
+    /// It is noted as running and can be cancelled; the future does the work.
+    Call(Calling),
+}
 
 /// One legacy session.
 pub(crate) struct Session {
@@ -29,7 +41,11 @@ pub(crate) struct Session {
     caller: Arc<Caller>,
     level: AtomicU8,
     subscriptions: Mutex<HashMap<Text, Box<dyn Subscription>>>,
-    running: Mutex<HashMap<Bytes, CancellationToken>>,
+    running: Arc<Running>,
+    /// What `known` gives. It outlives streams: what changes between two of them is told on the second.
+    known: Mutex<ListVersions>,
+    /// Ends the stream that is open for it now.
+    stream: Mutex<CancellationToken>,
     opened: Instant,
     last_used_ms: AtomicU64,
     /// Streams that are open for it.
@@ -63,7 +79,9 @@ impl Session {
             caller: Arc::new(Caller { era: Era::Legacy, info: Some(info), capabilities }),
             level: AtomicU8::new(NO_LEVEL),
             subscriptions: Mutex::default(),
-            running: Mutex::default(),
+            running: Arc::default(),
+            known: Mutex::default(),
+            stream: Mutex::default(),
             opened: Instant::now(),
             last_used_ms: AtomicU64::new(0),
             streams: AtomicUsize::new(0),
@@ -73,13 +91,38 @@ impl Session {
     }
 
     /// The result of `initialize`.
-    pub(crate) fn welcome(&self, introduced: &Introduced) -> Bytes {
+    pub(crate) async fn welcome(&self, host: &Arc<dyn Host>) -> Bytes {
+        let introduced = Arc::clone(host).greet(self.view.clone()).await;
+        // Before the client can read any list: from here on every change is news to it.
+        if let Some(changes) = host.changes(&self.view) {
+            *self.known_lists() = *changes.lists.borrow();
+        }
         let greeting = Greeting {
             capabilities: &introduced.legacy_capabilities,
             server_info: &introduced.server_info,
             instructions: introduced.instructions.as_deref(),
         };
         greeting.initialize(self.revision)
+    }
+
+    /// The list versions that its client knows of: those that there were when it came, or when it last read the list.
+    /// What it was told on a stream does not count, for the stream may have been dead by then.
+    pub(crate) fn known(&self) -> ListVersions {
+        *self.known_lists()
+    }
+
+    fn known_lists(&self) -> MutexGuard<'_, ListVersions> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What ends the stream that is opened now. The session's previous one ends with this: each message goes to one
+    /// stream only (2025-11-25, Streamable HTTP, multiple connections), and a client that opens another has most likely
+    /// lost the first.
+    pub(crate) fn take_stream(&self) -> CancellationToken {
+        let token = self.over.child_token();
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *stream, token.clone()).cancel();
+        token
     }
 
     /// Notes a sign of life.
@@ -89,7 +132,7 @@ impl Session {
 
     /// How long nothing was heard of the client, in milliseconds; 0 while a stream is open or a call runs.
     pub(crate) fn idle_ms(&self) -> u64 {
-        if self.streams.load(Ordering::Relaxed) > 0 || !self.running().is_empty() {
+        if self.streams.load(Ordering::Relaxed) > 0 || !self.running.is_empty() {
             return 0;
         }
         (self.opened.elapsed().as_millis() as u64).saturating_sub(self.last_used_ms.load(Ordering::Relaxed))
@@ -115,76 +158,91 @@ impl Session {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<Bytes, CancellationToken>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a notification or an answer; there is nothing to say to either.
     pub(crate) fn hear(&self, scanned: &Scanned) {
         self.touch();
-        if scanned.shape == Shape::Notification && &*scanned.method() == method::CANCELLED {
-            let id = scanned.params.request_id.as_ref().map(|span| scanned.share(span));
-            if let Some(token) = id.and_then(|id| self.running().get(&id).cloned()) {
-                token.cancel();
+        self.running.hear(scanned);
+    }
+
+    /// Begins one request. Whatever the session itself answers or notes is done on return, so that requests take effect
+    /// in the order they are read, and a cancellation that is read next finds its call.
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        host: &Arc<dyn Host>,
+        scanned: &Scanned,
+        notes: Arc<dyn Notes>,
+    ) -> Begun {
+        self.touch();
+        let id = scanned.id_bytes().unwrap_or_default();
+        let begun =
+            decode::call(scanned, Arc::clone(&self.caller), self.level(), None, notes).and_then(|call| {
+                if self.answers(&**host, &call.operation)? {
+                    return Ok(Begun::Answered(answer::result(&id, &Bytes::from_static(b"{}"))));
+                }
+                let entry = self.running.begin(&id, &self.over)?;
+                Ok(Begun::Call(Box::pin(Arc::clone(self).call(Arc::clone(host), id.clone(), call, entry))))
+            });
+        begun.unwrap_or_else(|fault| {
+            let refusal = answer::refusal(Some(&id), &fault, Era::Legacy);
+            Begun::Answered(Answer { status: 200, ..refusal })
+        })
+    }
+
+    /// Does what concerns only the session; `false` when the operation is not of that kind.
+    fn answers(&self, host: &dyn Host, operation: &Operation) -> Result<bool, Fault> {
+        match operation {
+            Operation::Ping => {}
+            Operation::SetLevel(level) => self.level.store(*level as u8, Ordering::Relaxed),
+            Operation::Subscribe(uri) => self.subscribe(host, uri)?,
+            Operation::Unsubscribe(uri) => drop(self.subscriptions().remove(uri)),
+            Operation::Hello => {
+                return Err(Fault::client(Kind::InvalidRequest, "the session is initialized already"));
             }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The present list versions, for a call that begins to read a list.
+    fn versions(&self, host: &dyn Host, operation: &Operation) -> Option<ListVersions> {
+        let (Operation::ListTools(None) | Operation::ListPrompts(None) | Operation::ListResources(None)) =
+            operation
+        else {
+            return None;
+        };
+        host.changes(&self.view).map(|changes| *changes.lists.borrow())
+    }
+
+    /// The client was given a list that is at least as new as these versions.
+    fn has_read(&self, operation: &Operation, versions: ListVersions) {
+        let mut known = self.known_lists();
+        match operation {
+            Operation::ListTools(_) => known.tools = versions.tools,
+            Operation::ListPrompts(_) => known.prompts = versions.prompts,
+            _ => known.resources = versions.resources,
         }
     }
 
-    /// Runs one request. `None` when the client cancelled it: then nothing is answered.
-    pub(crate) async fn request(
+    /// Runs a call. `None` when the client cancelled it: then nothing is answered.
+    async fn call(
         self: Arc<Self>,
         host: Arc<dyn Host>,
-        scanned: Scanned,
-        notes: Arc<dyn Notes>,
+        id: Bytes,
+        call: Call,
+        entry: Entry,
     ) -> Option<Answer> {
-        self.touch();
-        let id = scanned.id_bytes().unwrap_or_default();
-        let call = match decode::call(&scanned, Arc::clone(&self.caller), self.level(), None, notes) {
-            Ok(call) => call,
-            Err(fault) => {
-                return Some(Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) });
-            }
-        };
-        let empty = || Some(answer::result(&id, &Bytes::from_static(b"{}")));
-        match &call.operation {
-            Operation::Ping => return empty(),
-            Operation::SetLevel(level) => {
-                self.level.store(*level as u8, Ordering::Relaxed);
-                return empty();
-            }
-            Operation::Subscribe(uri) => {
-                return Some(match self.subscribe(&*host, uri) {
-                    Ok(()) => answer::result(&id, &Bytes::from_static(b"{}")),
-                    Err(fault) => Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) },
-                });
-            }
-            Operation::Unsubscribe(uri) => {
-                self.subscriptions().remove(uri);
-                return empty();
-            }
-            Operation::Hello => {
-                let fault = Fault::client(Kind::InvalidRequest, "the session is initialized already");
-                return Some(Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) });
-            }
-            _ => {}
-        }
         let operation = call.operation.clone();
-        // Copied: the key would keep the whole request body alive.
-        let key = Bytes::copy_from_slice(&id);
-        let Some(running) = Running::begin(&self, key) else {
-            let fault = Fault::client(
-                Kind::InvalidRequest,
-                "a request with this id is still running, or too many are",
-            );
-            return Some(Answer { status: 200, ..answer::refusal(Some(&id), &fault, Era::Legacy) });
-        };
-        let token = running.token.clone();
+        let before = self.versions(&*host, &operation);
         let served = host.serve(self.view.clone(), call);
         let outcome = tokio::select! {
+            biased;
+            () = entry.token.cancelled() => return None,
             outcome = served => outcome,
-            () = token.cancelled() => return None,
         };
         self.touch();
+        if let (Some(before), Outcome::Result(_)) = (before, &outcome) {
+            self.has_read(&operation, before);
+        }
         Some(answer::outcome(&id, &outcome, Era::Legacy, &operation))
     }
 
@@ -197,31 +255,5 @@ impl Session {
         let wish = host.subscribe(&self.view, &uri)?;
         self.subscriptions().insert(uri, wish);
         Ok(())
-    }
-}
-
-/// A call while it runs, so that it can be cancelled by its id.
-struct Running {
-    session: Arc<Session>,
-    id: Bytes,
-    token: CancellationToken,
-}
-
-impl Running {
-    fn begin(session: &Arc<Session>, id: Bytes) -> Option<Self> {
-        let token = session.over.child_token();
-        let mut running = session.running();
-        if running.len() >= RUNNING_MAX || running.contains_key(&id) {
-            return None;
-        }
-        running.insert(id.clone(), token.clone());
-        drop(running);
-        Some(Self { session: Arc::clone(session), id, token })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.session.running().remove(&self.id);
     }
 }

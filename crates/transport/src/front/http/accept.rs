@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
 
 use super::super::host::Host;
-use super::patience::{Busy, Patient};
+use super::heads::Busy;
+use super::patience::Patient;
 use super::{Front, Options, guard, route, sessions};
 
 /// How long calls in flight may take to end after `stop`.

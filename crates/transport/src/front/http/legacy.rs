@@ -6,19 +6,19 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
-use trunkline_model::{Era, Fault, Kind, Notes};
+use trunkline_model::{Era, Fault, Kind, Quiet};
 use trunkline_protocol::scan::split_batch;
 use trunkline_protocol::{Message, Revision, Scanned, Shape, headers, method, scan};
 
-use super::super::answer;
+use super::super::answer::{self, Answer};
 use super::super::follow::{Follower, Reader};
 use super::super::host::ViewName;
 use super::super::notes::Pad;
-use super::super::session::Session;
+use super::super::session::{Begun, Calling, Session};
 use super::body::Body;
 use super::route::{Handled, accepts, refuse};
-use super::stream::{self, Unhurried};
-use super::{Front, respond};
+use super::unhurried::Unhurried;
+use super::{Front, respond, stream};
 
 /// Most messages in one batch.
 const BATCH_MAX: usize = 100;
@@ -38,22 +38,23 @@ pub(crate) async fn post(
         session.hear(&scanned);
         return Ok(respond::empty(StatusCode::ACCEPTED));
     }
-    let pad = Pad::new();
-    let notes = Arc::clone(&pad) as Arc<dyn Notes>;
-    let over = session.over.clone();
-    let calling = Box::pin(session.request(Arc::clone(&front.host), scanned, notes));
-    let calling = Box::pin(Unhurried::new(calling, over));
-    Ok(stream::answer(calling, pad, accepts(headers, "text/event-stream")).await)
+    let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
+    match session.request(&front.host, &scanned, notes) {
+        Begun::Answered(answer) => Ok(respond::answer(answer)),
+        Begun::Call(calling) => {
+            let calling = Box::pin(Unhurried::new(calling, session.over.clone()));
+            Ok(stream::answer(calling, pad).await)
+        }
+    }
 }
 
 async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Handled {
     let id = scanned.id_bytes().unwrap_or_default();
-    let session = match Session::open(view.clone(), scanned, front.sessions.counted()) {
+    let session = match Session::open(view, scanned, front.sessions.counted()) {
         Ok(session) => Arc::new(session),
         Err(fault) => return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy))),
     };
-    let introduced = Arc::clone(&front.host).greet(view).await;
-    let welcome = session.welcome(&introduced);
+    let welcome = session.welcome(&front.host).await;
     let Some(session_id) = front.sessions.add(session) else {
         let fault = Fault::overloaded("too many sessions are in use; try again later");
         return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy)));
@@ -122,7 +123,7 @@ fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Byt
     Box::new(respond::json(status, answer.message))
 }
 
-/// The stream on which a session hears of changes.
+/// The stream on which a session hears of changes; it takes the place of the one that was open before.
 pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
     if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
         // A client of HTTP+SSE (2024-11-05) opens its stream like this; its transport is not served yet.
@@ -150,7 +151,7 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> H
     };
     session.touch();
     let open = Open::begin(&session);
-    let over = [session.over.clone(), front.stop.clone()];
+    let over = [session.take_stream(), front.stop.clone()];
     let follower = Follower::new(Reader::Session(session), changes, over);
     let guard = (room, front.metrics.gateway().streams().hold(), open);
     Ok(respond::events(stream::following(follower, None, None, guard)))
@@ -201,25 +202,38 @@ pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMa
         split_batch(raw, BATCH_MAX).map_err(|_| refused("a batch holds between 1 and 100 messages"))?;
     let messages: Result<Vec<Scanned>, _> = parts.into_iter().map(scan).collect();
     let messages = messages.map_err(|_| refused("the batch holds something that is no message"))?;
-    let mut calls = Vec::new();
+    // Before anything is begun: a batch that is refused has done nothing.
+    if messages.iter().any(|m| m.shape == Shape::Request && &*m.method() == method::INITIALIZE) {
+        return Err(refused("initialize cannot be part of a batch"));
+    }
+    let mut calls: Vec<Calling> = Vec::new();
     for message in messages {
         if message.shape != Shape::Request {
             session.hear(&message);
-        } else if &*message.method() == method::INITIALIZE {
-            return Err(refused("initialize cannot be part of a batch"));
-        } else {
-            let notes = Pad::new() as Arc<dyn Notes>;
-            calls.push(Arc::clone(&session).request(Arc::clone(&front.host), message, notes));
+            continue;
         }
+        // The answer is one JSON array, in which there is no room for notes.
+        calls.push(match session.request(&front.host, &message, Arc::new(Quiet)) {
+            Begun::Answered(answer) => Box::pin(std::future::ready(Some(answer))),
+            Begun::Call(calling) => calling,
+        });
     }
-    if calls.is_empty() {
-        return Ok(respond::empty(StatusCode::ACCEPTED));
-    }
+    // The calls of a batch outlive their connection like single ones.
+    let calling = Box::pin(Unhurried::new(Box::pin(all(calls)), session.over.clone()));
+    Ok(stream::answer(calling, None).await)
+}
+
+/// The answers of a batch as one array. `None` when there are none: JSON-RPC has no empty batch (JSON-RPC 2.0,
+/// section 6).
+async fn all(calls: Vec<Calling>) -> Option<Answer> {
     let answers = futures_util::future::join_all(calls).await;
     let answers: Vec<Bytes> =
         answers.into_iter().flatten().map(|answer| answer.message.into_bytes()).collect();
+    if answers.is_empty() {
+        return None;
+    }
     let mut out = b"[".to_vec();
     out.extend(answers.join(&b","[..]));
     out.push(b']');
-    Ok(respond::json(StatusCode::OK, Message::One(Bytes::from(out))))
+    Some(Answer { message: Message::One(Bytes::from(out)), status: 200 })
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod body;
 mod guard;
+mod heads;
 mod legacy;
 mod modern;
 mod patience;
@@ -10,6 +11,9 @@ mod respond;
 mod route;
 mod sessions;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod unhurried;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,8 +13,9 @@ use trunkline_protocol::{Scanned, Shape, headers};
 
 use super::super::answer::{self, Answer};
 use super::super::decode;
-use super::super::follow::{self, Follower, Reader};
+use super::super::follow::Follower;
 use super::super::host::ViewName;
+use super::super::listen::{acknowledgement, completion, reader};
 use super::super::notes::Pad;
 use super::route::{Handled, accepts};
 use super::{Front, respond, stream};
@@ -36,8 +37,9 @@ pub(crate) async fn post(
         }
     }
     let id = scanned.id_bytes().unwrap_or_default();
-    match request(front, &view, headers, &scanned) {
-        Ok((call, pad)) => serve(front, view, headers, id, call, pad).await,
+    let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
+    match request(headers, &scanned, notes) {
+        Ok(call) => serve(front, view, headers, id, call, pad).await,
         Err(fault) => {
             front.metrics.gateway().rejected(fault.kind.reason());
             Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Modern)))
@@ -46,27 +48,19 @@ pub(crate) async fn post(
 }
 
 /// The checks of a modern request, in the order that `bridging.md` 3.1 gives them.
-fn request(
-    front: &Front,
-    _view: &ViewName,
-    headers: &HeaderMap,
-    scanned: &Scanned,
-) -> Result<(Call, Arc<Pad>), Fault> {
-    let _ = front;
+fn request(headers: &HeaderMap, scanned: &Scanned, notes: Arc<dyn Notes>) -> Result<Call, Fault> {
     let values = |name: &'static str| -> Vec<&[u8]> {
         headers.get_all(HeaderName::from_static(name)).iter().map(http::HeaderValue::as_bytes).collect()
     };
     let version = values(headers::PROTOCOL_VERSION);
     headers::check(scanned, &version, &values(headers::METHOD), &values(headers::NAME))?;
     let (caller, level) = decode::modern_caller(scanned)?;
-    let pad = Pad::new();
-    let notes = Arc::clone(&pad) as Arc<dyn Notes>;
     let mut call = decode::call(scanned, Arc::new(caller), level, Some(mirrored(headers)), notes)?;
     if call.traceparent.is_none() {
         call.traceparent =
             headers.get("traceparent").and_then(|v| v.to_str().ok()).map(trunkline_model::Text::from);
     }
-    Ok((call, pad))
+    Ok(call)
 }
 
 /// The headers that mirror arguments; usually there are none, and then nothing is allocated.
@@ -81,7 +75,7 @@ async fn serve(
     headers: &HeaderMap,
     id: Bytes,
     call: Call,
-    pad: Arc<Pad>,
+    pad: Option<Arc<Pad>>,
 ) -> Handled {
     match &call.operation {
         Operation::Hello => {
@@ -102,7 +96,7 @@ async fn serve(
                 let outcome = served.await;
                 Some(answer::outcome(&id, &outcome, Era::Modern, &operation))
             });
-            Ok(stream::answer(calling, pad, accepts(headers, "text/event-stream")).await)
+            Ok(stream::answer(calling, pad).await)
         }
     }
 }
@@ -120,19 +114,9 @@ fn listen(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap, id: Bytes, w
         return refuse(Fault::overloaded("too many streams are open; try again later"));
     };
     let Some(changes) = front.host.changes(view) else { return refuse(Fault::internal("the view has gone")) };
-    let wish = |uri: &trunkline_model::Text| {
-        let uri = trunkline_model::Text::from(uri.as_str());
-        front.host.subscribe(view, &uri).ok().map(|wish| (uri, wish))
-    };
-    let reader = Reader::Listen {
-        id: Bytes::copy_from_slice(&id),
-        tools: watch.tools,
-        prompts: watch.prompts,
-        resources: watch.resources,
-        wishes: watch.uris.iter().filter_map(wish).collect(),
-    };
-    let first = follow::acknowledgement(&reader);
-    let last = Some(follow::completion(&id));
+    let reader = reader(&*front.host, view, &id, watch);
+    let first = acknowledgement(&reader);
+    let last = Some(completion(&id));
     let follower = Follower::new(reader, changes, [front.stop.clone(), front.stop.clone()]);
     let guard: (OwnedSemaphorePermit, Held) = (room, front.metrics.gateway().streams().hold());
     Ok(respond::events(stream::following(follower, first, last, guard)))

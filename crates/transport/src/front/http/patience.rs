@@ -1,93 +1,27 @@
-//! How long a connection may take for the head of a request.
+//! How long a connection may take: to give the head of a request, and to take an answer.
 //!
 //! hyper has one timeout for both the wait between requests and the head itself. A pooled connection may well be idle
 //! for a minute; a head that comes a byte a second may not take one. So hyper's timeout is the idle one, and this
-//! wrapper watches the head: the clock starts with its first byte and stops when the request is handed to us. It also
-//! notices what hyper hides: a head with two ways to tell where the body ends.
+//! wrapper watches the head: the clock starts with its first byte and stops when the request is handed to us.
+//!
+//! For answers hyper has no timeout at all, and while it cannot write it does not poll what makes the answer: a client
+//! that does not read would stop the deadlines of its own call, and keep its answer in memory for as long as it likes.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Whether a request is being served on a connection; shared between the connection and its service.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Busy(Arc<Flags>);
+use super::heads::{Busy, Lines};
 
-#[derive(Debug, Default)]
-struct Flags {
-    busy: AtomicBool,
-    length: AtomicBool,
-    coding: AtomicBool,
-}
+/// Longest time in which a client takes no byte of what there is for it. A network that comes back after a break
+/// resends well within it.
+const WRITE_MAX: Duration = Duration::from_mins(1);
 
-impl Busy {
-    /// A request was handed over, or its answer was given back.
-    pub(crate) fn set(&self, busy: bool) {
-        self.0.busy.store(busy, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.busy.load(Ordering::Relaxed)
-    }
-
-    /// Whether the head that was just read gave both a length and a transfer coding: two readers could see two
-    /// different requests in it (RFC 9112, section 6.1). hyper takes one and removes the other, so the request itself
-    /// does not show it any more.
-    pub(crate) fn take_mixed(&self) -> bool {
-        let length = self.0.length.swap(false, Ordering::Relaxed);
-        self.0.coding.swap(false, Ordering::Relaxed) && length
-    }
-
-    fn note(&self, line: &[u8]) {
-        let begins =
-            |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-        if begins(b"content-length:") {
-            self.0.length.store(true, Ordering::Relaxed);
-        } else if begins(b"transfer-encoding:") {
-            self.0.coding.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Longest beginning of a line that is kept when a read ends inside it.
-const LINE_START: usize = 20;
-
-/// The lines of a head, of which only the beginnings matter.
-#[derive(Default)]
-struct Lines {
-    /// The beginning of a line whose rest has not come yet.
-    open: Vec<u8>,
-}
-
-impl Lines {
-    fn read(&mut self, bytes: &[u8], busy: &Busy) {
-        let mut rest = bytes;
-        loop {
-            let end = memchr::memchr(b'\n', rest);
-            let line = &rest[..end.unwrap_or(rest.len())];
-            if !self.open.is_empty() || end.is_none() {
-                let room = LINE_START.saturating_sub(self.open.len());
-                self.open.extend_from_slice(&line[..line.len().min(room)]);
-            }
-            let Some(end) = end else { return };
-            if self.open.is_empty() {
-                busy.note(line);
-            } else {
-                busy.note(&self.open);
-                self.open.clear();
-            }
-            rest = &rest[end + 1..];
-        }
-    }
-}
-
-/// A connection whose heads must come in time.
+/// A connection whose heads must come, and whose answers must be taken, in time.
 pub(crate) struct Patient<S> {
     stream: S,
     busy: Busy,
@@ -95,13 +29,33 @@ pub(crate) struct Patient<S> {
     /// Bytes of a head have come, and the rest has not.
     heading: bool,
     lines: Lines,
+    /// Runs while a head is incomplete.
     clock: Option<Pin<Box<Sleep>>>,
+    /// Runs while the client takes nothing.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, busy: Busy, limit: Duration) -> Self {
-        Self { stream, busy, limit, heading: false, lines: Lines::default(), clock: None }
+        Self { stream, busy, limit, heading: false, lines: Lines::default(), clock: None, stuck: None }
     }
+
+    /// Watches an attempt to write. The clock runs only while nothing goes, so that fast clients cost no timer.
+    fn written<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if done.is_ready() {
+            self.stuck = None;
+            return done;
+        }
+        let clock = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_MAX)));
+        if clock.as_mut().poll(cx).is_ready() {
+            return late("the client does not take its answer");
+        }
+        Poll::Pending
+    }
+}
+
+fn late<T>(what: &'static str) -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, what)))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
@@ -109,26 +63,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        // Also while a request is served: the next head may come together with the rest of its body.
+        this.lines.read(buf.filled().get(before..).unwrap_or_default(), &this.busy);
         if this.busy.get() {
             this.heading = false;
             this.clock = None;
-            this.lines.open.clear();
             return read;
         }
         match read {
             Poll::Ready(Ok(())) if buf.filled().len() > before => {
                 this.heading = true;
-                this.lines.read(&buf.filled()[before..], &this.busy);
             }
             Poll::Pending if this.heading => {
                 // A timer only for heads that did not come in one piece.
                 let limit = this.limit;
                 let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(limit)));
                 if clock.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "the head of a request took too long",
-                    )));
+                    return late("the head of a request took too long");
                 }
             }
             _ => {}
@@ -139,7 +90,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        let done = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.written(cx, done)
     }
 
     fn poll_write_vectored(
@@ -147,7 +100,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let done = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.written(cx, done)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -155,7 +110,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let done = Pin::new(&mut this.stream).poll_flush(cx);
+        this.written(cx, done)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -182,21 +139,6 @@ mod tests {
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
     }
 
-    #[test]
-    fn both_framings_in_one_head_are_noticed_however_it_is_cut() {
-        let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTRANSFER-ENCODING: chunked\r\n\r\n";
-        for cut in 0..head.len() {
-            let (busy, mut lines) = (Busy::default(), Lines::default());
-            lines.read(&head[..cut], &busy);
-            lines.read(&head[cut..], &busy);
-            assert!(busy.take_mixed(), "{cut}");
-            assert!(!busy.take_mixed());
-        }
-        let (busy, mut lines) = (Busy::default(), Lines::default());
-        lines.read(b"POST / HTTP/1.1\r\nContent-Length: 3\r\nX-Transfer-Encoding: x\r\n\r\n", &busy);
-        assert!(!busy.take_mixed());
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_body_may_take_longer_than_a_head() {
         let (mut client, server) = tokio::io::duplex(64);
@@ -208,5 +150,32 @@ mod tests {
         busy.set(true);
         let waited = tokio::time::timeout(Duration::from_mins(1), patient.read(&mut buf)).await;
         assert!(waited.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_for_a_minute_is_given_up() {
+        let (_client, server) = tokio::io::duplex(64);
+        let mut patient = Patient::new(server, Busy::default(), Duration::from_secs(10));
+        let began = tokio::time::Instant::now();
+        let writing = tokio::time::timeout(WRITE_MAX * 2, patient.write_all(&[0; 100]));
+        let late = writing.await.expect("it is given up").unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= WRITE_MAX && began.elapsed() < WRITE_MAX + Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_is_served_as_long_as_it_takes_something() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut patient = Patient::new(server, Busy::default(), Duration::from_secs(10));
+        let reading = tokio::spawn(async move {
+            let mut buf = [0; 64];
+            for _ in 0..5 {
+                tokio::time::sleep(WRITE_MAX.mul_f32(0.9)).await;
+                client.read_exact(&mut buf).await.unwrap();
+            }
+        });
+        patient.write_all(&[0; 5 * 64]).await.unwrap();
+        patient.flush().await.unwrap();
+        reading.await.unwrap();
     }
 }

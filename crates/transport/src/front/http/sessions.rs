@@ -11,6 +11,9 @@ use trunkline_observe::metrics::{Held, Metrics};
 use super::super::session::Session;
 use super::Front;
 
+/// Sessions that are looked at when one must make room: enough to find one of the idlest, few enough that a client
+/// that opens sessions all the time does not hold the table's lock for long.
+const SAMPLE: usize = 32;
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -35,14 +38,13 @@ impl Sessions {
         self.metrics.gateway().sessions().hold()
     }
 
-    /// Keeps a new session and gives it an id. When the table is full the longest idle session makes room; `None` when
-    /// every one is in use.
+    /// Keeps a new session and gives it an id. When the table is full the idlest of a few makes room; `None` when all of
+    /// those are in use.
     pub(crate) fn add(&self, session: Arc<Session>) -> Option<String> {
         let id = trunkline_runtime::random_id();
         let mut sessions = self.lock();
         if sessions.len() >= self.max {
-            let idlest = sessions.iter().max_by_key(|(_, s)| s.idle_ms()).filter(|(_, s)| s.idle_ms() > 0);
-            let gone = idlest.map(|(id, _)| id.clone())?;
+            let gone = idlest(&sessions)?;
             if let Some(gone) = sessions.remove(&gone) {
                 gone.over.cancel();
             }
@@ -76,6 +78,17 @@ impl Sessions {
     }
 }
 
+/// The idlest of a sample; `None` when all of it is in use.
+fn idlest(sessions: &HashMap<String, Arc<Session>>) -> Option<String> {
+    // The order of the table is the same each time: without a random start the same few would be asked again and again.
+    let start =
+        usize::from(u16::from_be_bytes([trunkline_runtime::random_byte(), trunkline_runtime::random_byte()]));
+    let start = start % sessions.len().max(1);
+    let sample = sessions.iter().cycle().skip(start).take(SAMPLE.min(sessions.len()));
+    let idle = sample.map(|(id, session)| (session.idle_ms(), id)).filter(|(ms, _)| *ms > 0);
+    idle.max_by_key(|(ms, _)| *ms).map(|(_, id)| id.clone())
+}
+
 /// Ends idle sessions now and then, until `stop`.
 pub(crate) async fn sweep(front: Arc<Front>, stop: CancellationToken) {
     loop {
@@ -83,5 +96,38 @@ pub(crate) async fn sweep(front: Arc<Front>, stop: CancellationToken) {
             () = sleep(SWEEP.min(front.options.session_idle)) => front.sessions.sweep(),
             () = stop.cancelled() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use trunkline_protocol::scan;
+
+    fn table(max: usize) -> Sessions {
+        Sessions::new(max, Duration::from_mins(1), Arc::new(Metrics::new("test")))
+    }
+
+    fn session(sessions: &Sessions) -> Arc<Session> {
+        let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
+        let hello = scan(hello.as_bytes().into()).unwrap();
+        Arc::new(Session::open(None, &hello, sessions.counted()).unwrap())
+    }
+
+    #[test]
+    fn a_full_table_makes_room_by_the_idlest_and_never_by_one_in_use() {
+        let sessions = table(2);
+        let (used, idle) = (session(&sessions), session(&sessions));
+        used.streams.store(1, Ordering::Relaxed);
+        let (used_id, idle_id) = (sessions.add(used).unwrap(), sessions.add(Arc::clone(&idle)).unwrap());
+        std::thread::sleep(Duration::from_millis(3));
+        let next = session(&sessions);
+        next.streams.store(1, Ordering::Relaxed);
+        assert!(sessions.add(next).is_some());
+        assert!(sessions.get(&used_id).is_some());
+        assert!(sessions.get(&idle_id).is_none() && idle.over.is_cancelled());
+        assert!(sessions.add(session(&sessions)).is_none(), "both are in use now");
     }
 }

@@ -5,36 +5,36 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{Response, StatusCode};
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::CancellationToken;
 use trunkline_protocol::Message;
 
 use super::super::answer::Answer;
 use super::super::follow::{Follower, KEEP_ALIVE, Word};
 use super::super::notes::{self, Pad};
+use super::super::session::Calling;
 use super::body::Body;
 use super::respond;
 use crate::sse;
 
-/// A call on its way; `None` when the client took it back.
-pub(crate) type Calling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
-
-/// Waits for the call's answer or its first note, whichever comes first, and answers accordingly. `streams` says
-/// whether the client can take events at all.
-pub(crate) async fn answer(calling: Calling, pad: Arc<Pad>, streams: bool) -> Response<Body> {
+/// Waits for the call's answer or its first note, whichever comes first, and answers accordingly. Without a pad the
+/// client takes no events, and the answer is all there is.
+pub(crate) async fn answer(calling: Calling, pad: Option<Arc<Pad>>) -> Response<Body> {
+    let Some(pad) = pad else { return whole(calling.await) };
     let mut call = CallStream { calling: Some(calling), pad, ready: VecDeque::new(), quiet: None };
-    let first = std::future::poll_fn(|cx| call.poll_first(cx, streams)).await;
+    let first = std::future::poll_fn(|cx| call.poll_first(cx)).await;
     match first {
-        First::Answer(Some(answer)) => respond::answer(answer),
-        // Nothing is answered to a call that was taken back; the exchange must end all the same.
-        First::Answer(None) => respond::empty(StatusCode::ACCEPTED),
+        First::Answer(answer) => whole(answer),
         First::Events => respond::events(Box::pin(call)),
     }
+}
+
+/// Nothing is answered to a call that was taken back; the exchange must end all the same.
+fn whole(answer: Option<Answer>) -> Response<Body> {
+    answer.map_or_else(|| respond::empty(StatusCode::ACCEPTED), respond::answer)
 }
 
 enum First {
@@ -51,12 +51,9 @@ struct CallStream {
 }
 
 impl CallStream {
-    fn poll_first(&mut self, cx: &mut Context<'_>, streams: bool) -> Poll<First> {
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<First> {
         let Some(calling) = self.calling.as_mut() else { return Poll::Ready(First::Answer(None)) };
         let done = calling.as_mut().poll(cx);
-        if !streams {
-            return done.map(First::Answer);
-        }
         // A note that was taken before the answer must be told before it.
         let note = if done.is_ready() { self.pad.take() } else { self.pad.poll(cx) };
         match (done, note) {
@@ -178,47 +175,4 @@ pub(crate) fn following<G: Send + 'static>(
             }
         },
     ))
-}
-
-/// A call that runs to its end even when nobody waits for its answer any more: a legacy client that disconnects has
-/// not cancelled (2025-11-25, Streamable HTTP, sending messages).
-pub(crate) struct Unhurried {
-    calling: Option<Calling>,
-    over: CancellationToken,
-}
-
-/// Longest time a call goes on without its client. Upstream deadlines usually end it before.
-const ALONE_MAX: Duration = Duration::from_mins(15);
-
-impl Unhurried {
-    pub(crate) fn new(calling: Calling, over: CancellationToken) -> Self {
-        Self { calling: Some(calling), over }
-    }
-}
-
-impl Future for Unhurried {
-    type Output = Option<Answer>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
-        let Some(calling) = self.calling.as_mut() else { return Poll::Ready(None) };
-        let done = calling.as_mut().poll(cx);
-        if done.is_ready() {
-            self.calling = None;
-        }
-        done
-    }
-}
-
-impl Drop for Unhurried {
-    fn drop(&mut self) {
-        if let (Some(calling), Ok(runtime)) = (self.calling.take(), tokio::runtime::Handle::try_current()) {
-            let over = self.over.clone();
-            runtime.spawn(async move {
-                tokio::select! {
-                    _ = tokio::time::timeout(ALONE_MAX, calling) => {}
-                    () = over.cancelled() => {}
-                }
-            });
-        }
-    }
 }

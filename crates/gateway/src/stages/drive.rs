@@ -1,0 +1,151 @@
+//! Driving: a modern server answers a legacy client's call with questions; each is put to the client as a real request,
+//! and the call is sent again with the answers (`bridging.md` section 6).
+//!
+//! Nothing is run twice here: a server that asks has not run the call, and says so by asking.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Kind, Outcome, Side, Text};
+use trunkline_protocol::asks::{self, Question, Wanted};
+use trunkline_protocol::bridge;
+use trunkline_upstream::Upstream;
+
+/// Most rounds of questions for one call; other clients give up at eight to ten.
+const ROUNDS_MAX: usize = 10;
+/// Longest time a user may think about one round.
+const THINKING_MAX: Duration = Duration::from_mins(10);
+/// Waits between looks at a server that says "not yet": it asks nothing, or asks again for a URL that was visited.
+const AGAIN_FIRST: Duration = Duration::from_secs(2);
+const AGAIN_MAX: Duration = Duration::from_secs(30);
+/// Longest time spent on looking again.
+const LOOKS_MAX: usize = 40;
+
+/// Takes a first outcome to the end that the client can be told.
+pub(crate) async fn drive(
+    upstream: &Upstream,
+    call: &Call,
+    target: Option<&str>,
+    extra: &[(String, String)],
+    first: Outcome,
+) -> Outcome {
+    let mut outcome = first;
+    let (mut rounds, mut looks) = (0, 0);
+    let mut again = AGAIN_FIRST;
+    let mut visited: HashSet<String> = HashSet::new();
+    loop {
+        let Some(wanted) = questions(call, &outcome) else { return outcome };
+        let fresh = wanted.questions.iter().any(|q| asks::url_of(&q.params).is_none_or(|url| !visited.contains(&url)));
+        if fresh && !wanted.questions.is_empty() {
+            rounds += 1;
+        } else {
+            looks += 1;
+            sleep(again).await;
+            again = (again * 2).min(AGAIN_MAX);
+        }
+        if rounds > ROUNDS_MAX || looks > LOOKS_MAX {
+            return given_up(upstream, "the server asks again and again; giving up").into();
+        }
+        let answers = match answers(upstream, call, &wanted, &mut visited).await {
+            Ok(answers) => answers,
+            Err(fault) => return fault.into(),
+        };
+        let retry = retry(call, &answers, &wanted);
+        outcome = upstream.call(&retry, target, extra).await;
+    }
+}
+
+/// The questions in an outcome, if they must be put to a client that cannot read them.
+fn questions(call: &Call, outcome: &Outcome) -> Option<Wanted> {
+    let Outcome::Result(reply) = outcome else { return None };
+    if reply.era != Era::Modern || call.caller.era != Era::Legacy {
+        return None;
+    }
+    asks::wanted(&reply.raw)
+}
+
+fn retry(call: &Call, answers: &[(Text, Bytes)], wanted: &Wanted) -> Call {
+    Call {
+        operation: call.operation.clone(),
+        params: asks::answered(&call.params, answers, wanted.state.as_ref()),
+        caller: std::sync::Arc::clone(&call.caller),
+        progress: call.progress.clone(),
+        log_level: call.log_level,
+        traceparent: call.traceparent.clone(),
+        mirrored: call.mirrored.clone(),
+        notes: std::sync::Arc::clone(&call.notes),
+    }
+}
+
+/// Puts all questions of a round at once and waits for every answer.
+async fn answers(
+    upstream: &Upstream,
+    call: &Call,
+    wanted: &Wanted,
+    visited: &mut HashSet<String>,
+) -> Result<Vec<(Text, Bytes)>, Fault> {
+    let able = |q: &&Question| asks::can_answer(&call.caller.capabilities, &q.method, &q.params);
+    if let Some(question) = wanted.questions.iter().find(|q| !able(q)) {
+        return Err(given_up(upstream, &format!("the server asks for {}, which this client does not offer", question.method)));
+    }
+    let pending: Vec<_> = wanted
+        .questions
+        .iter()
+        .map(|question| {
+            let known = asks::url_of(&question.params).is_some_and(|url| visited.contains(&url));
+            (question, (!known).then(|| put(call, question)))
+        })
+        .collect();
+    let mut out = Vec::with_capacity(pending.len());
+    for (question, answer) in pending {
+        let said = match answer {
+            // The user has agreed to this visit before; asking again would only annoy.
+            None => Some(AskAnswer::Result(Bytes::from_static(b"{\"action\":\"accept\"}"))),
+            Some(answer) => timeout(THINKING_MAX, answer).await.ok().and_then(Result::ok),
+        };
+        let raw = judged(upstream, question, said)?;
+        if let Some(url) = asks::url_of(&question.params)
+            && memchr::memmem::find(&raw, b"\"accept\"").is_some()
+        {
+            visited.insert(url);
+        }
+        out.push((question.key.clone(), raw));
+    }
+    Ok(out)
+}
+
+fn put(call: &Call, question: &Question) -> oneshot::Receiver<AskAnswer> {
+    let (reply, answer) = oneshot::channel();
+    let reply = Box::new(move |said| {
+        // The call may have ended meanwhile; then nobody waits.
+        let _ = reply.send(said);
+    });
+    call.notes.ask(Ask { method: question.method.clone(), params: question.params.clone(), reply });
+    answer
+}
+
+/// What goes back to the server for an answer. A refused elicitation is a cancelled one; the other questions have no
+/// way to say no, so the call ends.
+fn judged(upstream: &Upstream, question: &Question, said: Option<AskAnswer>) -> Result<Bytes, Fault> {
+    let why = match said {
+        Some(AskAnswer::Result(raw)) if asks::is_answer(&question.method, &raw) => return Ok(raw),
+        Some(AskAnswer::Result(_)) => "the answer is malformed".to_owned(),
+        Some(AskAnswer::Refused(error)) => bridge::message_of(&error).unwrap_or_else(|| "refused".to_owned()),
+        None => "there was no answer".to_owned(),
+    };
+    if *question.method == *asks::ELICIT {
+        return Ok(Bytes::from_static(b"{\"action\":\"cancel\"}"));
+    }
+    let shown: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
+    Err(given_up(upstream, &format!("the client did not answer {}: {shown}", question.method)))
+}
+
+fn given_up(upstream: &Upstream, text: &str) -> Fault {
+    let mut fault = Fault::cannot_bridge(upstream.name(), text);
+    fault.kind = Kind::CannotBridge;
+    fault.side = Side::Client;
+    fault
+}

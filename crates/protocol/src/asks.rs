@@ -1,0 +1,265 @@
+//! Questions of servers to users: what a modern server wants before it goes on (2026-07-28, multi round-trip requests),
+//! and how it is put to a legacy client.
+
+use bytes::Bytes;
+use trunkline_model::{Params, Text};
+
+use crate::bridge::{members, without};
+use crate::json::{Reader, escape_into, splice};
+use crate::revision::Revision;
+
+/// `elicitation/create`.
+pub const ELICIT: &str = "elicitation/create";
+/// `sampling/createMessage`.
+pub const SAMPLE: &str = "sampling/createMessage";
+/// `roots/list`.
+pub const ROOTS: &str = "roots/list";
+
+/// Most questions in one round.
+const QUESTIONS_MAX: usize = 32;
+
+/// What a server wants before it goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Its questions, in its order.
+    pub questions: Vec<Question>,
+    /// Its state, as the literal that came; it goes back byte for byte.
+    pub state: Option<Bytes>,
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The server's name for it.
+    pub key: Text,
+    /// What is asked.
+    pub method: Text,
+    /// The params object, raw; empty for none.
+    pub params: Bytes,
+}
+
+/// Reads a result that asks for input; `None` when it is any other result.
+pub fn wanted(raw: &Bytes) -> Option<Wanted> {
+    memchr::memmem::find(raw, b"input_required")?;
+    let (mut asks, mut requests, mut state) = (false, None, None);
+    members(raw, |key, value| match key {
+        "resultType" => asks = value == b"\"input_required\"",
+        "inputRequests" => requests = Some(raw.slice_ref(value)),
+        "requestState" if value.starts_with(b"\"") => state = Some(raw.slice_ref(value)),
+        _ => {}
+    })
+    .ok()?;
+    if !asks {
+        return None;
+    }
+    let mut wanted = Wanted { questions: Vec::new(), state };
+    if let Some(requests) = requests {
+        members(&requests, |key, value| {
+            if wanted.questions.len() < QUESTIONS_MAX
+                && let Some(question) = question(key, &requests.slice_ref(value))
+            {
+                wanted.questions.push(question);
+            }
+        })
+        .ok()?;
+    }
+    Some(wanted)
+}
+
+fn question(key: &str, raw: &Bytes) -> Option<Question> {
+    let (mut method, mut params) = (None, Bytes::new());
+    members(raw, |name, value| match name {
+        "method" => method = serde_json::from_slice::<String>(value).ok(),
+        "params" if value.starts_with(b"{") => params = raw.slice_ref(value),
+        _ => {}
+    })
+    .ok()?;
+    Some(Question { key: Text::from(key), method: Text::from(method?), params })
+}
+
+/// The original params with the answers and the server's state: the retry of the same request. Answers are result
+/// objects, raw.
+pub fn answered(params: &Params, answers: &[(Text, Bytes)], state: Option<&Bytes>) -> Params {
+    let mut head = b"\"inputResponses\":{".to_vec();
+    for (at, (key, answer)) in answers.iter().enumerate() {
+        if at > 0 {
+            head.push(b',');
+        }
+        escape_into(&mut head, key);
+        head.push(b':');
+        head.extend_from_slice(answer);
+    }
+    head.push(b'}');
+    if let Some(state) = state {
+        head.extend_from_slice(b",\"requestState\":");
+        head.extend_from_slice(state);
+    }
+    let base: &[u8] = if params.raw.starts_with(b"{") { &params.raw } else { b"{}" };
+    if base[1..base.len() - 1].iter().any(|b| !b.is_ascii_whitespace()) {
+        head.push(b',');
+    }
+    let shift = head.len();
+    let moved = |span: &Option<trunkline_model::Span>| span.as_ref().map(|s| s.start + shift..s.end + shift);
+    Params {
+        target: moved(&params.target),
+        meta: moved(&params.meta),
+        arguments: moved(&params.arguments),
+        raw: Bytes::from(splice(base, &[(1..1, &head)])),
+    }
+}
+
+/// Whether a client that declared `capabilities` can be asked this.
+pub fn can_answer(capabilities: &[u8], method: &str, params: &[u8]) -> bool {
+    let (capability, flag) = match method {
+        ELICIT if is_url(params) => ("elicitation", Some("url")),
+        ELICIT => ("elicitation", None),
+        SAMPLE => ("sampling", None),
+        ROOTS => ("roots", None),
+        _ => return false,
+    };
+    let mut can = false;
+    let walked = members(capabilities, |key, value| {
+        if key == capability && value.starts_with(b"{") {
+            can = flag.is_none_or(|flag| {
+                let mut has = false;
+                let _ = members(value, |key, _| has |= key == flag);
+                has
+            });
+        }
+    });
+    walked.is_ok() && can
+}
+
+fn is_url(params: &[u8]) -> bool {
+    let mut url = false;
+    let _ = members(params, |key, value| url |= key == "mode" && value == b"\"url\"");
+    url
+}
+
+/// The address of an elicitation by URL.
+pub fn url_of(params: &[u8]) -> Option<String> {
+    let mut url = None;
+    if is_url(params) {
+        let _ = members(params, |key, value| {
+            if key == "url" {
+                url = serde_json::from_slice(value).ok();
+            }
+        });
+    }
+    url
+}
+
+/// What a legacy client's declaration amounts to for a modern server: only what can be asked through the gateway.
+pub fn capabilities_upward(declared: &[u8]) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    let walked = members(declared, |key, value| {
+        let value: &[u8] = match key {
+            "elicitation" | "sampling" if value.starts_with(b"{") => value,
+            // Modern roots have no change notification.
+            "roots" => b"{}",
+            _ => return,
+        };
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        escape_into(&mut out, key);
+        out.push(b':');
+        out.extend_from_slice(value);
+    });
+    if walked.is_err() {
+        return b"{}".to_vec();
+    }
+    out.push(b'}');
+    out
+}
+
+/// The params of a question in the words of a legacy revision. `id` is minted for elicitations by URL, which needed one
+/// in 2025-11-25.
+pub fn params_downward(method: &str, params: &Bytes, revision: Revision, id: &str) -> Bytes {
+    if method != ELICIT {
+        return params.clone();
+    }
+    if is_url(params) {
+        let mut has = false;
+        let _ = members(params, |key, _| has |= key == "elicitationId");
+        if has {
+            return params.clone();
+        }
+        let mut head = b"\"elicitationId\":".to_vec();
+        escape_into(&mut head, id);
+        head.push(b',');
+        return Bytes::from(splice(params, &[(1..1, &head)]));
+    }
+    if revision < Revision::R2025_11_25 {
+        return without(params, |key, _| key == "mode").map_or_else(|| params.clone(), Bytes::from);
+    }
+    params.clone()
+}
+
+/// Whether `raw` is an object with the members that an answer to `method` must have.
+pub fn is_answer(method: &str, raw: &[u8]) -> bool {
+    let needed: &[&str] = match method {
+        ELICIT => &["action"],
+        SAMPLE => &["role", "content", "model"],
+        ROOTS => &["roots"],
+        _ => &[],
+    };
+    let mut found = 0;
+    let walked = members(raw, |key, _| found += usize::from(needed.contains(&key)));
+    let object = Reader::new(raw).is_ok_and(|mut reader| reader.peek() == Ok(b'{'));
+    object && walked.is_ok() && found == needed.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKS: &[u8] = br#"{"resultType":"input_required","inputRequests":{"name":{"method":"elicitation/create","params":{"mode":"form","message":"who?","requestedSchema":{"type":"object","properties":{}}}},"dirs":{"method":"roots/list"}},"requestState":"a\"b"}"#;
+
+    #[test]
+    fn questions_are_read_and_other_results_are_none() {
+        let wanted = wanted(&Bytes::from_static(ASKS)).unwrap();
+        assert_eq!(wanted.questions.len(), 2);
+        assert_eq!((&*wanted.questions[0].key, &*wanted.questions[1].method), ("name", ROOTS));
+        assert_eq!(wanted.state.unwrap(), r#""a\"b""#);
+        assert!(super::wanted(&Bytes::from_static(br#"{"content":[{"type":"text","text":"input_required"}]}"#)).is_none());
+    }
+
+    #[test]
+    fn a_retry_carries_answers_and_state_and_keeps_the_rest() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"n":1.10}}}"#;
+        let scanned = crate::scan::scan(Bytes::from_static(text.as_bytes())).unwrap();
+        let params = crate::request::params_of(&scanned, scanned.params.name.as_ref());
+        let again = answered(&params, &[(Text::from("k"), Bytes::from_static(b"{\"action\":\"accept\"}"))], Some(&Bytes::from_static(b"\"s\"")));
+        assert_eq!(again.raw, r#"{"inputResponses":{"k":{"action":"accept"}},"requestState":"s","name":"x","arguments":{"n":1.10}}"#);
+        assert_eq!(&again.raw[again.target.clone().unwrap()], b"\"x\"");
+        assert_eq!(&again.raw[again.arguments.clone().unwrap()], br#"{"n":1.10}"#);
+        assert_eq!(answered(&Params::default(), &[], None).raw, r#"{"inputResponses":{}}"#);
+    }
+
+    #[test]
+    fn only_declared_capabilities_can_be_asked() {
+        let declared = br#"{"elicitation":{"form":{}},"roots":{"listChanged":true},"tasks":{}}"#;
+        assert!(can_answer(declared, ELICIT, br#"{"mode":"form"}"#));
+        assert!(!can_answer(declared, ELICIT, br#"{"mode":"url","url":"https://a"}"#));
+        assert!(!can_answer(declared, SAMPLE, b""));
+        assert!(can_answer(declared, ROOTS, b""));
+        assert_eq!(capabilities_upward(declared), br#"{"elicitation":{"form":{}},"roots":{}}"#);
+        assert_eq!(capabilities_upward(b"{}"), b"{}");
+    }
+
+    #[test]
+    fn older_clients_get_the_words_of_their_revision() {
+        let form = Bytes::from_static(br#"{"mode":"form","message":"m"}"#);
+        assert_eq!(params_downward(ELICIT, &form, Revision::R2025_06_18, "e"), r#"{"message":"m"}"#);
+        assert_eq!(params_downward(ELICIT, &form, Revision::R2025_11_25, "e"), form);
+        let url = Bytes::from_static(br#"{"mode":"url","url":"https://a"}"#);
+        assert_eq!(params_downward(ELICIT, &url, Revision::R2025_11_25, "e"), r#"{"elicitationId":"e","mode":"url","url":"https://a"}"#);
+    }
+
+    #[test]
+    fn answers_are_checked_for_their_form() {
+        assert!(is_answer(ELICIT, br#"{"action":"accept","content":{}}"#));
+        assert!(!is_answer(ELICIT, b"{}") && !is_answer(ELICIT, b"7") && !is_answer(ROOTS, b"[]"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Requests of the modern era on a pipe.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use trunkline_model::{Call, Era, Fault, Operation, Watch};
+use trunkline_protocol::Scanned;
+use trunkline_protocol::hello::Greeting;
+
+use super::super::follow::Follower;
+use super::super::running::Entry;
+use super::super::{answer, decode, listen};
+use super::pipe::{Pipe, pump, room};
+
+impl Pipe {
+    /// Begins a request. It is noted as running before the next line is read, which may be its cancellation.
+    pub(super) async fn modern(self: Arc<Self>, scanned: &Scanned) {
+        let id = scanned.id_bytes().unwrap_or_default();
+        match self.begin(&id, scanned) {
+            Ok((call, entry, room)) => {
+                tokio::spawn(async move {
+                    self.run(&id, call, entry).await;
+                    drop(room);
+                });
+            }
+            Err(fault) => {
+                self.metrics.gateway().rejected(fault.kind.reason());
+                self.say(answer::refusal(Some(&id), &fault, Era::Modern)).await;
+            }
+        }
+    }
+
+    fn begin(&self, id: &[u8], scanned: &Scanned) -> Result<(Call, Entry, OwnedSemaphorePermit), Fault> {
+        let (caller, level) = decode::modern_caller(scanned)?;
+        let call = decode::call(scanned, Arc::new(caller), level, None, self.notes())?;
+        let places = if matches!(call.operation, Operation::Listen(_)) { &self.listens } else { &self.calls };
+        let room = room(places)?;
+        Ok((call, self.running.begin(id, &self.over)?, room))
+    }
+
+    async fn run(&self, id: &[u8], call: Call, entry: Entry) {
+        match &call.operation {
+            Operation::Hello => {
+                let introduced = Arc::clone(&self.host).greet(self.view.clone()).await;
+                let greeting = Greeting {
+                    capabilities: &introduced.modern_capabilities,
+                    server_info: &introduced.server_info,
+                    instructions: introduced.instructions.as_deref(),
+                };
+                self.say(answer::result(id, &greeting.discover(introduced.ttl_ms))).await;
+            }
+            Operation::Listen(watch) => self.listen(id, watch, entry.token.clone()).await,
+            _ => {
+                let operation = call.operation.clone();
+                let served = Arc::clone(&self.host).serve(self.view.clone(), call);
+                let outcome = tokio::select! {
+                    biased;
+                    () = entry.token.cancelled() => return,
+                    outcome = served => outcome,
+                };
+                self.say(answer::outcome(id, &outcome, Era::Modern, &operation)).await;
+            }
+        }
+    }
+
+    async fn listen(&self, id: &[u8], watch: &Watch, token: CancellationToken) {
+        let Some(changes) = self.host.changes(&self.view) else {
+            let fault = Fault::internal("the view has gone");
+            return self.say(answer::refusal(Some(id), &fault, Era::Modern)).await;
+        };
+        let reader = listen::reader(&*self.host, &self.view, id, watch);
+        if let Some(first) = listen::acknowledgement(&reader) {
+            let _ = self.outbox.send(first).await;
+        }
+        let follower = Follower::new(reader, changes, [token, self.over.clone()]);
+        pump(follower, self.outbox.clone(), Some(listen::completion(id))).await;
+    }
+}
