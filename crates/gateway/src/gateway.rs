@@ -131,9 +131,14 @@ impl Gateway {
     pub async fn reload(self: &Arc<Self>, options: Options, upstreams: Vec<trunkline_upstream::Options>) {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.state.load_full();
-        let same = |wanted: &trunkline_upstream::Options| old.fleet.upstreams.iter().find(|u| u.options() == wanted);
+        let same =
+            |wanted: &trunkline_upstream::Options| old.fleet.upstreams.iter().find(|u| u.options() == wanted);
         let named = |name: &str| upstreams.iter().find(|wanted| *wanted.name == *name);
-        let changed = old.fleet.upstreams.iter().filter(|u| named(u.name()).is_some_and(|wanted| wanted != u.options()));
+        let changed = old
+            .fleet
+            .upstreams
+            .iter()
+            .filter(|u| named(u.name()).is_some_and(|wanted| wanted != u.options()));
         futures_util::future::join_all(changed.map(|upstream| upstream.stop())).await;
         let start = |wanted: &trunkline_upstream::Options| match same(wanted) {
             Some(same) => Arc::clone(same),

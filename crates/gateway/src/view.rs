@@ -48,7 +48,8 @@ impl View {
             cursors: &cursors,
             metrics,
         };
-        let fleet = Fleet { generation: 0, naming: Naming::default(), upstreams: Vec::new(), rules: Vec::new() };
+        let fleet =
+            Fleet { generation: 0, naming: Naming::default(), upstreams: Vec::new(), rules: Vec::new() };
         let current = ArcSwap::from_pointee(Current { catalog: build(&nothing), fleet: Arc::new(fleet) });
         Self { name, current, cursors, lists: watch::Sender::new(ListVersions::default()) }
     }

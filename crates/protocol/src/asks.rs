@@ -222,16 +222,27 @@ mod tests {
         assert_eq!(wanted.questions.len(), 2);
         assert_eq!((&*wanted.questions[0].key, &*wanted.questions[1].method), ("name", ROOTS));
         assert_eq!(wanted.state.unwrap(), r#""a\"b""#);
-        assert!(super::wanted(&Bytes::from_static(br#"{"content":[{"type":"text","text":"input_required"}]}"#)).is_none());
+        assert!(
+            super::wanted(&Bytes::from_static(br#"{"content":[{"type":"text","text":"input_required"}]}"#))
+                .is_none()
+        );
     }
 
     #[test]
     fn a_retry_carries_answers_and_state_and_keeps_the_rest() {
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"n":1.10}}}"#;
+        let text =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"n":1.10}}}"#;
         let scanned = crate::scan::scan(Bytes::from_static(text.as_bytes())).unwrap();
         let params = crate::request::params_of(&scanned, scanned.params.name.as_ref());
-        let again = answered(&params, &[(Text::from("k"), Bytes::from_static(b"{\"action\":\"accept\"}"))], Some(&Bytes::from_static(b"\"s\"")));
-        assert_eq!(again.raw, r#"{"inputResponses":{"k":{"action":"accept"}},"requestState":"s","name":"x","arguments":{"n":1.10}}"#);
+        let again = answered(
+            &params,
+            &[(Text::from("k"), Bytes::from_static(b"{\"action\":\"accept\"}"))],
+            Some(&Bytes::from_static(b"\"s\"")),
+        );
+        assert_eq!(
+            again.raw,
+            r#"{"inputResponses":{"k":{"action":"accept"}},"requestState":"s","name":"x","arguments":{"n":1.10}}"#
+        );
         assert_eq!(&again.raw[again.target.clone().unwrap()], b"\"x\"");
         assert_eq!(&again.raw[again.arguments.clone().unwrap()], br#"{"n":1.10}"#);
         assert_eq!(answered(&Params::default(), &[], None).raw, r#"{"inputResponses":{}}"#);
@@ -254,7 +265,10 @@ mod tests {
         assert_eq!(params_downward(ELICIT, &form, Revision::R2025_06_18, "e"), r#"{"message":"m"}"#);
         assert_eq!(params_downward(ELICIT, &form, Revision::R2025_11_25, "e"), form);
         let url = Bytes::from_static(br#"{"mode":"url","url":"https://a"}"#);
-        assert_eq!(params_downward(ELICIT, &url, Revision::R2025_11_25, "e"), r#"{"elicitationId":"e","mode":"url","url":"https://a"}"#);
+        assert_eq!(
+            params_downward(ELICIT, &url, Revision::R2025_11_25, "e"),
+            r#"{"elicitationId":"e","mode":"url","url":"https://a"}"#
+        );
     }
 
     #[test]

@@ -27,9 +27,7 @@ pub(crate) async fn dispatch(now: &Current, plan: &Authorized<Plan>, call: &Call
             Outcome::Result(Reply { raw: status::read(&sources, era), era })
         }
         Plan::NoCompletions => no_completions(era),
-        Plan::One { server, target, route } => {
-            one(now, *server, target.as_ref(), route.as_ref(), call).await
-        }
+        Plan::One { server, target, route } => one(now, *server, target.as_ref(), route.as_ref(), call).await,
     }
 }
 
@@ -40,7 +38,9 @@ async fn one(
     route: Option<&Route>,
     call: &Call,
 ) -> Outcome {
-    let Some(upstream) = now.fleet.upstreams.get(server) else { return Fault::internal("dangling route").into() };
+    let Some(upstream) = now.fleet.upstreams.get(server) else {
+        return Fault::internal("dangling route").into();
+    };
     let extra = match route.map(|route| mirrored(route, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
@@ -99,7 +99,11 @@ fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> 
             let raw = uris::respell(&reply.raw, |uri| {
                 let matched = left.get() > 0;
                 left.set(left.get().saturating_sub(1));
-                if matched { catalog.uris.expose(server, uri) } else { catalog.uris.expose_plainly(server, uri) }
+                if matched {
+                    catalog.uris.expose(server, uri)
+                } else {
+                    catalog.uris.expose_plainly(server, uri)
+                }
             });
             Outcome::Result(Reply { raw, era: reply.era })
         }

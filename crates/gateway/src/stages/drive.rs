@@ -38,7 +38,10 @@ pub(crate) async fn drive(
     let mut visited: HashSet<String> = HashSet::new();
     loop {
         let Some(wanted) = questions(call, &outcome) else { return outcome };
-        let fresh = wanted.questions.iter().any(|q| asks::url_of(&q.params).is_none_or(|url| !visited.contains(&url)));
+        let fresh = wanted
+            .questions
+            .iter()
+            .any(|q| asks::url_of(&q.params).is_none_or(|url| !visited.contains(&url)));
         if fresh && !wanted.questions.is_empty() {
             rounds += 1;
         } else {
@@ -89,7 +92,10 @@ async fn answers(
 ) -> Result<Vec<(Text, Bytes)>, Fault> {
     let able = |q: &&Question| asks::can_answer(&call.caller.capabilities, &q.method, &q.params);
     if let Some(question) = wanted.questions.iter().find(|q| !able(q)) {
-        return Err(given_up(upstream, &format!("the server asks for {}, which this client does not offer", question.method)));
+        return Err(given_up(
+            upstream,
+            &format!("the server asks for {}, which this client does not offer", question.method),
+        ));
     }
     let pending: Vec<_> = wanted
         .questions

@@ -20,6 +20,15 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operat
             Ok(raw) => Answer { message: compose::result(id, &raw), status: 200 },
             Err(refusal) => after_dispatch(id, &refusal, era, operation),
         },
+        // The server needs what this client does not offer; the model should learn that rather than a code of an era
+        // that the client never heard of.
+        Outcome::Error(error) if error.code == bridge::MISSING_CAPABILITY && lacks(era, operation) => {
+            let text =
+                bridge::message_of(&error.raw).unwrap_or_else(|| "the client lacks a capability".to_owned());
+            let mut refusal = Fault::client(Kind::CannotBridge, text);
+            refusal.side = trunkline_model::Side::Upstream;
+            after_dispatch(id, &refusal, era, operation)
+        }
         Outcome::Error(error) => {
             let uri = match operation {
                 Operation::ReadResource(uri) | Operation::Subscribe(uri) => Some(&**uri),
@@ -35,6 +44,10 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operat
         }
         Outcome::Fault(fault) => after_dispatch(id, fault, era, operation),
     }
+}
+
+fn lacks(era: Era, operation: &Operation) -> bool {
+    era == Era::Legacy && matches!(operation, Operation::CallTool(_))
 }
 
 fn after_dispatch(id: &[u8], fault: &Fault, era: Era, operation: &Operation) -> Answer {

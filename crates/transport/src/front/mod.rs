@@ -5,6 +5,7 @@
 //! `http/` and `stdio/` are the wires.
 
 mod answer;
+mod asking;
 mod decode;
 mod follow;
 pub mod host;

@@ -24,6 +24,8 @@ pub(crate) struct Pad {
 struct Queue {
     notes: VecDeque<Note>,
     bytes: usize,
+    /// Requests to the client. They are few, and never dropped: somebody waits for their answers.
+    requests: VecDeque<Message>,
 }
 
 impl Queue {
@@ -64,18 +66,27 @@ impl Pad {
         (Arc::clone(&pad) as Arc<dyn Notes>, Some(pad))
     }
 
-    /// The next note; registers the reader to be woken for another.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Option<Note> {
-        if let Some(note) = self.take() {
-            return Some(note);
+    /// Puts a request to the client.
+    pub(crate) fn say(&self, request: Message) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).requests.push_back(request);
+        self.reader.wake();
+    }
+
+    /// The next message; registers the reader to be woken for another.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Option<Message> {
+        if let Some(message) = self.take() {
+            return Some(message);
         }
         self.reader.register(cx.waker());
         // A note may have come between the look and the registration.
         self.take()
     }
 
-    pub(crate) fn take(&self) -> Option<Note> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// The next message, if there is one: notes in their order, then requests.
+    pub(crate) fn take(&self) -> Option<Message> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let note = queue.pop();
+        note.map(|note| message(&note)).or_else(|| queue.requests.pop_front())
     }
 }
 
@@ -106,8 +117,9 @@ mod tests {
     fn rest(pad: &Pad) -> Vec<u8> {
         let notes = std::iter::from_fn(|| pad.take());
         notes
-            .map(|note| match note {
-                Note::Progress(p) | Note::Log(_, p) => p[0],
+            .map(|message| {
+                let text = message.into_bytes();
+                text[memchr::memmem::find(&text, b"\"params\":").unwrap() + 9]
             })
             .collect()
     }

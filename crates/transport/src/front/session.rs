@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use trunkline_model::{Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Text};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Revision, Scanned};
+use trunkline_protocol::{Revision, Scanned, Shape, asks};
 
 use super::answer::{self, Answer};
+use super::asking::Questions;
 use super::decode;
 use super::host::{Host, ListVersions, Subscription, ViewName};
 use super::running::{Entry, Running};
@@ -42,6 +43,8 @@ pub(crate) struct Session {
     level: AtomicU8,
     subscriptions: Mutex<HashMap<Text, Box<dyn Subscription>>>,
     running: Arc<Running>,
+    /// What it was asked and has not answered yet.
+    pub(crate) questions: Questions,
     /// What `known` gives. It outlives streams: what changes between two of them is told on the second.
     known: Mutex<ListVersions>,
     /// Ends the stream that is open for it now.
@@ -80,6 +83,7 @@ impl Session {
             level: AtomicU8::new(NO_LEVEL),
             subscriptions: Mutex::default(),
             running: Arc::default(),
+            questions: Questions::default(),
             known: Mutex::default(),
             stream: Mutex::default(),
             opened: Instant::now(),
@@ -158,10 +162,18 @@ impl Session {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the client offers anything that a server might ask for.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        asks::capabilities_upward(&self.caller.capabilities).len() > 2
+    }
+
     /// Takes a notification or an answer; there is nothing to say to either.
     pub(crate) fn hear(&self, scanned: &Scanned) {
         self.touch();
-        self.running.hear(scanned);
+        match scanned.shape {
+            Shape::Answer => self.questions.answer(scanned),
+            _ => self.running.hear(scanned),
+        }
     }
 
     /// Begins one request. Whatever the session itself answers or notes is done on return, so that requests take effect

@@ -1,6 +1,7 @@
 //! The real binary between real and scripted peers. Each test has a gateway and servers of its own.
 
 mod aggregation;
+mod asks;
 mod bad_input;
 mod bytes;
 mod changes;

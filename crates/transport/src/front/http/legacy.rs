@@ -11,6 +11,7 @@ use trunkline_protocol::scan::split_batch;
 use trunkline_protocol::{Message, Revision, Scanned, Shape, headers, method, scan};
 
 use super::super::answer::{self, Answer};
+use super::super::asking::{Asking, Voice};
 use super::super::follow::{Follower, Reader};
 use super::super::host::ViewName;
 use super::super::notes::Pad;
@@ -39,6 +40,12 @@ pub(crate) async fn post(
         return Ok(respond::empty(StatusCode::ACCEPTED));
     }
     let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
+    let notes = match &pad {
+        Some(pad) if session.can_be_asked() => {
+            Asking::through(Voice::Pad(Arc::clone(pad)), Arc::clone(&session))
+        }
+        _ => notes,
+    };
     match session.request(&front.host, &scanned, notes) {
         Begun::Answered(answer) => Ok(respond::answer(answer)),
         Begun::Call(calling) => {

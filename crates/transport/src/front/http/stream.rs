@@ -14,7 +14,7 @@ use trunkline_protocol::Message;
 
 use super::super::answer::Answer;
 use super::super::follow::{Follower, KEEP_ALIVE, Word};
-use super::super::notes::{self, Pad};
+use super::super::notes::Pad;
 use super::super::session::Calling;
 use super::body::Body;
 use super::respond;
@@ -63,12 +63,12 @@ impl CallStream {
             }
             (Poll::Ready(answer), Some(note)) => {
                 self.calling = None;
-                self.push(notes::message(&note));
+                self.push(note);
                 self.finish(answer);
                 Poll::Ready(First::Events)
             }
             (Poll::Pending, Some(note)) => {
-                self.push(notes::message(&note));
+                self.push(note);
                 Poll::Ready(First::Events)
             }
             (Poll::Pending, None) => {
@@ -85,7 +85,7 @@ impl CallStream {
 
     fn finish(&mut self, answer: Option<Answer>) {
         while let Some(note) = self.pad.take() {
-            self.push(notes::message(&note));
+            self.push(note);
         }
         if let Some(answer) = answer {
             self.push(answer.message);
@@ -117,7 +117,7 @@ impl Stream for CallStream {
             return Poll::Ready(this.ready.pop_front());
         }
         if let Some(note) = this.pad.poll(cx) {
-            this.push(notes::message(&note));
+            this.push(note);
             return Poll::Ready(this.ready.pop_front());
         }
         if this.poll_quiet(cx) {

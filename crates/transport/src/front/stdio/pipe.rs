@@ -10,6 +10,7 @@ use trunkline_observe::metrics::Metrics;
 use trunkline_protocol::{Message, ScanError, Scanned, Shape, method, scan};
 
 use super::super::answer::{self, Answer};
+use super::super::asking::{Asking, Voice};
 use super::super::follow::{Follower, Reader, Word};
 use super::super::host::{Host, ViewName};
 use super::super::notes;
@@ -113,7 +114,12 @@ impl Pipe {
     }
 
     async fn legacy(self: Arc<Self>, session: &Arc<Session>, scanned: &Scanned) {
-        let calling = match session.request(&self.host, scanned, self.notes()) {
+        let notes = if session.can_be_asked() {
+            Asking::through(Voice::Outbox(self.outbox.clone()), Arc::clone(session))
+        } else {
+            self.notes()
+        };
+        let calling = match session.request(&self.host, scanned, notes) {
             Begun::Answered(answer) => return self.say(answer).await,
             Begun::Call(calling) => calling,
         };
