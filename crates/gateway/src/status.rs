@@ -1,9 +1,8 @@
 //! Which upstream is not well, why and since when: in the `_meta` of lists and as the resource `trunkline://status`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use trunkline_model::{Era, ListKind};
+use trunkline_observe::time::Rfc3339;
 use trunkline_upstream::Phase;
 
 use crate::catalog::Source;
@@ -33,7 +32,7 @@ fn brief(source: &Source) -> serde_json::Value {
     let status = &source.status;
     let mut entry = serde_json::json!({
         "state": status.phase.as_str(),
-        "since": rfc3339(status.since),
+        "since": Rfc3339(status.since).to_string(),
     });
     if let Some(reason) = status.phase.reason() {
         entry["reason"] = reason.into();
@@ -83,33 +82,9 @@ fn full(source: &Source) -> serde_json::Value {
     entry
 }
 
-/// A time as RFC 3339 in UTC, to the second. Times before 1970 count as 1970.
-pub fn rfc3339(time: SystemTime) -> String {
-    let secs = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let (days, rest) = (secs / 86_400, secs % 86_400);
-    // Days to date (Hinnant, "chrono-compatible low-level date algorithms", civil_from_days).
-    let z = i64::try_from(days).unwrap_or(i64::MAX / 2) + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn times_are_written_as_rfc_3339() {
-        assert_eq!(rfc3339(UNIX_EPOCH), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(1_709_210_096)), "2024-02-29T12:34:56Z");
-    }
 
     #[test]
     fn the_listed_entry_is_valid_json() {

@@ -4,4 +4,5 @@ pub mod events;
 pub mod logs;
 pub mod metrics;
 pub mod printable;
+pub mod time;
 pub mod trace;

@@ -73,20 +73,17 @@ pub fn request_named(id: &str, method: &str, params: &Bytes) -> Message {
     let mut head = Vec::with_capacity(64 + method.len());
     head.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     escape_into(&mut head, id);
-    head.extend_from_slice(b",\"method\":");
-    escape_into(&mut head, method);
-    if params.is_empty() {
-        head.push(b'}');
-        return Message::One(Bytes::from(head));
-    }
-    head.extend_from_slice(b",\"params\":");
-    Message::around(&head, params, b"}")
+    head.push(b',');
+    with_method(head, method, params)
 }
 
 /// A notification; empty `params` leave the key out.
 pub fn notification(method: &str, params: &Bytes) -> Message {
-    let mut head = Vec::with_capacity(48 + method.len());
-    head.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":");
+    with_method(b"{\"jsonrpc\":\"2.0\",".to_vec(), method, params)
+}
+
+fn with_method(mut head: Vec<u8>, method: &str, params: &Bytes) -> Message {
+    head.extend_from_slice(b"\"method\":");
     escape_into(&mut head, method);
     if params.is_empty() {
         head.push(b'}');

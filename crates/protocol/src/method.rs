@@ -1,6 +1,6 @@
 //! Method names. This file is the only place that spells them.
 
-use trunkline_model::{ListKind, Operation, Reference};
+use trunkline_model::{ListKind, Operation};
 
 /// `initialize` (legacy).
 pub const INITIALIZE: &str = "initialize";
@@ -67,21 +67,8 @@ pub const fn of_list(kind: ListKind) -> &'static str {
 /// that is common to both eras.
 pub fn of(operation: &Operation) -> &str {
     match operation {
-        Operation::Hello => DISCOVER,
-        Operation::Ping => PING,
-        Operation::ListTools(_) => LIST_TOOLS,
-        Operation::ListPrompts(_) => LIST_PROMPTS,
-        Operation::ListResources(_) => LIST_RESOURCES,
-        Operation::ListTemplates(_) => LIST_TEMPLATES,
-        Operation::CallTool(_) => CALL_TOOL,
-        Operation::GetPrompt(_) => GET_PROMPT,
-        Operation::ReadResource(_) => READ_RESOURCE,
-        Operation::Complete(Reference::Prompt(_) | Reference::Resource(_)) => COMPLETE,
-        Operation::Subscribe(_) => SUBSCRIBE,
-        Operation::Unsubscribe(_) => UNSUBSCRIBE,
-        Operation::SetLevel(_) => SET_LEVEL,
-        Operation::Listen(_) => LISTEN,
         Operation::Other(method) => method,
+        known => label(known),
     }
 }
 

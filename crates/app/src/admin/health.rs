@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use trunkline_gateway::catalog::Source;
 
 use crate::serve::Phase;
-use trunkline_gateway::status::rfc3339;
+use trunkline_observe::time::Rfc3339;
 
 /// The body of `/readyz`.
 pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {
@@ -38,7 +38,7 @@ fn upstreams(sources: &[Source]) -> Map<String, Value> {
 
 fn one(source: &Source) -> Value {
     let status = &source.status;
-    let mut entry = json!({ "state": status.phase.as_str(), "since": rfc3339(status.since) });
+    let mut entry = json!({ "state": status.phase.as_str(), "since": Rfc3339(status.since).to_string() });
     if let Some(reason) = status.phase.reason() {
         entry["reason"] = reason.into();
     }

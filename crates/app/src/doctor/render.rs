@@ -25,7 +25,7 @@ pub(crate) fn as_json(reports: &[Report], checks: &[Check]) -> Value {
             "name": &*report.name,
             "ok": report.is_well(),
             "state": report.status.phase.as_str(),
-            "since": trunkline_gateway::status::rfc3339(report.status.since),
+            "since": trunkline_observe::time::Rfc3339(report.status.since).to_string(),
             "reason": report.reason(),
             "transport": report.transport,
             "era": report.era(),

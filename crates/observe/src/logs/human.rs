@@ -6,8 +6,8 @@ use tracing::Level;
 
 use super::fields::Value;
 use super::layer::{LINE_BYTES_MAX, Line};
-use super::time::TimeOfDay;
 use crate::printable::{Cut, write_printable};
+use crate::time::TimeOfDay;
 
 /// Where a value is cut, in bytes as written.
 const VALUE_BYTES_MAX: usize = 1 << 10;

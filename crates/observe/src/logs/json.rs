@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::fields::Value;
 use super::layer::{LINE_BYTES_MAX, Line};
-use super::time::Rfc3339;
 use crate::printable::{Cut, is_hidden};
+use crate::time::Rfc3339;
 
 /// Where a string is cut, in bytes as written.
 const STRING_BYTES_MAX: usize = 1 << 10;

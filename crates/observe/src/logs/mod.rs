@@ -8,7 +8,6 @@ mod human;
 mod json;
 mod layer;
 mod sink;
-mod time;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A moment in UTC as RFC 3339 with milliseconds.
-pub(super) struct Rfc3339(pub(super) SystemTime);
+/// A moment in UTC as RFC 3339 with milliseconds. Moments before 1970 show 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339(pub SystemTime);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -15,7 +16,7 @@ impl fmt::Display for Rfc3339 {
 }
 
 /// The time of day in UTC with milliseconds.
-pub(super) struct TimeOfDay(pub(super) SystemTime);
+pub(crate) struct TimeOfDay(pub(crate) SystemTime);
 
 impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

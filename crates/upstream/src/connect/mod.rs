@@ -1,0 +1,229 @@
+//! Opening a conversation: start or reach the server, find out its era, agree on a revision.
+//!
+//! The order of attempts is what real servers need (`bridging.md` section 3.2, measured): some old ones die of the
+//! probe, some stay silent for ever, and none may be probed beside a second process of its own.
+
+mod http;
+mod stdio;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::time::Duration;
+
+use ::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use tokio::time::timeout;
+use trunkline_model::Era;
+use trunkline_observe::metrics::UpstreamHandle;
+use trunkline_protocol::hello::{self, HelloError, Introduction};
+use trunkline_protocol::{Revision, bridge, compose, headers, method};
+use trunkline_transport::back::{Answered, Headers, HttpWire, Outgoing, Wire, WireError};
+
+use crate::loss::Loss;
+use crate::options::{EraChoice, Options, Reach};
+use crate::reason::said;
+use crate::session::{Session, describe, own_params};
+use crate::stray::Stray;
+use crate::tools::Tools;
+
+pub(crate) use stdio::{Process, exited};
+
+/// A conversation and, on stdio, the process it is held with.
+pub(crate) struct Connected {
+    pub(crate) session: Session,
+    pub(crate) child: Option<Process>,
+}
+
+/// Why no conversation came about.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// In words fit for a client.
+    pub(crate) reason: String,
+    /// What the process last wrote to stderr.
+    pub(crate) stderr: Vec<String>,
+    /// Whether it says nothing about the era: the server was not reached, or was not itself.
+    pub(crate) undecided: bool,
+}
+
+impl From<String> for Failed {
+    fn from(reason: String) -> Self {
+        Self { reason, stderr: Vec::new(), undecided: false }
+    }
+}
+
+impl Failed {
+    fn undecided(reason: String) -> Self {
+        Self { undecided: true, ..Self::from(reason) }
+    }
+
+    fn on_wire(error: &WireError) -> Self {
+        let undecided = match error {
+            WireError::NotSent(_) | WireError::Broken(_) => true,
+            WireError::Refused(refusal) => passing(refusal.status),
+            WireError::Invalid(_) | WireError::TooLarge(_) => false,
+        };
+        Self { undecided, ..Self::from(describe(error)) }
+    }
+}
+
+/// HTTP statuses that are about the moment or the caller, whatever the server speaks.
+const fn passing(status: u16) -> bool {
+    matches!(status, 401 | 403 | 408 | 425 | 429 | 500..)
+}
+
+/// What a probe showed.
+enum Probed {
+    Modern(Introduction),
+    Legacy,
+    /// The server cannot be probed; start it anew and speak legacy.
+    Unfit(String),
+}
+
+pub(crate) struct Connecting<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) tools: &'a Tools,
+    pub(crate) stray: &'a Arc<Stray>,
+    pub(crate) ids: &'a Arc<AtomicU64>,
+    pub(crate) meter: &'a UpstreamHandle,
+    /// Whether this is not the first attempt.
+    pub(crate) again: bool,
+}
+
+impl Connecting<'_> {
+    /// Opens the conversation.
+    pub(crate) async fn open(&self, within: Duration) -> Result<Connected, Failed> {
+        let attempt = timeout(within, self.attempt()).await;
+        let opened =
+            attempt.unwrap_or_else(|_| Err(format!("no handshake within {} s", within.as_secs()).into()));
+        if self.options.era == EraChoice::Auto {
+            match &opened {
+                Ok(connected) => self.tools.verdicts.set(self.options, Some(connected.session.era())),
+                Err(failed) if failed.undecided => {}
+                // A remembered verdict may be what is wrong: probe again next time.
+                Err(_) => self.tools.verdicts.set(self.options, None),
+            }
+        }
+        opened
+    }
+
+    async fn attempt(&self) -> Result<Connected, Failed> {
+        let known = match self.options.era {
+            EraChoice::Modern => Some(Era::Modern),
+            EraChoice::Legacy => Some(Era::Legacy),
+            EraChoice::Auto => self.tools.verdicts.get(self.options),
+        };
+        match &self.options.reach {
+            Reach::Stdio(command) => self.open_stdio(command, known).await,
+            Reach::Http(endpoint) => self.open_http(endpoint, known).await,
+        }
+    }
+
+    /// Sends `server/discover`.
+    async fn discover(&self, wire: &dyn Wire, extra: &Headers) -> Result<Answered, WireError> {
+        let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let params = own_params(Bytes::from_static(b"{}"), Revision::MODERN_LATEST);
+        let message = compose::request(id, method::DISCOVER, &params);
+        wire.exchange(Outgoing { id, message, headers: extra.clone(), heard: None }).await
+    }
+
+    /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.
+    async fn greet(&self, wire: &dyn Wire) -> Result<(Introduction, Option<HeaderValue>), Failed> {
+        let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let params = hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), b"{}");
+        let message = compose::request(id, method::INITIALIZE, &params);
+        let answered = wire.exchange(Outgoing { id, message, headers: Headers::new(), heard: None }).await;
+        let answered = answered.map_err(|error| match &error {
+            WireError::Refused(refusal) if matches!(refusal.status, 400 | 404 | 405) && refusal.message.is_none() => {
+                Failed::from(format!(
+                    "no MCP endpoint answers there (HTTP {}); a server of the older HTTP+SSE transport is not supported yet",
+                    refusal.status
+                ))
+            }
+            other => Failed::on_wire(other),
+        })?;
+        let raw = match (&answered.message.result, &answered.message.error) {
+            (Some(span), _) => answered.message.share(span),
+            (None, error) => {
+                let raw = error.as_ref().map(|span| answered.message.at(span)).unwrap_or_default();
+                return Err(format!("it refused to initialize: {}", said(raw)).into());
+            }
+        };
+        let introduction = hello::read_initialize(&raw).map_err(|error| Failed::from(error.to_string()))?;
+        let mut extra = Headers::new();
+        let revision = HeaderValue::from_static(introduction.revision.as_str());
+        extra.push((HeaderName::from_static(headers::PROTOCOL_VERSION), revision));
+        if let Some(session) = &answered.session {
+            extra.push((HeaderName::from_static(headers::SESSION), session.clone()));
+        }
+        let ready = compose::notification(method::INITIALIZED, &Bytes::new());
+        wire.tell(ready, extra).await.map_err(|error| Failed::on_wire(&error))?;
+        Ok((introduction, answered.session))
+    }
+
+    fn connected(
+        &self,
+        introduction: Introduction,
+        wire: Arc<dyn Wire>,
+        http: Option<HttpWire>,
+        session_id: Option<HeaderValue>,
+        child: Option<Process>,
+    ) -> Connected {
+        let session = Session {
+            server: Arc::clone(&self.options.name),
+            wire,
+            http,
+            introduction,
+            session_id,
+            stray: Arc::clone(self.stray),
+            ids: Arc::clone(self.ids),
+            timeouts: self.options.timeouts,
+            level: AtomicU8::new(u8::MAX),
+            lost: Loss::default(),
+        };
+        self.stray.reply_through(&session.wire, session.headers());
+        Connected { session, child }
+    }
+}
+
+/// What an answer to `server/discover` says about the server.
+fn probe_answer(answered: &Answered) -> Probed {
+    let message = &answered.message;
+    if let Some(span) = &message.result {
+        return match hello::read_discover(&message.share(span)) {
+            Ok(introduction) => Probed::Modern(introduction),
+            Err(HelloError::NoRevision(_) | HelloError::Malformed(_)) => Probed::Legacy,
+        };
+    }
+    let raw = message.error.as_ref().map(|span| message.at(span)).unwrap_or_default();
+    match bridge::code_of(raw) {
+        // A server that knows these codes knows the modern era, but then it would have answered; without an
+        // introduction there is nothing to go by.
+        bridge::UNSUPPORTED_VERSION | bridge::HEADER_MISMATCH | bridge::MISSING_CAPABILITY => {
+            Probed::Unfit(format!("it refused the probe: {}", said(raw)))
+        }
+        _ => Probed::Legacy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::http::HeaderMap;
+    use trunkline_transport::back::Refusal;
+
+    #[test]
+    fn only_failures_of_the_server_itself_say_something_about_its_era() {
+        let http = |status| {
+            let headers = HeaderMap::new();
+            WireError::Refused(Box::new(Refusal { status, headers, body: Bytes::new(), message: None }))
+        };
+        for error in
+            [WireError::NotSent(String::new()), WireError::Broken(String::new()), http(503), http(401)]
+        {
+            assert!(Failed::on_wire(&error).undecided, "{error}");
+        }
+        for error in [WireError::Invalid(String::new()), http(400), http(405)] {
+            assert!(!Failed::on_wire(&error).undecided, "{error}");
+        }
+    }
+}
