@@ -28,7 +28,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_mins(1);
 /// A conversation shorter than this was none.
 const FRESH: Duration = Duration::from_millis(500);
-/// How long a process whose pipe ended may take to exit before its exit is no explanation any more.
+/// How long a process whose pipe ended may take to exit before its exit is no explanation any more; and how long its
+/// last answers may take to come out of the pipe once it has.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Changes that arrive within this time are read as one.
 const SETTLE: Duration = Duration::from_millis(40);
@@ -212,6 +213,10 @@ async fn attend(
             biased;
             why = session.wire.ended() => return End::Lost(Failed::from(why)),
             () = stop.cancelled() => return End::Shutdown,
+            () = gone(child) => {
+                session.wire.close("the process ended");
+                return End::Lost(Failed::from("the process ended".to_owned()));
+            }
             why = session.lost.heard() => {
                 tracing::info!(server = &*shared.options.name, %why, "opening a new conversation");
                 return End::Again(why.to_owned());
@@ -237,6 +242,18 @@ async fn attend(
                 unused.set(unused_for(shared, idle));
             }
         }
+    }
+}
+
+/// Resolves when the process has ended and its pipe, which ends with it as a rule, has had time to: a descendant that
+/// left the group may hold the pipe open and would answer nothing.
+async fn gone(child: Option<&Process>) {
+    match child {
+        Some(child) => {
+            child.wait().await;
+            sleep(LAST_WORDS).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

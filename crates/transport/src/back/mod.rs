@@ -105,6 +105,10 @@ pub trait Wire: Send + Sync {
     /// without a connection of their own.
     fn ended(&self) -> BoxFuture<'_, String>;
 
+    /// Fails everything that waits: whoever answered is known to be gone. Nothing to do on wires that notice by
+    /// themselves.
+    fn close(&self, _why: &str) {}
+
     /// Whether dropping an exchange tells the server (one exchange, one HTTP request).
     fn drop_tells(&self) -> bool;
 }

@@ -55,16 +55,6 @@ impl StdioWire {
         tokio::spawn(read(reader, Arc::downgrade(&inner), inner.ended.clone(), name, stray));
         Self { inner }
     }
-
-    /// Fails everything that waits: the child is gone.
-    pub fn close(&self, why: &str) {
-        self.inner.close(why);
-    }
-
-    /// Whether the server has said anything that was a message.
-    pub fn pending(&self) -> usize {
-        self.inner.lock().calls.len()
-    }
 }
 
 impl Inner {
@@ -140,6 +130,10 @@ impl Wire for StdioWire {
 
     fn drop_tells(&self) -> bool {
         false
+    }
+
+    fn close(&self, why: &str) {
+        self.inner.close(why);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 use trunkline_e2e::client::Era;
 use trunkline_e2e::gateway::Gateway;
@@ -57,6 +58,31 @@ fn nothing_is_left_when_the_gateway_is_killed() {
     all.extend(process::with_command(gateway.dir().to_str().expect("a plain folder name")));
     gateway.kill();
     process::wait_until_gone(&all, SWEEP);
+}
+
+#[test]
+fn a_server_that_died_is_noticed_even_when_something_holds_its_pipe_open() {
+    // The sleeper leaves the process group, so nobody ends it with the server.
+    let sleeper = format!("sleep {}", 90 + std::process::id() % 10);
+    let line = format!("setsid {sleeper} & exec {SCRIPTED} polite");
+    let gateway = Gateway::start(&json!({ "one": { "command": "sh", "args": ["-c", line] } }));
+    let mut client = gateway.client(Era::Modern);
+    assert_eq!(client.call("one__echo", r#"{"n":1}"#).text(), r#"{"n":1}"#);
+    let first = gateway.children("scripted-stdio");
+    process::signal(first[0], Signal::SIGKILL);
+    assert!(!process::with_command(&sleeper).is_empty(), "the pipe is held open");
+    wait::until(wait::LONG, "another process to take its place", || {
+        let now = gateway.children("scripted-stdio");
+        (now.len() == 1 && now != first).then_some(())
+    });
+    wait::until(wait::LONG, "the new process to answer", || {
+        let answer = client.call("one__echo", r#"{"n":2}"#);
+        (answer.text() == r#"{"n":2}"#).then_some(())
+    });
+    drop(gateway);
+    for left in process::with_command(&sleeper) {
+        process::signal(left, Signal::SIGKILL);
+    }
 }
 
 #[test]
