@@ -5,6 +5,7 @@ use bytes::Bytes;
 use trunkline_model::{Params, Text};
 
 use crate::bridge::{members, without};
+use crate::compose::{self, Message};
 use crate::json::{Reader, escape_into, splice};
 use crate::revision::Revision;
 
@@ -14,6 +15,23 @@ pub const ELICIT: &str = "elicitation/create";
 pub const SAMPLE: &str = "sampling/createMessage";
 /// `roots/list`.
 pub const ROOTS: &str = "roots/list";
+
+/// The answer to an elicitation of a user who is not there, or who refused without saying how.
+pub const CANCELLED: &[u8] = b"{\"action\":\"cancel\"}";
+
+/// The answer to a question that nobody can be asked: what an absent user would say, so that the server's call can come
+/// to an end. `None` when `method` is no question.
+pub fn unanswered(id: &[u8], method: &str) -> Option<Message> {
+    Some(match method {
+        ELICIT => compose::result(id, &Bytes::from_static(CANCELLED)),
+        ROOTS => compose::result(id, &Bytes::from_static(b"{\"roots\":[]}")),
+        SAMPLE => {
+            let text = "sampling is not available through this gateway";
+            compose::error(Some(id), &compose::error_object(-1, text, None))
+        }
+        _ => return None,
+    })
+}
 
 /// Most questions in one round.
 const QUESTIONS_MAX: usize = 32;

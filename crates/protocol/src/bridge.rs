@@ -128,6 +128,10 @@ pub const MISSING_CAPABILITY: i64 = -32021;
 pub const UNSUPPORTED_VERSION: i64 = -32022;
 /// JSON-RPC code by which 2025-11-25 servers ask for a visit to a URL.
 pub const URL_ELICITATION: i64 = -32042;
+/// JSON-RPC "invalid request".
+pub const INVALID_REQUEST: i64 = -32600;
+/// JSON-RPC "method not found".
+pub const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC "invalid params".
 pub const INVALID_PARAMS: i64 = -32602;
 /// JSON-RPC "internal error".

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use trunkline_model::{Era, Fault, Kind, Operation, Retry};
 
-use crate::bridge::{HEADER_MISMATCH, INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND, UNSUPPORTED_VERSION};
+use crate::bridge::{
+    HEADER_MISMATCH, INTERNAL, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND,
+    UNSUPPORTED_VERSION,
+};
 use crate::compose;
 use crate::json::escape_into;
 use crate::revision::Revision;
@@ -36,8 +39,8 @@ pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
 fn code(kind: &Kind, era: Era) -> i64 {
     match kind {
         Kind::Unparsable => -32700,
-        Kind::InvalidRequest => -32600,
-        Kind::UnknownMethod => -32601,
+        Kind::InvalidRequest => INVALID_REQUEST,
+        Kind::UnknownMethod => METHOD_NOT_FOUND,
         Kind::InvalidParams | Kind::UnknownName(_) | Kind::BadCursor => INVALID_PARAMS,
         Kind::ResourceNotFound(_) if era == Era::Legacy => RESOURCE_NOT_FOUND,
         Kind::ResourceNotFound(_) => INVALID_PARAMS,

@@ -50,8 +50,6 @@ pub const RESOURCES_CHANGED: &str = "notifications/resources/list_changed";
 pub const RESOURCE_UPDATED: &str = "notifications/resources/updated";
 /// `notifications/subscriptions/acknowledged` (modern).
 pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-/// `sampling/createMessage`, `elicitation/create` and `roots/list`: what legacy servers may ask of clients.
-pub const ASKS: [&str; 3] = ["sampling/createMessage", "elicitation/create", "roots/list"];
 
 /// The method that fetches a list.
 pub const fn of_list(kind: ListKind) -> &'static str {

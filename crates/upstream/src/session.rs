@@ -55,7 +55,7 @@ pub(crate) struct AskError {
 
 impl AskError {
     /// "Method not found" (JSON-RPC 2.0, section 5.1).
-    pub(crate) const NO_METHOD: i64 = -32601;
+    pub(crate) const NO_METHOD: i64 = bridge::METHOD_NOT_FOUND;
 
     fn new(text: String) -> Self {
         Self { text, code: None, suspect: false }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
 use trunkline_model::{Change, Level, ListKind};
-use trunkline_protocol::{Scanned, Shape, compose, method};
+use trunkline_protocol::{Scanned, Shape, asks, bridge, compose, method};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
@@ -116,24 +116,22 @@ impl Stray {
     fn answer(&self, message: &Scanned) {
         let Some(id) = message.id_bytes() else { return };
         let method = message.method();
-        let result = |text: &'static str| compose::result(&id, &Bytes::from_static(text.as_bytes()));
-        let refuse = |code, text: &str| compose::error(Some(&id), &compose::error_object(code, text, None));
-        // We declare no client capability, so a server has no business asking; what it gets is what an absent user
-        // would answer, so that its call can come to an end.
-        let answer = match &*method {
-            method::PING => result("{}"),
-            "roots/list" => result("{\"roots\":[]}"),
-            "elicitation/create" => result("{\"action\":\"cancel\"}"),
-            "sampling/createMessage" => refuse(-1, "sampling is not available through this gateway"),
-            _ => refuse(-32601, "method not found"),
-        };
-        if method::ASKS.contains(&&*method) {
+        // We declare no client capability to legacy servers, so they have no business asking.
+        let question = asks::unanswered(&id, &method);
+        if question.is_some() {
             tracing::info!(
                 server = &*self.server,
                 method = &*method,
                 "the server asked for something no client was asked to provide"
             );
         }
+        let answer = question.unwrap_or_else(|| {
+            if *method == *method::PING {
+                return compose::result(&id, &Bytes::from_static(b"{}"));
+            }
+            let object = compose::error_object(bridge::METHOD_NOT_FOUND, "method not found", None);
+            compose::error(Some(&id), &object)
+        });
         let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((wire, headers)) = reply
             && let Some(wire) = wire.upgrade()

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
-use trunkline_protocol::{headers, mirror, uris};
+use trunkline_protocol::{bridge, headers, mirror, uris};
 
 use crate::catalog::{Catalog, Route};
 use crate::stages::authorize::Authorized;
@@ -108,7 +108,7 @@ fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> 
             Outcome::Result(Reply { raw, era: reply.era })
         }
         // Servers of the first revision complete without declaring it, or not at all.
-        Outcome::Error(PeerError { code: -32601, era: Era::Legacy, .. })
+        Outcome::Error(PeerError { code: bridge::METHOD_NOT_FOUND, era: Era::Legacy, .. })
             if matches!(call.operation, Operation::Complete(_)) =>
         {
             no_completions(call.caller.era)

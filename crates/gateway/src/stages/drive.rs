@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Kind, Outcome, Side, Text};
+use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Outcome, Side, Text};
 use trunkline_protocol::asks::{self, Question, Wanted};
 use trunkline_protocol::bridge;
 use trunkline_upstream::Upstream;
@@ -143,7 +143,7 @@ fn judged(upstream: &Upstream, question: &Question, said: Option<AskAnswer>) -> 
         None => "there was no answer".to_owned(),
     };
     if *question.method == *asks::ELICIT {
-        return Ok(Bytes::from_static(b"{\"action\":\"cancel\"}"));
+        return Ok(Bytes::from_static(asks::CANCELLED));
     }
     let shown: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
     Err(given_up(upstream, &format!("the client did not answer {}: {shown}", question.method)))
@@ -151,7 +151,6 @@ fn judged(upstream: &Upstream, question: &Question, said: Option<AskAnswer>) -> 
 
 fn given_up(upstream: &Upstream, text: &str) -> Fault {
     let mut fault = Fault::cannot_bridge(upstream.name(), text);
-    fault.kind = Kind::CannotBridge;
     fault.side = Side::Client;
     fault
 }

@@ -37,7 +37,7 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operat
             let (code, object) = bridge::error(error, era, uri);
             let status = match code {
                 bridge::MISSING_CAPABILITY if era == Era::Modern => 400,
-                -32601 if era == Era::Modern => 404,
+                bridge::METHOD_NOT_FOUND if era == Era::Modern => 404,
                 _ => 200,
             };
             Answer { message: compose::error(Some(id), &object), status }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use trunkline_protocol::{Message, compose};
+use trunkline_protocol::{Message, bridge, compose};
 
 use super::super::answer::Answer;
 use super::body::Body;
@@ -34,7 +34,7 @@ pub(crate) fn empty(status: StatusCode) -> Response<Body> {
 
 /// A refusal on the HTTP level, as a JSON-RPC error without an id.
 pub(crate) fn plain_error(status: StatusCode, text: &str) -> Response<Body> {
-    json(status, compose::error(None, &compose::error_object(-32600, text, None)))
+    json(status, compose::error(None, &compose::error_object(bridge::INVALID_REQUEST, text, None)))
 }
 
 /// An event stream.
