@@ -5,6 +5,7 @@
 //! `http/` and `stdio/` are the wires.
 
 mod answer;
+mod aside;
 mod asking;
 mod decode;
 mod follow;

@@ -25,6 +25,7 @@ use crate::reason::said;
 use crate::session::{Session, describe, own_params};
 use crate::stray::Stray;
 use crate::tools::Tools;
+use crate::turns::Turns;
 
 pub(crate) use stdio::{Process, exited};
 
@@ -87,6 +88,10 @@ pub(crate) struct Connecting<'a> {
     pub(crate) meter: &'a UpstreamHandle,
     /// Whether this is not the first attempt.
     pub(crate) again: bool,
+    /// The capabilities object that is declared to a legacy server.
+    pub(crate) capabilities: Bytes,
+    /// The era, where it was found out before.
+    pub(crate) known: Option<Era>,
 }
 
 impl Connecting<'_> {
@@ -95,7 +100,7 @@ impl Connecting<'_> {
         let attempt = timeout(within, self.attempt()).await;
         let opened =
             attempt.unwrap_or_else(|_| Err(format!("no handshake within {} s", within.as_secs()).into()));
-        if self.options.era == EraChoice::Auto {
+        if self.options.era == EraChoice::Auto && self.known.is_none() {
             match &opened {
                 Ok(connected) => self.tools.verdicts.set(self.options, Some(connected.session.era())),
                 Err(failed) if failed.undecided => {}
@@ -110,7 +115,7 @@ impl Connecting<'_> {
         let known = match self.options.era {
             EraChoice::Modern => Some(Era::Modern),
             EraChoice::Legacy => Some(Era::Legacy),
-            EraChoice::Auto => self.tools.verdicts.get(self.options),
+            EraChoice::Auto => self.known.or_else(|| self.tools.verdicts.get(self.options)),
         };
         match &self.options.reach {
             Reach::Stdio(command) => self.open_stdio(command, known).await,
@@ -129,7 +134,8 @@ impl Connecting<'_> {
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.
     async fn greet(&self, wire: &dyn Wire) -> Result<(Introduction, Option<HeaderValue>), Failed> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), b"{}");
+        let params =
+            hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), &self.capabilities);
         let message = compose::request(id, method::INITIALIZE, &params);
         let answered = wire.exchange(Outgoing { id, message, headers: Headers::new(), heard: None }).await;
         let answered = answered.map_err(|error| match &error {
@@ -179,6 +185,7 @@ impl Connecting<'_> {
             timeouts: self.options.timeouts,
             level: AtomicU8::new(u8::MAX),
             lost: Loss::default(),
+            turns: Turns::new(),
         };
         self.stray.reply_through(&session.wire, session.headers());
         Connected { session, child }

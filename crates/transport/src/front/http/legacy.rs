@@ -36,7 +36,7 @@ pub(crate) async fn post(
     }
     let session = find(front, &view, headers, scanned.id_bytes())?;
     if scanned.shape != Shape::Request {
-        session.hear(&scanned);
+        session.hear(&*front.host, &scanned);
         return Ok(respond::empty(StatusCode::ACCEPTED));
     }
     let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
@@ -216,7 +216,7 @@ pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMa
     let mut calls: Vec<Calling> = Vec::new();
     for message in messages {
         if message.shape != Shape::Request {
-            session.hear(&message);
+            session.hear(&*front.host, &message);
             continue;
         }
         // The answer is one JSON array, in which there is no room for notes.

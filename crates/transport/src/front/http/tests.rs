@@ -210,7 +210,7 @@ async fn a_stream_begins_with_the_resources_that_may_have_changed_meanwhile() {
     read_until(&mut front.legacy(&session, body).await, "\"result\":{}").await;
     let mut stream = front.stream(&session).await;
     read_until(&mut stream, "notifications/resources/updated").await;
-    let change = Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into() };
+    let change = Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None };
     front.host.events.send(change).unwrap();
     read_until(&mut stream, "notifications/resources/updated").await;
 }

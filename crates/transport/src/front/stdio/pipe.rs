@@ -91,7 +91,7 @@ impl Pipe {
 
     fn hear(&self, scanned: &Scanned) {
         match self.session() {
-            Some(session) => session.hear(scanned),
+            Some(session) => session.hear(&*self.host, scanned),
             None => self.running.hear(scanned),
         }
     }
