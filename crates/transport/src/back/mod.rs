@@ -6,6 +6,7 @@
 
 mod client;
 mod http;
+mod pending;
 mod stdio;
 #[cfg(test)]
 mod tests;
