@@ -87,6 +87,8 @@ const fn passing(status: u16) -> bool {
 enum Probed {
     Modern(Introduction),
     Legacy,
+    /// It is modern, refuses the revision of the probe, and names this one, which we speak too.
+    Other(Revision),
     /// The server cannot be probed; start it anew and speak legacy.
     Unfit(String),
 }
@@ -145,12 +147,17 @@ impl Connecting<'_> {
         })
     }
 
-    /// Sends `server/discover`.
-    async fn discover(&self, wire: &dyn Wire, extra: &Headers) -> Result<Answered, WireError> {
+    /// Sends `server/discover` in a modern revision.
+    async fn discover(
+        &self,
+        wire: &dyn Wire,
+        revision: Revision,
+        extra: Headers,
+    ) -> Result<Answered, WireError> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = own_params(Bytes::from_static(b"{}"), Revision::MODERN_LATEST);
+        let params = own_params(Bytes::from_static(b"{}"), revision);
         let message = compose::request(id, method::DISCOVER, &params);
-        wire.exchange(Outgoing { id, message, headers: extra.clone(), heard: None }).await
+        wire.exchange(Outgoing { id, message, headers: extra, heard: None }).await
     }
 
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.
@@ -216,6 +223,9 @@ fn probe_answer(answered: &Answered) -> Probed {
         };
     }
     let raw = message.error.as_ref().map(|span| message.at(span)).unwrap_or_default();
+    if let Some(revision) = hello::offered_instead(raw) {
+        return Probed::Other(revision);
+    }
     match bridge::code_of(raw) {
         // A server that knows these codes knows the modern era, but then it would have answered; without an
         // introduction there is nothing to go by.
