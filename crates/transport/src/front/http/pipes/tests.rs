@@ -93,7 +93,7 @@ async fn a_client_of_the_oldest_revision_speaks_in_posts_and_hears_on_its_stream
         let body = r#"{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"a:b"}}"#;
         client.say(&front, body).await;
         client.hears(r#""id":2,"result""#).await;
-        let change = Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into() };
+        let change = Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None };
         front.host.events.send(change).unwrap();
         client.hears("notifications/resources/updated").await;
     }
