@@ -6,6 +6,7 @@
 mod http;
 mod http_sse;
 mod stdio;
+mod websocket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64};
@@ -86,7 +87,7 @@ const fn passing(status: u16) -> bool {
 enum Probed {
     Modern(Introduction),
     Legacy,
-    /// The server cannot be probed; start it anew and speak legacy.
+    /// The server cannot be probed; start it or reach it anew and speak legacy.
     Unfit(String),
 }
 
@@ -132,6 +133,7 @@ impl Connecting<'_> {
             }
             Reach::StreamableHttp(endpoint) => self.open_http(endpoint, known).await,
             Reach::HttpSse(endpoint) => self.open_http_sse(endpoint).await,
+            Reach::WebSocket(endpoint) => self.open_websocket(endpoint, known).await,
         };
         opened.map(|connected| {
             let verdict = Verdict::of(connected.session.era());
@@ -145,6 +147,15 @@ impl Connecting<'_> {
         let params = own_params(Bytes::from_static(b"{}"), Revision::MODERN_LATEST);
         let message = compose::request(id, method::DISCOVER, &params);
         wire.exchange(Outgoing { id, message, headers: extra.clone(), heard: None }).await
+    }
+
+    /// Probes a server on a channel that all callers share. Nothing else may be sent before the verdict.
+    async fn probe_channel(&self, wire: &dyn Wire) -> Probed {
+        match timeout(self.options.timeouts.probe, self.discover(wire, &Headers::new())).await {
+            Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
+            Ok(Ok(answered)) => probe_answer(&answered),
+            Ok(Err(error)) => Probed::Unfit(error.to_string()),
+        }
     }
 
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.

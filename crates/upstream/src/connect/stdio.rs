@@ -9,7 +9,7 @@ use trunkline_observe::metrics::RunningChild;
 use trunkline_transport::back::{Headers, StdioWire, Wire};
 use trunkline_transport::process::{self, Child, Limits, Spec};
 
-use super::{Connected, Connecting, Failed, Probed, probe_answer};
+use super::{Connected, Connecting, Failed, Probed};
 use crate::options::{Command, EraChoice};
 
 /// Grace for a process that is replaced after a failed probe.
@@ -47,13 +47,7 @@ impl Connecting<'_> {
         if known == Some(Era::Legacy) {
             return self.greet_stdio(child, wire).await;
         }
-        let probed = match timeout(self.options.timeouts.probe, self.discover(&*wire, &Headers::new())).await
-        {
-            Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
-            Ok(Ok(answered)) => probe_answer(&answered),
-            Ok(Err(error)) => Probed::Unfit(error.to_string()),
-        };
-        match probed {
+        match self.probe_channel(&*wire).await {
             Probed::Modern(introduction) => Ok(self.connected(introduction, wire, None, None, Some(child))),
             Probed::Legacy => self.greet_stdio(child, wire).await,
             Probed::Unfit(why) if self.options.era == EraChoice::Modern => Err(self.failed(why, child).await),
