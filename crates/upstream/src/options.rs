@@ -23,6 +23,10 @@ pub struct Options {
     pub backoff: Backoff,
     /// Largest single message accepted from this server, in bytes.
     pub message_bytes_max: usize,
+    /// Which clients share a session with a legacy server.
+    pub sessions: SessionScope,
+    /// Most sessions with a legacy server besides the shared one; over stdio each is a process.
+    pub sessions_max: usize,
     /// Most list pages read from this server per list.
     pub pages_max: usize,
     /// Most items kept per list of this server.
@@ -103,6 +107,20 @@ pub enum EraChoice {
     Legacy,
 }
 
+/// Which clients share a session with a legacy server. What a server may ask its client for is fixed when a session
+/// opens, so clients that can be asked cannot share one with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionScope {
+    /// Clients that can be asked nothing share one; each legacy client that can be asked has its own; modern clients
+    /// that can be asked the same share a few.
+    #[default]
+    Auto,
+    /// Each legacy client has its own.
+    PerClient,
+    /// All clients share one, on which the server can ask nothing.
+    Shared,
+}
+
 /// Deadlines of one upstream. Each bounds one kind of wait on the outside world.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timeouts {
@@ -148,6 +166,10 @@ impl Default for Backoff {
 impl Options {
     /// A server with every default, for the given name and reach.
     pub fn new(name: impl Into<Arc<str>>, reach: Reach) -> Self {
+        let sessions_max = match &reach {
+            Reach::Stdio(_) => 32,
+            _ => 1024,
+        };
         Self {
             name: name.into(),
             reach,
@@ -158,6 +180,8 @@ impl Options {
             message_bytes_max: 16 << 20,
             pages_max: 100,
             items_max: 10_000,
+            sessions: SessionScope::Auto,
+            sessions_max,
         }
     }
 }

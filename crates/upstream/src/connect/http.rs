@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use trunkline_model::Era;
-use trunkline_protocol::hello::Introduction;
+use trunkline_protocol::hello::{self, Introduction};
 use trunkline_protocol::{Revision, headers, method};
 use trunkline_transport::back::{Headers, HttpWire, Refusal, Wire, WireError};
 
@@ -14,6 +14,7 @@ use crate::options::{Endpoint, EraChoice};
 enum HttpProbe {
     Modern(Introduction),
     Legacy,
+    Other(Revision),
     Moved(Uri),
 }
 
@@ -25,10 +26,12 @@ impl Connecting<'_> {
     ) -> Result<Connected, Failed> {
         let mut wire = self.http_wire(endpoint)?;
         if known != Some(Era::Legacy) {
-            // At most one move: servers that want a trailing slash.
-            for _ in 0..2 {
-                match self.probe_http(&wire).await? {
+            let mut revision = Revision::MODERN_LATEST;
+            // At most one move (servers that want a trailing slash) and one other revision.
+            for _ in 0..3 {
+                match self.probe_http(&wire, revision).await? {
                     HttpProbe::Moved(uri) => wire = wire.moved(uri),
+                    HttpProbe::Other(offered) => revision = offered,
                     HttpProbe::Modern(introduction) => {
                         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
                         return Ok(self.connected(introduction, shared, Some(wire), None, None));
@@ -70,15 +73,15 @@ impl Connecting<'_> {
         Ok(HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max))
     }
 
-    async fn probe_http(&self, wire: &HttpWire) -> Result<HttpProbe, Failed> {
-        let revision = HeaderValue::from_static(Revision::MODERN_LATEST.as_str());
+    async fn probe_http(&self, wire: &HttpWire, revision: Revision) -> Result<HttpProbe, Failed> {
         let extra = vec![
-            (HeaderName::from_static(headers::PROTOCOL_VERSION), revision),
+            (HeaderName::from_static(headers::PROTOCOL_VERSION), HeaderValue::from_static(revision.as_str())),
             (HeaderName::from_static(headers::METHOD), HeaderValue::from_static(method::DISCOVER)),
         ];
-        match self.discover(wire, &extra).await {
+        match self.discover(wire, revision, extra).await {
             Ok(answered) => Ok(match probe_answer(&answered) {
                 Probed::Modern(introduction) => HttpProbe::Modern(introduction),
+                Probed::Other(revision) => HttpProbe::Other(revision),
                 Probed::Legacy | Probed::Unfit(_) => HttpProbe::Legacy,
             }),
             Err(WireError::Refused(refusal)) => self.probe_refused(wire, &refusal).await,
@@ -99,7 +102,12 @@ impl Connecting<'_> {
                 if let Some(session) = refusal.headers.get(headers::SESSION) {
                     wire.end(vec![(HeaderName::from_static(headers::SESSION), session.clone())]).await;
                 }
-                Ok(HttpProbe::Legacy)
+                let message = refusal.message.as_ref();
+                let error = message.and_then(|message| Some(message.at(message.error.as_ref()?)));
+                Ok(match hello::offered_instead(error.unwrap_or_default()) {
+                    Some(revision) => HttpProbe::Other(revision),
+                    None => HttpProbe::Legacy,
+                })
             }
         }
     }

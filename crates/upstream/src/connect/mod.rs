@@ -27,6 +27,7 @@ use crate::reason::said;
 use crate::session::{Session, describe, own_params};
 use crate::stray::Stray;
 use crate::tools::Tools;
+use crate::turns::Turns;
 use crate::verdict::Verdict;
 
 pub(crate) use stdio::{Process, exited};
@@ -87,6 +88,8 @@ const fn passing(status: u16) -> bool {
 enum Probed {
     Modern(Introduction),
     Legacy,
+    /// It is modern, refuses the revision of the probe, and names this one, which we speak too.
+    Other(Revision),
     /// The server cannot be probed; start it or reach it anew and speak legacy.
     Unfit(String),
 }
@@ -99,6 +102,10 @@ pub(crate) struct Connecting<'a> {
     pub(crate) meter: &'a UpstreamHandle,
     /// Whether this is not the first attempt.
     pub(crate) again: bool,
+    /// The capabilities object that is declared to a legacy server.
+    pub(crate) capabilities: Bytes,
+    /// The era, where it was found out before.
+    pub(crate) known: Option<Era>,
 }
 
 impl Connecting<'_> {
@@ -107,7 +114,8 @@ impl Connecting<'_> {
         let attempt = timeout(within, self.attempt()).await;
         let opened =
             attempt.unwrap_or_else(|_| Err(format!("no handshake within {} s", within.as_secs()).into()));
-        if self.options.era == EraChoice::Auto || matches!(self.options.reach, Reach::Http(_)) {
+        let undecided = self.options.era == EraChoice::Auto || matches!(self.options.reach, Reach::Http(_));
+        if undecided && self.known.is_none() {
             match &opened {
                 Ok((_, verdict)) => self.tools.verdicts.set(self.options, Some(*verdict)),
                 Err(failed) if failed.undecided => {}
@@ -123,7 +131,7 @@ impl Connecting<'_> {
         let known = match self.options.era {
             EraChoice::Modern => Some(Era::Modern),
             EraChoice::Legacy => Some(Era::Legacy),
-            EraChoice::Auto => remembered.map(Verdict::era),
+            EraChoice::Auto => self.known.or_else(|| remembered.map(Verdict::era)),
         };
         let opened = match &self.options.reach {
             Reach::Stdio(command) => self.open_stdio(command, known).await,
@@ -141,17 +149,31 @@ impl Connecting<'_> {
         })
     }
 
-    /// Sends `server/discover`.
-    async fn discover(&self, wire: &dyn Wire, extra: &Headers) -> Result<Answered, WireError> {
+    /// Sends `server/discover` in a modern revision.
+    async fn discover(
+        &self,
+        wire: &dyn Wire,
+        revision: Revision,
+        extra: Headers,
+    ) -> Result<Answered, WireError> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = own_params(Bytes::from_static(b"{}"), Revision::MODERN_LATEST);
+        let params = own_params(Bytes::from_static(b"{}"), revision);
         let message = compose::request(id, method::DISCOVER, &params);
-        wire.exchange(Outgoing { id, message, headers: extra.clone(), heard: None }).await
+        wire.exchange(Outgoing { id, message, headers: extra, heard: None }).await
     }
 
-    /// Probes a server on a channel that all callers share. Nothing else may be sent before the verdict.
+    /// Probes a server on a channel that all callers share, a second time if it names another modern revision. Nothing
+    /// else may be sent before the verdict.
     async fn probe_channel(&self, wire: &dyn Wire) -> Probed {
-        match timeout(self.options.timeouts.probe, self.discover(wire, &Headers::new())).await {
+        match self.probe_once(wire, Revision::MODERN_LATEST).await {
+            Probed::Other(revision) => self.probe_once(wire, revision).await,
+            probed => probed,
+        }
+    }
+
+    async fn probe_once(&self, wire: &dyn Wire, revision: Revision) -> Probed {
+        let probe = self.discover(wire, revision, Headers::new());
+        match timeout(self.options.timeouts.probe, probe).await {
             Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
             Ok(Ok(answered)) => probe_answer(&answered),
             Ok(Err(error)) => Probed::Unfit(error.to_string()),
@@ -161,7 +183,8 @@ impl Connecting<'_> {
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.
     async fn greet(&self, wire: &dyn Wire) -> Result<(Introduction, Option<HeaderValue>), Failed> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), b"{}");
+        let params =
+            hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), &self.capabilities);
         let message = compose::request(id, method::INITIALIZE, &params);
         let answered = wire.exchange(Outgoing { id, message, headers: Headers::new(), heard: None }).await;
         let answered = answered.map_err(Failed::handshake)?;
@@ -203,6 +226,7 @@ impl Connecting<'_> {
             timeouts: self.options.timeouts,
             level: AtomicU8::new(u8::MAX),
             lost: Loss::default(),
+            turns: Turns::new(),
         };
         self.stray.reply_through(&session.wire, session.headers());
         Connected { session, child }
@@ -219,6 +243,9 @@ fn probe_answer(answered: &Answered) -> Probed {
         };
     }
     let raw = message.error.as_ref().map(|span| message.at(span)).unwrap_or_default();
+    if let Some(revision) = hello::offered_instead(raw) {
+        return Probed::Other(revision);
+    }
     match bridge::code_of(raw) {
         // A server that knows these codes knows the modern era, but then it would have answered; without an
         // introduction there is nothing to go by.

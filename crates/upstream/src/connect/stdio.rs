@@ -49,7 +49,7 @@ impl Connecting<'_> {
         }
         match self.probe_channel(&*wire).await {
             Probed::Modern(introduction) => Ok(self.connected(introduction, wire, None, None, Some(child))),
-            Probed::Legacy => self.greet_stdio(child, wire).await,
+            Probed::Legacy | Probed::Other(_) => self.greet_stdio(child, wire).await,
             Probed::Unfit(why) if self.options.era == EraChoice::Modern => Err(self.failed(why, child).await),
             Probed::Unfit(why) => {
                 tracing::debug!(server = &*self.options.name, %why, "the probe did not suit the server; starting it anew");

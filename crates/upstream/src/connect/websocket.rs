@@ -20,7 +20,7 @@ impl Connecting<'_> {
         }
         match self.probe_channel(&*wire).await {
             Probed::Modern(introduction) => Ok(self.connected(introduction, wire, None, None, None)),
-            Probed::Legacy => self.greet_socket(wire).await,
+            Probed::Legacy | Probed::Other(_) => self.greet_socket(wire).await,
             Probed::Unfit(why) if self.options.era == EraChoice::Modern => Err(why.into()),
             Probed::Unfit(why) => {
                 tracing::debug!(server = &*self.options.name, %why, "the probe did not suit the server; connecting anew");
