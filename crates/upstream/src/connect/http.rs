@@ -24,10 +24,7 @@ impl Connecting<'_> {
         endpoint: &Endpoint,
         known: Option<Era>,
     ) -> Result<Connected, Failed> {
-        let uri: Uri =
-            endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
-        let fixed = fixed_headers(endpoint)?;
-        let mut wire = HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max);
+        let mut wire = self.http_wire(endpoint)?;
         if known != Some(Era::Legacy) {
             let mut revision = Revision::MODERN_LATEST;
             // At most one move (servers that want a trailing slash) and one other revision.
@@ -46,10 +43,29 @@ impl Connecting<'_> {
                 }
             }
         }
+        match self.greet_http(&wire).await {
+            // A server whose verdict is remembered was not probed, so the move is met here.
+            Err(Failed { refused: Some(refusal), .. }) if matches!(refusal.status, 307 | 308) => {
+                wire = wire.moved(moved_to(wire.uri(), &refusal)?);
+                self.greet_http(&wire).await
+            }
+            greeted => greeted,
+        }
+    }
+
+    async fn greet_http(&self, wire: &HttpWire) -> Result<Connected, Failed> {
         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
         self.stray.reply_through(&shared, Headers::new());
         let (introduction, session_id) = self.greet(&*shared).await?;
-        Ok(self.connected(introduction, shared, Some(wire), session_id, None))
+        Ok(self.connected(introduction, shared, Some(wire.clone()), session_id, None))
+    }
+
+    /// A wire to the endpoint as it is configured.
+    pub(super) fn http_wire(&self, endpoint: &Endpoint) -> Result<HttpWire, Failed> {
+        let uri: Uri =
+            endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
+        let fixed = fixed_headers(endpoint)?;
+        Ok(HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max))
     }
 
     async fn probe_http(&self, wire: &HttpWire, revision: Revision) -> Result<HttpProbe, Failed> {
@@ -71,16 +87,7 @@ impl Connecting<'_> {
 
     async fn probe_refused(&self, wire: &HttpWire, refusal: &Refusal) -> Result<HttpProbe, Failed> {
         match refusal.status {
-            307 | 308 => {
-                let to = refusal
-                    .headers
-                    .get(http::header::LOCATION)
-                    .and_then(|v| v.to_str().ok())
-                    .unwrap_or_default();
-                same_origin(wire.uri(), to).map(HttpProbe::Moved).ok_or_else(|| {
-                    Failed::from("the server redirects to another origin, which is not followed".to_owned())
-                })
-            }
+            307 | 308 => moved_to(wire.uri(), refusal).map(HttpProbe::Moved),
             status @ (401 | 403) => {
                 Err(Failed::undecided(format!("the server wants authorization (HTTP {status})")))
             }
@@ -112,6 +119,14 @@ fn fixed_headers(endpoint: &Endpoint) -> Result<HeaderMap, Failed> {
         fixed.append(name, value);
     }
     Ok(fixed)
+}
+
+/// Where a redirect leads.
+pub(super) fn moved_to(from: &Uri, refusal: &Refusal) -> Result<Uri, Failed> {
+    let to = refusal.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    same_origin(from, to).ok_or_else(|| {
+        Failed::from("the server redirects to another origin, which is not followed".to_owned())
+    })
 }
 
 /// The address that `location` means, if it stays at the same origin: credentials in headers must not travel further.
