@@ -50,6 +50,8 @@ pub enum Kind {
     OutcomeUnknown,
     /// The feature does not exist on the upstream's or caller's side and cannot be bridged yet.
     CannotBridge,
+    /// The upstream asks for what the client does not offer; holds the capabilities object that would do, as raw JSON.
+    MissingCapability(Box<str>),
     /// The answer of the upstream is not valid MCP or too large.
     BadAnswer,
     /// The gateway is full.
@@ -77,6 +79,7 @@ impl Kind {
             Self::TimedOut => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::CannotBridge => "cannot_bridge",
+            Self::MissingCapability(_) => "missing_capability",
             Self::BadAnswer => "bad_answer",
             Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",

@@ -76,9 +76,11 @@ impl Session {
         let capabilities =
             object(&p.capabilities).ok_or_else(|| invalid("params.capabilities must be an object"))?;
         let info = object(&p.client_info).ok_or_else(|| invalid("params.clientInfo must be an object"))?;
+        let revision = Revision::negotiate(&hello.text(asked));
+        let capabilities = asks::offered(&capabilities, revision);
         Ok(Self {
             view,
-            revision: Revision::negotiate(&hello.text(asked)),
+            revision,
             caller: Arc::new(Caller { era: Era::Legacy, info: Some(info), capabilities }),
             level: AtomicU8::new(NO_LEVEL),
             subscriptions: Mutex::default(),
@@ -255,7 +257,7 @@ impl Session {
         if let (Some(before), Outcome::Result(_)) = (before, &outcome) {
             self.has_read(&operation, before);
         }
-        Some(answer::outcome(&id, &outcome, Era::Legacy, &operation))
+        Some(answer::outcome(&id, &outcome, self.revision, &operation))
     }
 
     fn subscribe(&self, host: &dyn Host, uri: &Text) -> Result<(), Fault> {
