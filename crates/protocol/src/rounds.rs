@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use trunkline_model::Text;
 
-use crate::asks::{ELICIT, is_answer};
-use crate::bridge::{members, without};
-use crate::json::{escape_into, splice};
+use crate::asks::{ELICIT, is_answer, params_upward};
+use crate::bridge::members;
+use crate::json::escape_into;
 
 /// What a retry brings besides the request itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn input_required<'a>(
         escape_into(&mut out, method);
         if !params.is_empty() {
             out.extend_from_slice(b",\"params\":");
-            out.extend_from_slice(&upward(method, params));
+            out.extend_from_slice(&params_upward(method, params));
         }
         out.push(b'}');
     }
@@ -92,33 +92,6 @@ pub fn input_required<'a>(
     escape_into(&mut out, state);
     out.push(b'}');
     Bytes::from(out)
-}
-
-/// The params of a legacy server's question in the words of the modern era: what only had a meaning between the server
-/// and its client is left out.
-pub fn upward(method: &str, params: &Bytes) -> Bytes {
-    let mut bare: Option<Vec<u8>> = None;
-    let params = without(params, |key, value| {
-        if key == "_meta" {
-            bare = without(value, |key, _| key == "progressToken");
-        }
-        (method == ELICIT && key == "elicitationId") || (key == "task" && value.starts_with(b"{"))
-    })
-    .map_or_else(|| params.clone(), Bytes::from);
-    let Some(bare) = bare else { return params };
-    let mut edits = Vec::new();
-    let _ = members(&params, |key, value| {
-        if key == "_meta" {
-            // The slice lies inside `params`, so its place follows from the addresses.
-            let start = value.as_ptr() as usize - params.as_ptr() as usize;
-            edits.push(start..start + value.len());
-        }
-    });
-    if bare == b"{}" {
-        return without(&params, |key, _| key == "_meta").map_or(params, Bytes::from);
-    }
-    let edits: Vec<_> = edits.into_iter().map(|span| (span, &bare[..])).collect();
-    Bytes::from(splice(&params, &edits))
 }
 
 /// The visits that a 2025-11-25 server demands by its error -32042: the params object of each elicitation.
@@ -194,7 +167,7 @@ mod tests {
         );
         let roots = Text::from("roots/list");
         let only = Bytes::from_static(br#"{"message":"m","_meta":{"progressToken":1}}"#);
-        assert_eq!(upward(ELICIT, &only), r#"{"message":"m"}"#);
+        assert_eq!(params_upward(ELICIT, &only), r#"{"message":"m"}"#);
         let raw = input_required([("roots_1", &roots, &Bytes::new())].into_iter(), "s");
         assert!(raw.starts_with(
             br#"{"resultType":"input_required","inputRequests":{"roots_1":{"method":"roots/list"}}"#

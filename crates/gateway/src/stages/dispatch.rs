@@ -69,7 +69,13 @@ async fn one(
         // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
         drive::drive(upstream, call, target, &extra, outcome).await
     };
-    way_back(&now.catalog, server, call, outcome)
+    let outcome = way_back(&now.catalog, server, call, outcome);
+    match outcome {
+        Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
+            Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
+        }
+        other => other,
+    }
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.

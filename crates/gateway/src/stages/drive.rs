@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Outcome, Side, Text};
+use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Kind, Outcome, Side, Text};
 use trunkline_protocol::asks::{self, Question, Wanted};
 use trunkline_protocol::bridge;
 use trunkline_upstream::Upstream;
@@ -84,10 +84,7 @@ async fn answers(
 ) -> Result<Vec<(Text, Bytes)>, Fault> {
     let able = |q: &&Question| asks::can_answer(&call.caller.capabilities, &q.method, &q.params);
     if let Some(question) = wanted.questions.iter().find(|q| !able(q)) {
-        return Err(given_up(
-            upstream,
-            &format!("the server asks for {}, which this client does not offer", question.method),
-        ));
+        return Err(unable(upstream, question));
     }
     let pending: Vec<_> = wanted
         .questions
@@ -145,6 +142,13 @@ fn judged(upstream: &Upstream, question: &Question, said: Option<AskAnswer>) -> 
     }
     let shown: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
     Err(given_up(upstream, &format!("the client did not answer {}: {shown}", question.method)))
+}
+
+/// The client cannot be asked this. With a page to visit the user can still be told where it is.
+fn unable(upstream: &Upstream, question: &Question) -> Fault {
+    let needed = asks::needed(&question.method, &question.params);
+    let text = asks::told(upstream.name(), &question.method, &question.params);
+    Fault::client(Kind::MissingCapability(needed.into()), text).of(upstream.name())
 }
 
 fn given_up(upstream: &Upstream, text: &str) -> Fault {

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use trunkline_model::{Ask, Note, Notes};
 use trunkline_protocol::{Message, Revision};
 
-use super::asking::Questions;
+use super::asking::{Put, Questions, Speak};
 use super::notes;
 
 /// Messages that wait for the stream to be read; a client that reads none of them is asked no more.
@@ -16,35 +16,34 @@ const BACKLOG: usize = 64;
 
 /// The place where such messages wait. Without a reader it takes none.
 pub(crate) struct Aside {
+    me: Weak<Self>,
     questions: Arc<Questions>,
     revision: Revision,
     waiting: Mutex<VecDeque<Message>>,
-    /// The server's number of each open question, and ours.
-    put: Mutex<Vec<(u64, u64)>>,
+    put: Put,
     come: Notify,
     readers: AtomicUsize,
 }
 
 impl Aside {
-    pub(crate) fn new(questions: Arc<Questions>, revision: Revision) -> Self {
-        Self {
+    pub(crate) fn new(questions: Arc<Questions>, revision: Revision) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             questions,
             revision,
             waiting: Mutex::default(),
-            put: Mutex::default(),
+            put: Put::default(),
             come: Notify::new(),
             readers: AtomicUsize::new(0),
-        }
+        })
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Message>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn put(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
-        self.put.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Speak for Aside {
     /// `false` when there is nobody to hear it, or it was not heard for too long.
     fn say(&self, message: Message) -> bool {
         if self.readers.load(Ordering::Relaxed) == 0 {
@@ -67,31 +66,16 @@ impl Notes for Aside {
     }
 
     fn ask(&self, ask: Ask) {
-        if self.readers.load(Ordering::Relaxed) == 0 {
-            // Dropped, and refused by that.
-            return;
-        }
         let theirs = ask.number;
-        let Some((ours, message)) = self.questions.put(ask, self.revision) else { return };
-        {
-            let mut put = self.put();
-            // Those that were answered are not told of; the list stays as short as the questions may be many.
-            put.retain(|(_, ours)| self.questions.is_open(*ours));
-            put.push((theirs, ours));
-        }
-        if !self.say(message) {
-            self.questions.forget([ours]);
+        let voice: Weak<dyn Speak> = self.me.clone();
+        if let Some(ours) = self.questions.put(ask, self.revision, voice) {
+            self.put.add(theirs, ours, &self.questions);
         }
     }
 
     fn withdraw(&self, theirs: u64) {
-        let ours = {
-            let mut put = self.put();
-            let at = put.iter().position(|(one, _)| *one == theirs);
-            at.map(|at| put.swap_remove(at).1)
-        };
-        if let Some(ours) = ours {
-            let message = self.questions.take_back(ours);
+        let ours = self.put.take(theirs);
+        if let Some(message) = ours.and_then(|ours| self.questions.take_back(ours)) {
             self.say(message);
         }
     }
@@ -142,10 +126,10 @@ mod tests {
     #[tokio::test]
     async fn without_a_stream_nothing_is_asked_and_a_question_taken_back_is_told() {
         let questions = Arc::<Questions>::default();
-        let aside = Arc::new(Aside::new(Arc::clone(&questions), Revision::LEGACY_LATEST));
+        let aside = Aside::new(Arc::clone(&questions), Revision::LEGACY_LATEST);
         let told = Arc::<AtomicUsize>::default();
         aside.ask(ask(1, &told));
-        assert!(aside.waiting().is_empty() && aside.put().is_empty());
+        assert!(aside.waiting().is_empty() && aside.put.is_empty());
         let listening = Listening::to(&aside);
         aside.ask(ask(2, &told));
         let text = listening.next().await.into_bytes();
