@@ -51,6 +51,11 @@ impl Questions {
         self.open().contains_key(&number)
     }
 
+    #[cfg(test)]
+    pub(crate) fn open_count(&self) -> usize {
+        self.open().len()
+    }
+
     /// Takes an answer of the client. One to a question that nobody put, or that was answered before, is dropped.
     pub(crate) fn answer(&self, scanned: &Scanned) {
         let id = scanned.id_bytes().and_then(|id| serde_json::from_slice::<String>(&id).ok());
@@ -102,15 +107,20 @@ pub(crate) struct Asking {
 
 impl Asking {
     pub(crate) fn through(voice: Voice, session: Arc<Session>) -> Arc<dyn Notes> {
+        if let Voice::Pad(pad) = &voice {
+            session.aside.may_use(pad);
+        }
         Arc::new(Self { voice, session, put: Mutex::default() })
     }
 
     fn say(&self, message: Message) -> bool {
         match &self.voice {
-            Voice::Pad(pad) => {
+            Voice::Pad(pad) if pad.is_read() => {
                 pad.say(message);
                 true
             }
+            // The client has lost the stream of its call; it may have another.
+            Voice::Pad(_) => self.session.aside.say(message),
             Voice::Outbox(outbox) => outbox.try_send(message).is_ok(),
         }
     }

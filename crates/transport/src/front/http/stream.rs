@@ -50,6 +50,12 @@ struct CallStream {
     quiet: Option<Pin<Box<Sleep>>>,
 }
 
+impl Drop for CallStream {
+    fn drop(&mut self) {
+        self.pad.leave();
+    }
+}
+
 impl CallStream {
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<First> {
         let Some(calling) = self.calling.as_mut() else { return Poll::Ready(First::Answer(None)) };
