@@ -10,14 +10,15 @@ use tokio_util::sync::CancellationToken;
 use trunkline_model::{Ask, AskAnswer, Call, Level, Note, Notes, Outcome, Text};
 use trunkline_protocol::{asks, rounds};
 
+use super::Place;
+
 /// Questions that come within this time of the first are put together.
 const COLLECT: Duration = Duration::from_millis(30);
 
 /// A call and what it asks.
 pub(crate) struct Exchange {
     pub(crate) id: [u8; 16],
-    /// What the call is: caller, method, target and arguments.
-    pub(crate) binding: [u8; 32],
+    pub(crate) place: Place,
     inner: Mutex<Inner>,
     /// Told when something has come of the call.
     news: Notify,
@@ -116,7 +117,7 @@ pub(crate) enum Refused {
 
 impl Exchange {
     /// For a call that begins, driven by its first request.
-    pub(crate) fn new(binding: [u8; 32], call: &Call) -> Arc<Self> {
+    pub(crate) fn new(place: Place, call: &Call) -> Arc<Self> {
         let mut id = [0; 16];
         id.copy_from_slice(&trunkline_runtime::random_key()[..16]);
         let inner = Inner {
@@ -132,7 +133,7 @@ impl Exchange {
         };
         Arc::new(Self {
             id,
-            binding,
+            place,
             inner: Mutex::new(inner),
             news: Notify::new(),
             deadline: watch::Sender::new(None),

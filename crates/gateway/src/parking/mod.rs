@@ -26,8 +26,6 @@ use seal::{Sealed, Sealer};
 /// How a call is begun: given the call with the place for its questions, its future.
 pub(crate) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// Longest time that a call waits for one retry.
-const WAIT: Duration = Duration::from_mins(10);
 /// Most calls that wait at a time. Each holds a call at a server open.
 const PARKED_MAX: usize = 1000;
 /// How long a call that nobody came back for may take to end by itself, after its questions were refused.
@@ -37,11 +35,19 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(crate) struct Parking {
     sealer: Sealer,
     exchanges: Mutex<HashMap<[u8; 16], Parked>>,
-    wait: Duration,
     max: usize,
     tasks: TaskTracker,
     /// The process ends: outcomes that nobody has come for are dropped.
     stop: CancellationToken,
+}
+
+/// What a call is and how long it waits.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// What a state is bound to: caller, server, method, target and arguments.
+    pub(crate) binding: [u8; 32],
+    /// Longest time that the call waits for one retry.
+    pub(crate) wait: Duration,
 }
 
 /// What a state can lead to.
@@ -55,14 +61,13 @@ enum Parked {
 
 impl Parking {
     pub(crate) fn new(key: &[u8; 32]) -> Arc<Self> {
-        Self::with(key, WAIT, PARKED_MAX)
+        Self::with(key, PARKED_MAX)
     }
 
-    fn with(key: &[u8; 32], wait: Duration, max: usize) -> Arc<Self> {
+    fn with(key: &[u8; 32], max: usize) -> Arc<Self> {
         Arc::new(Self {
             sealer: Sealer::new(key),
             exchanges: Mutex::default(),
-            wait,
             max,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -86,34 +91,30 @@ impl Parking {
     }
 
     /// Runs a call of a modern client on a legacy server: from its beginning, or from where a retry takes it up again.
-    /// `begin` starts it, and is used at most once.
+    /// It waits at most `wait` for each retry. `begin` starts it, and is used at most once.
     pub(crate) async fn run(
         self: &Arc<Self>,
         server: &str,
+        wait: Duration,
         call: &Call,
         begin: impl FnOnce(Call) -> Work,
     ) -> Outcome {
-        let binding = binding(server, call);
+        let place = Place { binding: binding(server, call), wait };
         match rounds::answers(&call.params.raw) {
             Err(text) => Fault::client(Kind::InvalidParams, text).into(),
-            Ok(Some(answers)) => self.resume(call, binding, answers, begin).await,
-            Ok(None) => self.begin(call, binding, begin).await,
+            Ok(Some(answers)) => self.resume(call, place, answers, begin).await,
+            Ok(None) => self.begin(call, place, begin).await,
         }
     }
 
-    async fn begin(
-        self: &Arc<Self>,
-        call: &Call,
-        binding: [u8; 32],
-        begin: impl FnOnce(Call) -> Work,
-    ) -> Outcome {
-        let exchange = Exchange::new(binding, call);
+    async fn begin(self: &Arc<Self>, call: &Call, place: Place, begin: impl FnOnce(Call) -> Work) -> Outcome {
+        let exchange = Exchange::new(place, call);
         let notes = Arc::clone(&exchange) as Arc<dyn Notes>;
         let mut work = begin(Call { notes, ..call.clone() });
         // Until it asks something the call is driven from here, like any other.
         tokio::select! {
             biased;
-            outcome = &mut work => return self.ended_at_once(call, binding, outcome),
+            outcome = &mut work => return self.ended_at_once(call, place, outcome),
             _asks = exchange.news() => {}
         }
         if !self.admit(&exchange) {
@@ -131,9 +132,9 @@ impl Parking {
         }
     }
 
-    fn ended_at_once(self: &Arc<Self>, call: &Call, binding: [u8; 32], outcome: Outcome) -> Outcome {
+    fn ended_at_once(self: &Arc<Self>, call: &Call, place: Place, outcome: Outcome) -> Outcome {
         match visits::demanded(call, &outcome) {
-            Some(visits) => self.park_visits(binding, visits).unwrap_or(outcome),
+            Some(visits) => self.park_visits(place, visits).unwrap_or(outcome),
             None => outcome,
         }
     }
@@ -169,9 +170,10 @@ impl Parking {
     /// What the request that waits for a call is told: the open questions, or the outcome if there is one by now; `None`
     /// when the questions have been taken back.
     fn round(&self, exchange: &Exchange) -> Option<Outcome> {
-        let expires = expiry(self.wait);
-        let said = exchange.round(Instant::now() + self.wait, |round| {
-            self.sealer.seal(&Sealed { exchange: exchange.id, round, expires, binding: exchange.binding })
+        let Place { binding, wait } = exchange.place;
+        let expires = expiry(wait);
+        let said = exchange.round(Instant::now() + wait, |round| {
+            self.sealer.seal(&Sealed { exchange: exchange.id, round, expires, binding })
         });
         match said {
             Said::Nothing => None,
@@ -217,7 +219,7 @@ impl Parking {
     async fn resume(
         self: &Arc<Self>,
         call: &Call,
-        binding: [u8; 32],
+        place: Place,
         answers: Answers,
         begin: impl FnOnce(Call) -> Work,
     ) -> Outcome {
@@ -227,7 +229,7 @@ impl Parking {
             Ok(sealed) => sealed,
             Err(problem) => return bad_state(problem),
         };
-        if sealed.binding != binding {
+        if sealed.binding != place.binding {
             return bad_state(StateProblem::Mismatch);
         }
         let parked = self.exchanges().get(&sealed.exchange).cloned();
@@ -243,7 +245,7 @@ impl Parking {
                 visits::Heard::Refused(outcome) => outcome,
                 visits::Heard::GoOn => {
                     let call = Call { params: rounds::first_try(&call.params), ..call.clone() };
-                    Box::pin(self.begin(&call, binding, begin)).await
+                    Box::pin(self.begin(&call, place, begin)).await
                 }
             },
         }
@@ -262,9 +264,10 @@ impl Parking {
     }
 
     /// Parks a call that was refused until pages are visited; `None` when there is no room.
-    fn park_visits(self: &Arc<Self>, binding: [u8; 32], visits: visits::Visits) -> Option<Outcome> {
+    fn park_visits(self: &Arc<Self>, place: Place, visits: visits::Visits) -> Option<Outcome> {
         let id = visits.id;
-        let expires = expiry(self.wait);
+        let Place { binding, wait } = place;
+        let expires = expiry(wait);
         let state = self.sealer.seal(&Sealed { exchange: id, round: 0, expires, binding });
         let visits = Arc::new(visits.under(state));
         let questions = visits.questions();
@@ -277,7 +280,6 @@ impl Parking {
             exchanges.insert(id, Parked::Visits(visits));
         }
         let parking = Arc::downgrade(self);
-        let wait = self.wait;
         // Not among the tracked tasks: it holds nothing that an orderly end would have to wait for.
         tokio::spawn(async move {
             tokio::select! {

@@ -69,7 +69,7 @@ async fn one(
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
             Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
         };
-        parking.run(upstream.name(), call, begin).await
+        parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await
     } else {
         let target = target.map(|t| &**t);
         let outcome = upstream.call(call, target, &extra).await;
