@@ -56,12 +56,20 @@ async fn one(
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
-    let outcome = if call.caller.era == Era::Modern && upstream.may_ask(call) {
+    let asks = match call.caller.era {
+        Era::Modern => upstream.may_ask(call).await,
+        Era::Legacy => Ok(false),
+    };
+    let asks = match asks {
+        Ok(asks) => asks,
+        Err(fault) => return fault.into(),
+    };
+    let outcome = if asks {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
             Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
         };
-        parking.run(call, begin).await
+        parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await
     } else {
         let target = target.map(|t| &**t);
         let outcome = upstream.call(call, target, &extra).await;

@@ -1,4 +1,5 @@
-//! What servers say or ask outside of any call: it goes to the stream of its own that a legacy session has open.
+//! What servers say or ask outside of any call, or of one that cannot be told: it goes to the stream of its own that a
+//! legacy session has open, else to that of a call that runs.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +10,12 @@ use trunkline_model::{Ask, Note, Notes};
 use trunkline_protocol::{Message, Revision};
 
 use super::asking::{Put, Questions, Speak};
-use super::notes;
+use super::notes::{self, Pad};
 
 /// Messages that wait for the stream to be read; a client that reads none of them is asked no more.
 const BACKLOG: usize = 64;
 
-/// The place where such messages wait. Without a reader it takes none.
+/// The place where such messages wait. With nobody who could pass them on it takes none.
 pub(crate) struct Aside {
     me: Weak<Self>,
     questions: Arc<Questions>,
@@ -23,6 +24,8 @@ pub(crate) struct Aside {
     put: Put,
     come: Notify,
     readers: AtomicUsize,
+    /// The streams of calls, the newest last.
+    pads: Mutex<Vec<Weak<Pad>>>,
 }
 
 impl Aside {
@@ -35,7 +38,21 @@ impl Aside {
             put: Put::default(),
             come: Notify::new(),
             readers: AtomicUsize::new(0),
+            pads: Mutex::default(),
         })
+    }
+
+    /// A call began that has an event stream.
+    pub(crate) fn may_use(&self, pad: &Arc<Pad>) {
+        let mut pads = self.pads.lock().unwrap_or_else(PoisonError::into_inner);
+        pads.retain(|pad| pad.strong_count() > 0);
+        pads.push(Arc::downgrade(pad));
+    }
+
+    /// The stream of the newest call that runs.
+    fn pad(&self) -> Option<Arc<Pad>> {
+        let pads = self.pads.lock().unwrap_or_else(PoisonError::into_inner);
+        pads.iter().rev().filter_map(Weak::upgrade).find(|pad| pad.is_read())
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Message>> {
@@ -47,7 +64,8 @@ impl Speak for Aside {
     /// `false` when there is nobody to hear it, or it was not heard for too long.
     fn say(&self, message: Message) -> bool {
         if self.readers.load(Ordering::Relaxed) == 0 {
-            return false;
+            let pad = self.pad();
+            return pad.map(|pad| pad.say(message)).is_some();
         }
         let mut waiting = self.waiting();
         if waiting.len() >= BACKLOG {
@@ -121,6 +139,24 @@ mod tests {
             told.fetch_add(1, Ordering::SeqCst);
         });
         Ask { number, server: "s".into(), method: "roots/list".into(), params: Bytes::new(), reply }
+    }
+
+    #[test]
+    fn without_a_stream_of_its_own_a_question_takes_that_of_a_call_which_is_read() {
+        let questions = Arc::<Questions>::default();
+        let aside = Aside::new(Arc::clone(&questions), Revision::LEGACY_LATEST);
+        let told = Arc::<AtomicUsize>::default();
+        let (first, second, third) = (Arc::<Pad>::default(), Arc::<Pad>::default(), Arc::<Pad>::default());
+        for pad in [&first, &second, &third] {
+            aside.may_use(pad);
+        }
+        drop(third);
+        second.leave();
+        aside.ask(ask(1, &told));
+        assert!(first.take().is_some() && second.take().is_none());
+        first.leave();
+        aside.ask(ask(2, &told));
+        assert!(first.take().is_none() && !aside.put.is_empty() && questions.open_count() == 1);
     }
 
     #[tokio::test]

@@ -184,6 +184,9 @@ pub(crate) struct Asking {
 
 impl Asking {
     pub(crate) fn through(voice: Voice, session: Arc<Session>) -> Arc<dyn Notes> {
+        if let Voice::Pad(pad) = &voice {
+            session.aside.may_use(pad);
+        }
         Arc::new_cyclic(|me| Self { me: me.clone(), voice, session, put: Put::default() })
     }
 }
@@ -191,10 +194,12 @@ impl Asking {
 impl Speak for Asking {
     fn say(&self, message: Message) -> bool {
         match &self.voice {
-            Voice::Pad(pad) => {
+            Voice::Pad(pad) if pad.is_read() => {
                 pad.say(message);
                 true
             }
+            // The client has lost the stream of its call; it may have another.
+            Voice::Pad(_) => self.session.aside.say(message),
             Voice::Outbox(outbox) => outbox.try_send(message).is_ok(),
         }
     }
