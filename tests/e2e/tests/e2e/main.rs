@@ -10,4 +10,7 @@ mod clients;
 mod features;
 mod hostile;
 mod modern_metadata;
+mod old_wires;
 mod oracle;
+mod resumption;
+mod wires_hostile;
