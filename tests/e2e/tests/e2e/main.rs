@@ -13,4 +13,5 @@ mod modern_metadata;
 mod old_wires;
 mod oracle;
 mod resumption;
+mod transports;
 mod wires_hostile;
