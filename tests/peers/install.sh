@@ -5,8 +5,7 @@
 #   tests/peers/install.sh GROUP... only the named groups
 #
 #   npm       the conformance suite, two generations of the TypeScript SDK, published servers, Node 24
-#   python    four venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers, a server on
-#             mcp 1.16 with WebSocket
+#   python    three venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers
 #   rmcp      builds the rmcp servers and client with cargo (about a minute)
 #
 # The cache folder is $TRUNKLINE_PEERS, by default ${XDG_CACHE_HOME:-$HOME/.cache}/trunkline/peers.
@@ -95,7 +94,7 @@ for group in $groups; do
         ;;
     python)
         command -v git >/dev/null || say "peers: git is missing, mcp-server-git will not start"
-        for part in client-2 client-1 servers websocket; do install_python "$part"; done
+        for part in client-2 client-1 servers; do install_python "$part"; done
         ;;
     rmcp) install_rmcp ;;
     *)
@@ -118,7 +117,6 @@ PEER_FILESYSTEM=$npm/legacy/node_modules/@modelcontextprotocol/server-filesystem
 PEER_MEMORY=$npm/legacy/node_modules/@modelcontextprotocol/server-memory/dist/index.js
 PEER_PYTHON_2=$peers/python/client-2/bin/python
 PEER_PYTHON_1=$peers/python/client-1/bin/python
-PEER_PYTHON_WS=$peers/python/websocket/bin/python
 PEER_TIME=$peers/python/servers/bin/mcp-server-time
 PEER_GIT=$peers/python/servers/bin/mcp-server-git
 PEER_RMCP_SERVER=$peers/rmcp/bin/rmcp-server

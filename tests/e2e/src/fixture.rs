@@ -39,7 +39,7 @@ impl Fixture {
 
     /// `py-server` over `sse` or `ws`, on a port (0 picks one), with further arguments.
     pub fn py(transport: &str, port: u16, arguments: &[&str]) -> Self {
-        let mut command = Command::new(peers::path("python/websocket/bin/python"));
+        let mut command = Command::new(peers::path("python/client-1/bin/python"));
         let script = peers::root().join("tests/peers/fixtures/py-server.py");
         command.arg(script).args(["--transport", transport, "--port", &port.to_string()]).args(arguments);
         Self::start(command)
