@@ -11,5 +11,8 @@ mod features;
 mod hostile;
 mod modern_metadata;
 mod old_clients;
+mod old_wires;
 mod oracle;
+mod resumption;
 mod transports;
+mod wires_hostile;
