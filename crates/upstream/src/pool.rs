@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
-use trunkline_model::{Call, Caller, Fault, Offers, Text};
+use trunkline_model::{Call, Caller, Fault, Offers, Text, Topic};
 
 use crate::options::SessionScope;
 use crate::pooled;
@@ -270,7 +270,8 @@ impl Pool {
     pub(crate) fn want(&self, stay: u64, uri: &Text, wanted: bool) {
         let mut wishes = self.wishes();
         let wish = wishes.entry(stay).or_default();
-        wish.send_if_modified(|set| if wanted { set.insert(uri.clone()) } else { set.remove(uri) });
+        let topic = Topic::Resource(uri.clone());
+        wish.send_if_modified(|set| if wanted { set.insert(topic) } else { set.remove(&topic) });
     }
 
     /// The stay is over.

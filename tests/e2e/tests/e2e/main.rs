@@ -14,5 +14,6 @@ mod old_clients;
 mod old_wires;
 mod oracle;
 mod resumption;
+mod tasks;
 mod transports;
 mod wires_hostile;
