@@ -43,9 +43,6 @@ impl Offers {
     /// Roots.
     pub const ROOTS: Self = Self(1 << 5);
 
-    /// Everything.
-    pub const ALL: Self = Self((1 << 6) - 1);
-
     /// Whether all of `other` is offered.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -27,9 +27,6 @@ pub struct Options {
     pub sessions: SessionScope,
     /// Most sessions with a legacy server besides the shared one; over stdio each is a process.
     pub sessions_max: usize,
-    /// Declare on the shared session, too, that clients can be asked everything. Some legacy servers list a part of their
-    /// tools only then. Callers that cannot be asked are then absent users in the server's eyes.
-    pub declares_asks: bool,
     /// Most list pages read from this server per list.
     pub pages_max: usize,
     /// Most items kept per list of this server.
@@ -188,7 +185,6 @@ impl Options {
             items_max: 10_000,
             sessions: SessionScope::Auto,
             sessions_max,
-            declares_asks: false,
         }
     }
 }

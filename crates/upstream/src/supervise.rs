@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Era, ListKind, Offers};
+use trunkline_model::{Era, ListKind};
 use trunkline_observe::metrics::Era as MeteredEra;
-use trunkline_protocol::offers;
 
 use crate::connect::{Connected, Connecting, Failed, Process, exited};
 use crate::lists;
@@ -107,7 +107,6 @@ fn settled(end: End, stood: Duration) -> End {
 async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
     let again = shared.status.borrow().starts > 0;
     shared.status.send_modify(|status| status.starts += 1);
-    let declared = if shared.options.declares_asks { Offers::ALL } else { Offers::NONE };
     let connecting = Connecting {
         options: &shared.options,
         tools: &shared.tools,
@@ -115,7 +114,7 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
         ids: &shared.ids,
         meter: &shared.meter,
         again,
-        capabilities: offers::declared(declared),
+        capabilities: Bytes::from_static(b"{}"),
         known: None,
     };
     // A server that stays silent on the probe is started a second time; its handshake gets the full time again.

@@ -107,7 +107,6 @@ fn one(
         );
     }
     let sessions = sessions(fields.take("sessions", check), check);
-    let declares_asks = fields.take("declareAsks", check).and_then(|node| check.boolean(node));
     let sessions_max = fields.take("maxSessions", check);
     let sessions_max = sessions_max.and_then(|node| check.whole(node, 1..=SESSIONS_MAX));
     let timing = timing::timing(&mut fields, check);
@@ -127,7 +126,6 @@ fn one(
         options.idle_stop = timing.idle_stop;
         options.backoff = timing.backoff;
         options.sessions = sessions;
-        options.declares_asks = declares_asks.unwrap_or(false);
         options.sessions_max = sessions_max.unwrap_or(options.sessions_max);
         options.message_bytes_max = message_bytes.unwrap_or(options.message_bytes_max);
         Resolved { options, rules, shown: shown.text }

@@ -119,9 +119,6 @@ struct Server {
     era: Option<Era>,
     /// Which clients share a session with a legacy server: `auto`, `per-client` or `shared`. Default: `auto`.
     sessions: Option<Sessions>,
-    /// Declare on the shared session, too, that clients can be asked, for a legacy server that lists some tools only then.
-    /// Default: false.
-    declare_asks: Option<Switch>,
     /// Most sessions besides the shared one; for a program each is a process. Default: 32, with `url` 1024.
     #[schemars(range(min = 1, max = 10_000))]
     max_sessions: Option<u32>,
