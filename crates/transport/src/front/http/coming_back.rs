@@ -101,7 +101,11 @@ async fn news_are_told_once_each_across_connections() {
     let mut stream = front.after(&session, &last).await;
     let heard = read_until(&mut stream, "notifications/prompts/list_changed").await;
     assert!(!heard.contains("tools/list_changed"), "it was told: {heard}");
-    front.host.events.send(Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None }).unwrap();
+    front
+        .host
+        .events
+        .send(Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None })
+        .unwrap();
     let heard = read_until(&mut stream, "notifications/resources/updated").await;
     assert!(!heard.contains("list_changed"), "{heard}");
     // Who says that less did arrive hears the rest again, and nothing before it.
