@@ -22,9 +22,10 @@ use crate::upstream::Shared;
 
 /// A conversation of modern callers is closed when nobody used it for this long; opening another costs them little.
 const IDLE: Duration = Duration::from_mins(5);
-/// How long the first call waits for the server's own stream. Servers that send nothing before their first event make a
-/// new conversation this much slower.
-const STREAM_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the first call waits for the server's own stream: as long as the handshake took, which is at least one way
+/// to the server and back, within these bounds. Many servers send nothing before their first event, and a new
+/// conversation with them is this much slower.
+const STREAM_PATIENCE: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
 /// Begins to open the conversation on behalf of `caller`.
 pub(crate) fn start(shared: &Arc<Shared>, slot: Arc<Slot>, caller: &Arc<Caller>) {
@@ -75,7 +76,7 @@ async fn run(
         Ok(connected) => {
             shared.pool.opened(true);
             tracing::debug!(server = &*shared.options.name, key = ?slot.key, ms = begun.elapsed().as_millis() as u64, "a conversation of its own is open");
-            hold(shared, slot, connected, &over).await
+            hold(shared, slot, connected, begun.elapsed(), &over).await
         }
         Err(failed) => {
             if !over.is_cancelled() {
@@ -95,6 +96,7 @@ async fn hold(
     shared: &Arc<Shared>,
     slot: &Arc<Slot>,
     connected: Connected,
+    handshake: Duration,
     over: &CancellationToken,
 ) -> String {
     let Connected { session, child } = connected;
@@ -105,8 +107,9 @@ async fn hold(
     if session.http.is_some() {
         // A question that names no call comes on the server's own stream, and is lost when there is none. The first
         // thing that is heard of the stream is that it stands or that it was refused.
+        let patience = handshake.clamp(STREAM_PATIENCE[0], STREAM_PATIENCE[1]);
         tokio::select! {
-            _ = timeout(STREAM_PATIENCE, settled.changed()) => {}
+            _ = timeout(patience, settled.changed()) => {}
             () = &mut pushing => {}
         }
     }
