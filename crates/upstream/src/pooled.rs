@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Caller, Era, ListKind};
 use trunkline_protocol::offers;
@@ -25,10 +25,6 @@ use crate::upstream::Shared;
 const IDLE: Duration = Duration::from_mins(5);
 /// A server that speaks of a change to all of its sessions does so within this time.
 const SETTLE: Duration = Duration::from_millis(100);
-/// How long the first call waits for the server's own stream: as long as the handshake took, which is at least one way
-/// to the server and back, within these bounds. Many servers send nothing before their first event, and a new
-/// conversation with them is this much slower.
-const STREAM_PATIENCE: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
 /// Begins to open the conversation on behalf of `caller`.
 pub(crate) fn start(shared: &Arc<Shared>, slot: Arc<Slot>, caller: Option<&Arc<Caller>>) {
@@ -81,7 +77,7 @@ async fn run(
         Ok(connected) => {
             shared.pool.opened(true);
             tracing::debug!(server = &*shared.options.name, key = ?slot.key, ms = begun.elapsed().as_millis() as u64, "a conversation of its own is open");
-            hold(shared, slot, connected, begun.elapsed(), &over).await
+            hold(shared, slot, connected, &over).await
         }
         Err(failed) => {
             if !over.is_cancelled() {
@@ -102,25 +98,12 @@ async fn hold(
     shared: &Arc<Shared>,
     slot: &Arc<Slot>,
     connected: Connected,
-    handshake: Duration,
     over: &CancellationToken,
 ) -> String {
     let Connected { session, child } = connected;
     let session = Arc::new(session);
-    let live = watch::Sender::new(false);
-    let mut settled = live.subscribe();
-    let mut pushing = std::pin::pin!(push::follow(Arc::clone(&session), slot.wanted.clone(), &live));
-    if session.http.is_some() {
-        // A question that names no call comes on the server's own stream, and is lost when there is none. The first
-        // thing that is heard of the stream is that it stands or that it was refused.
-        let patience = handshake.clamp(STREAM_PATIENCE[0], STREAM_PATIENCE[1]);
-        tokio::select! {
-            _ = timeout(patience, settled.changed()) => {}
-            () = &mut pushing => {}
-        }
-    }
     slot.state.send_replace(State::Open(Arc::clone(&session)));
-    let why = last(shared, slot, &session, child.as_ref(), over, pushing).await;
+    let why = last(shared, slot, &session, child.as_ref(), over).await;
     // Nobody may begin on it any more, before it is closed.
     shared.pool.remove(slot);
     slot.state.send_replace(State::Over(why.as_str().into()));
@@ -136,8 +119,9 @@ async fn last(
     session: &Arc<Session>,
     child: Option<&Process>,
     over: &CancellationToken,
-    mut pushing: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> String {
+    let live = watch::Sender::new(false);
+    let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), slot.wanted.clone(), &live));
     let own = &session.stray;
     let mut reading: Option<Reading<'_>> = None;
     if matches!(slot.key, Key::Alike(_)) {
