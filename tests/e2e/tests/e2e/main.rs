@@ -11,3 +11,5 @@ mod features;
 mod hostile;
 mod modern_metadata;
 mod oracle;
+mod parked;
+mod questions;
