@@ -96,11 +96,12 @@ impl Drop for Open {
 pub(crate) struct Turn {
     pub(crate) turns: Arc<Turns>,
     held: Mutex<Option<OwnedSemaphorePermit>>,
+    again: tokio::sync::Mutex<()>,
 }
 
 impl Turn {
     pub(crate) fn new(turns: Arc<Turns>, held: OwnedSemaphorePermit) -> Self {
-        Self { turns, held: Mutex::new(Some(held)) }
+        Self { turns, held: Mutex::new(Some(held)), again: tokio::sync::Mutex::default() }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
@@ -117,15 +118,13 @@ impl Turn {
     }
 
     async fn take_again(&self) {
-        if self.held().is_some() {
+        // One at a time: two answers that both queued for the turn would have the second wait for the first's call.
+        let _alone = self.again.lock().await;
+        if self.is_held() {
             return;
         }
         let permit = self.turns.take().await;
-        let mut held = self.held();
-        // Two answers may have waited for it; one permit is enough, the other goes back.
-        if held.is_none() {
-            *held = Some(permit);
-        }
+        *self.held() = Some(permit);
     }
 }
 

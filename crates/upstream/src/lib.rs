@@ -20,6 +20,8 @@ mod reason;
 mod refresh;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod script_asks;
 mod session;
 mod spacing;
 mod status;

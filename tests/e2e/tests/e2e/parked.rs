@@ -13,7 +13,7 @@ const FORMS: &str = r#"{"elicitation":{"form":{}}}"#;
 
 fn asking(gateway: &Gateway) -> Client {
     let mut client = gateway.client(Era::Modern);
-    client.capabilities = FORMS.to_owned();
+    FORMS.clone_into(&mut client.capabilities);
     client
 }
 
@@ -240,7 +240,7 @@ impl Legacy {
     fn open(gateway: &Gateway, capabilities: &str, stream: bool) -> Self {
         let mut client = gateway.client(Era::Modern);
         client.era = Era::Legacy;
-        client.capabilities = capabilities.to_owned();
+        capabilities.clone_into(&mut client.capabilities);
         client.initialize("2025-11-25");
         let stream = stream.then(|| {
             let mut get = trunkline_e2e::http::Connection::open(client.address);
@@ -423,7 +423,7 @@ fn clients_that_leave_take_their_processes_along_also_in_the_middle_of_a_questio
     });
     let gone: Vec<u32> = all.into_iter().filter(|pid| !processes().contains(pid)).collect();
     process::wait_until_gone(&gone, Duration::from_secs(5));
-    assert_eq!(gateway.metric("trunkline_sessions", &[]), 0.0, "sessions");
+    assert!(gateway.metric("trunkline_sessions", &[]) < 0.5, "sessions");
 }
 
 #[test]
