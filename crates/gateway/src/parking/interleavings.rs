@@ -162,11 +162,11 @@ impl Client {
 
     fn answer(&mut self, keys: &[String]) -> Value {
         let me = self.me;
-        let mut one = |key: &String| {
+        let one = |key: &String| {
             self.answers += 1;
             (key.clone(), accept(&format!("{me}/{key}/{}", self.answers)))
         };
-        Value::Object(keys.iter().map(|key| one(key)).collect())
+        Value::Object(keys.iter().map(one).collect())
     }
 
     /// Checks what came, and returns the next round.
@@ -291,29 +291,25 @@ async fn client(me: usize, plan: Plan, parking: Arc<Parking>, tally: Arc<Tally>)
                 let responses = c.answer(&keys);
                 let retry = c.retry(&newest, &responses);
                 let parking = Arc::clone(&c.parking);
-                match timeout(Duration::from_millis(ms), run(&parking, retry, never)).await {
-                    Ok(seen) => seen,
-                    Err(_) => {
-                        c.gone = true;
-                        // What it left is not to be had any more.
-                        let seen = run(&c.parking, c.retry(&newest, &json!({})), never).await;
-                        assert!(c.take(seen).is_none());
-                        return c;
-                    }
-                }
+                let Ok(seen) = timeout(Duration::from_millis(ms), run(&parking, retry, never)).await else {
+                    c.gone = true;
+                    // What it left is not to be had any more.
+                    let seen = run(&c.parking, c.retry(&newest, &json!({})), never).await;
+                    assert!(c.take(seen).is_none());
+                    return c;
+                };
+                seen
             }
         };
-        match c.take(seen) {
-            Some(next) => keys = next,
-            None => {
-                // Once there is an outcome, no state is good for anything.
-                for state in c.states.clone() {
-                    let seen = run(&c.parking, c.retry(&state, &json!({})), never).await;
-                    assert!(matches!(seen, Seen::Refused("state_reused" | "state_expired")), "{seen:?}");
-                }
-                return c;
+        let Some(next) = c.take(seen) else {
+            // Once there is an outcome, no state is good for anything.
+            for state in c.states.clone() {
+                let seen = run(&c.parking, c.retry(&state, &json!({})), never).await;
+                assert!(matches!(seen, Seen::Refused("state_reused" | "state_expired")), "{seen:?}");
             }
-        }
+            return c;
+        };
+        keys = next;
     }
     c
 }
