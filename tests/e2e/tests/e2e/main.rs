@@ -13,6 +13,8 @@ mod modern_metadata;
 mod old_clients;
 mod old_wires;
 mod oracle;
+mod parked;
+mod questions;
 mod resumption;
 mod tasks;
 mod transports;
