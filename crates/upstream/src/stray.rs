@@ -280,6 +280,8 @@ impl Heard for Stray {
             method::RESOURCES_CHANGED => {
                 self.stir(ListKind::Resources);
                 self.stir(ListKind::Templates);
+                // Skills are made of resources, and have no notification of their own.
+                self.stir(ListKind::Skills);
             }
             method::RESOURCE_UPDATED => {
                 if let Some(uri) = &message.params.uri {

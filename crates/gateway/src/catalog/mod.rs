@@ -4,6 +4,7 @@
 mod build;
 mod cursor;
 pub mod names;
+mod roots;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use trunkline_transport::front::host::Introduced;
 
 pub use build::{Input, Source, build};
 pub use cursor::Cursors;
-pub use uris::Uris;
+pub use uris::{Speller, Uris};
 
 /// The merged catalog of one view.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ pub struct Catalog {
     pub prompts: Names,
     /// Where URIs lead.
     pub uris: Uris,
+    /// Servers that serve skills, in configuration order.
+    pub(crate) skilled: Vec<usize>,
+    /// Servers that read directories.
+    pub(crate) directories: Vec<usize>,
     /// The introduction.
     pub introduced: Introduced,
     /// Whether one server is passed through unchanged.
@@ -40,11 +45,11 @@ pub struct Catalog {
     /// Servers that have never been read: what their names begin with, and why they are missing.
     pub(crate) absent: Vec<Absent>,
     /// Exposed items per list, for finding out what changed.
-    pub(crate) shown: [Vec<Bytes>; 4],
+    pub(crate) shown: [Vec<Bytes>; ListKind::COUNT],
     /// Changes announced by the one server of a transparent view; they are passed on even when nothing differs.
-    pub(crate) announced: [u64; 4],
+    pub(crate) announced: [u64; ListKind::COUNT],
     /// Finished list results per era and list.
-    pages: [[Vec<Bytes>; 4]; 2],
+    pages: [[Vec<Bytes>; ListKind::COUNT]; 2],
 }
 
 /// Where an exposed name leads.

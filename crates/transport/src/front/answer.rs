@@ -34,7 +34,13 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operat
                 Operation::ReadResource(uri) | Operation::Subscribe(uri) => Some(&**uri),
                 _ => None,
             };
-            let (code, object) = bridge::error(error, era, uri);
+            // What the skills extension addresses has one code in every revision (SEP-2640, "Error Handling").
+            let (code, object) = match operation {
+                Operation::GetSkill(uri) | Operation::ReadDirectory(uri) => {
+                    bridge::error(error, Era::Modern, Some(uri))
+                }
+                _ => bridge::error(error, era, uri),
+            };
             let status = match code {
                 bridge::MISSING_CAPABILITY if era == Era::Modern => 400,
                 bridge::METHOD_NOT_FOUND if era == Era::Modern => 404,
