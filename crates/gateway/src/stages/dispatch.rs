@@ -9,8 +9,8 @@ use trunkline_protocol::{bridge, headers, mirror, uris};
 use crate::catalog::{Catalog, Route, Speller};
 use crate::parking::{Parking, Work};
 use crate::stages::authorize::Authorized;
-use crate::stages::drive;
 use crate::stages::resolve::Plan;
+use crate::stages::{drive, remirror};
 use crate::status;
 use crate::view::Current;
 
@@ -48,34 +48,49 @@ async fn one(
     let Some(upstream) = now.fleet.upstreams.get(server) else {
         return Fault::internal("dangling route").into();
     };
-    let extra = match route.map(|route| mirrored(route, call)).transpose() {
+    let extra = match route.map(|route| headers_of(&route.mirrored, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
-    let outcome = if call.caller.era == Era::Modern && upstream.may_ask(call) {
+    let asks = match call.caller.era {
+        Era::Modern => upstream.may_ask(call).await,
+        Era::Legacy => Ok(false),
+    };
+    let asks = match asks {
+        Ok(asks) => asks,
+        Err(fault) => return fault.into(),
+    };
+    let outcome = if asks {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
             Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
         };
-        parking.run(call, begin).await
+        parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await
     } else {
         let target = target.map(|t| &**t);
         let outcome = upstream.call(call, target, &extra).await;
+        let outcome = remirror::settle(upstream, call, target, outcome).await;
         // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
         drive::drive(upstream, call, target, &extra, outcome).await
     };
-    way_back(&now.catalog, server, call, outcome)
+    let outcome = way_back(&now.catalog, server, call, outcome);
+    match outcome {
+        Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
+            Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
+        }
+        other => other,
+    }
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.
-fn mirrored(route: &Route, call: &Call) -> Result<Vec<(String, String)>, Fault> {
-    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
-    if route.mirrored.is_empty() {
+pub(crate) fn headers_of(mirrored: &[mirror::Mirrored], call: &Call) -> Result<Vec<(String, String)>, Fault> {
+    if mirrored.is_empty() {
         return Ok(Vec::new());
     }
+    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
     let arguments = arguments.unwrap_or(b"{}");
-    let mut out = Vec::with_capacity(route.mirrored.len());
-    for one in route.mirrored.iter() {
+    let mut out = Vec::with_capacity(mirrored.len());
+    for one in mirrored {
         let value = mirror::value_of(arguments, &one.path);
         let value =
             value.map_err(|e| Fault::client(Kind::InvalidParams, format!("params.arguments: {e}")))?;

@@ -10,4 +10,6 @@ mod clients;
 mod features;
 mod hostile;
 mod modern_metadata;
+mod old_clients;
 mod oracle;
+mod transports;
