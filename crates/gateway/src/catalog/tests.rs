@@ -14,6 +14,8 @@ use trunkline_upstream::{Offer, Phase, Status};
 use super::{Catalog, Cursors, Input, Source, build};
 use crate::options::{Filter, Naming, Override, ServerRules};
 
+mod skills;
+
 fn offer(revision: Revision, tools: &str, resources: &str) -> Arc<Offer> {
     let items = |kind: ListKind, text: &str| -> Arc<[list::Item]> {
         let raw = Bytes::from(format!("{{\"{}\":[{text}]}}", kind.key()));

@@ -12,4 +12,5 @@ mod hostile;
 mod modern_metadata;
 mod old_clients;
 mod oracle;
+mod skills;
 mod transports;

@@ -1,0 +1,163 @@
+//! Skills (SEP-2640) of several servers behind one endpoint, two of them with the same one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use trunkline_e2e::client::{Client, ERAS, Era};
+use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::{driver, peers, process, wait};
+
+/// A modern server and two that speak either era; all with skills, the first two with `refunds`.
+fn three() -> Value {
+    json!({
+        "alpha": peers::ts_skills("modern-only", &["--word", "alpha", "--only", "blue"]).entry(),
+        "beta": peers::ts_skills("legacy-only", &["--word", "beta", "--only", "green"]).entry(),
+        "gamma": peers::rmcp_suite().entry(),
+    })
+}
+
+fn listed(client: &mut Client) -> Vec<String> {
+    let skills = client.list("skills/list", "skills");
+    let uri = |entry: &String| trunkline_e2e::json::parse(entry)["uri"].as_str().map(str::to_owned);
+    skills.iter().filter_map(uri).collect()
+}
+
+fn about(client: &mut Client, method: &str, uri: &str) -> trunkline_e2e::client::Reply {
+    client.request(method, &json!({ "uri": uri }).to_string())
+}
+
+const SKILLS: [&str; 6] = [
+    "skill://acme/blue/SKILL.md",
+    "skill://refunds/SKILL.md",
+    "skill://acme/green/SKILL.md",
+    "skill://beta/refunds/SKILL.md",
+    "skill://peer/tidy-notes/SKILL.md",
+    "skill://peer/daily-digest/SKILL.md",
+];
+
+#[test]
+fn a_real_client_reads_and_verifies_every_skill_of_every_server() {
+    let gateway = Gateway::start(&three());
+    for mode in ["legacy", "modern"] {
+        let report = driver::skills(mode, &gateway.url());
+        assert_eq!(report["directoryRead"], true, "{mode}: {report}");
+        assert_eq!(report["unknown"], -32602, "{mode}: {report}");
+        let skills = report["skills"].as_array().expect("skills");
+        let found: Vec<&str> = skills.iter().filter_map(|skill| skill["uri"].as_str()).collect();
+        assert_eq!(found, SKILLS, "{mode}: in the order of the configuration, then of the server");
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        for skill in skills {
+            assert_eq!(skill["same"], true, "{mode}: skills/get says what skills/list says: {skill}");
+            for (uri, read) in skill["files"].as_object().expect("files") {
+                let verified = skill["uri"] != SKILLS[5];
+                assert_eq!(
+                    read["verified"], verified,
+                    "{mode}: all but the one that is made up: {uri} {read}"
+                );
+                files.insert(uri.clone(), read["text"].to_string());
+            }
+        }
+        for (uri, word) in [
+            ("skill://refunds/references/POLICY.md", "alpha"),
+            ("skill://refunds/scripts/pay.py", "alpha"),
+            ("skill://beta/refunds/SKILL.md", "beta"),
+            ("skill://beta/refunds/references/POLICY.md", "beta"),
+            ("skill://peer/tidy-notes/references/style.md", "nouns"),
+        ] {
+            assert!(files.get(uri).is_some_and(|text| text.contains(word)), "{mode}: {uri} in {files:?}");
+        }
+    }
+}
+
+#[test]
+fn pages_directories_and_refusals_are_those_of_one_server() {
+    let gateway = Gateway::with(json!({ "mcpServers": three(), "naming": { "pageItems": 4 } }));
+    for era in ERAS {
+        let mut client = gateway.client(era);
+        assert_eq!(listed(&mut client), SKILLS, "{era:?}: over two pages");
+        let first = client.request("skills/list", "{}");
+        let hinted =
+            json!([first.value()["ttlMs"], first.value()["cacheScope"], first.value()["resultType"]]);
+        // A legacy server says nothing of how long its skills may be kept.
+        let expected =
+            if era == Era::Modern { json!([0, "private", "complete"]) } else { json!([null, null, null]) };
+        assert_eq!(hinted, expected, "{era:?}");
+        assert!(first.value()["nextCursor"].is_string(), "{era:?}: {}", first.raw);
+        let stranger = client.request("skills/list", r#"{"cursor":"AAAA"}"#);
+        assert_eq!((stranger.code(), stranger.reason().as_deref()), (Some(-32602), Some("bad_cursor")));
+
+        let children = |reply: &trunkline_e2e::client::Reply| -> Vec<String> {
+            let value = reply.value();
+            let all = value["resources"].as_array().expect("resources").iter();
+            let mut uris: Vec<String> = all.filter_map(|r| r["uri"].as_str().map(str::to_owned)).collect();
+            uris.sort();
+            uris
+        };
+        let root = about(&mut client, "resources/directory/read", "skill://beta/refunds");
+        let inside = ["SKILL.md", "references", "scripts"].map(|name| format!("skill://beta/refunds/{name}"));
+        assert_eq!(children(&root), inside, "{era:?}");
+        let deeper = about(&mut client, "resources/directory/read", &inside[1]);
+        assert_eq!(children(&deeper), ["skill://beta/refunds/references/POLICY.md"], "{era:?}");
+        let other = about(&mut client, "resources/directory/read", "skill://peer/tidy-notes/references");
+        assert_eq!(children(&other), ["skill://peer/tidy-notes/references/style.md"], "{era:?}");
+
+        for (method, uri) in [
+            ("resources/directory/read", "skill://beta/refunds/SKILL.md"),
+            ("resources/directory/read", "trunkline://status"),
+            ("skills/get", "skill://beta/refunds/references/POLICY.md"),
+            ("skills/get", "skill://beta/nothing/SKILL.md"),
+            ("skills/get", "trunkline://status"),
+            ("skills/get", "mcp+nobody:skill://refunds/SKILL.md"),
+        ] {
+            let reply = about(&mut client, method, uri);
+            assert_eq!(reply.code(), Some(-32602), "{era:?}: {method} {uri}: {}", reply.raw);
+        }
+        let nameless = client.request("skills/get", "{}");
+        assert_eq!(nameless.code(), Some(-32602), "{era:?}: {}", nameless.raw);
+        let named = about(&mut client, "skills/get", "mcp+alpha:skill://refunds/SKILL.md").value();
+        assert_eq!(named["skill"]["uri"], "skill://refunds/SKILL.md", "{era:?}: any spelling leads there");
+    }
+}
+
+#[test]
+fn a_view_without_skills_says_so() {
+    let gateway =
+        Gateway::start(&json!({ "time": peers::time().entry(), "old": peers::everything_0_6().entry() }));
+    for era in ERAS {
+        let mut client = gateway.client(era);
+        for (method, params) in [
+            ("skills/list", "{}"),
+            ("skills/get", r#"{"uri":"skill://a/SKILL.md"}"#),
+            ("resources/directory/read", r#"{"uri":"skill://a"}"#),
+        ] {
+            let reply = client.request(method, params);
+            assert_eq!(reply.code(), Some(-32601), "{era:?}: {method}: {}", reply.raw);
+        }
+    }
+}
+
+#[test]
+fn a_dead_server_keeps_its_skills_listed_and_troubles_no_other() {
+    let mut servers = three();
+    servers["alpha"]["restart"] = json!({ "first": "30s", "max": "60s" });
+    let gateway = Gateway::start(&servers);
+    let mut clients = ERAS.map(|era| gateway.client(era));
+    assert_eq!(listed(&mut clients[0]), SKILLS);
+    let victim = gateway.children("--word alpha");
+    assert_eq!(victim.len(), 1, "one process: {victim:?}");
+    process::signal(victim[0], Signal::SIGKILL);
+    wait::until(Duration::from_secs(5), "the reason in the list's _meta", || {
+        let list = clients[1].request("skills/list", "{}").value();
+        list["_meta"]["io.trunkline/upstreams"]["alpha"]["reason"].as_str().map(str::to_owned)
+    });
+    for client in &mut clients {
+        assert_eq!(listed(client), SKILLS, "{:?}", client.era);
+        let reply = about(client, "skills/get", "skill://refunds/SKILL.md");
+        assert_eq!(reply.code(), Some(-32603), "{}", reply.raw);
+        assert_eq!(reply.reason().as_deref(), Some("upstream_unavailable"), "{}", reply.raw);
+        let reply = about(client, "skills/get", "skill://beta/refunds/SKILL.md").value();
+        assert_eq!(reply["skill"]["resources"][0]["uri"], "skill://beta/refunds/SKILL.md");
+    }
+}
