@@ -12,6 +12,7 @@ import { use } from '../packages.mjs';
 use('v2');
 const { Client, StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client');
 const { SkillsClient } = await import('@modelcontextprotocol/client/ext/skills');
+// The SDK writes warnings to the console; stdout belongs to the report.
 for (const level of ['log', 'info', 'debug', 'warn']) console[level] = (...words) => console.error(...words);
 
 const { values: options } = parseArgs({ options: { mode: { type: 'string' }, http: { type: 'string' } } });
@@ -38,7 +39,7 @@ for (const listed of listing.skills) {
 const unknown = await client
     .request({ method: 'skills/get', params: { uri: 'skill://nobody/has/this/SKILL.md' } }, anything())
     .then(() => null, error => error.code);
-console.log(JSON.stringify({ ...report, unknown }));
+process.stdout.write(`${JSON.stringify({ ...report, unknown })}\n`);
 await client.close();
 
 /** A schema that takes every result. */

@@ -28,6 +28,24 @@ fn about(client: &mut Client, method: &str, uri: &str) -> trunkline_e2e::client:
     client.request(method, &json!({ "uri": uri }).to_string())
 }
 
+/// What is in a directory, by pages of its server's own.
+fn children(client: &mut Client, uri: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut params = json!({ "uri": uri });
+    loop {
+        let page = client.request("resources/directory/read", &params.to_string()).value();
+        let all = page["resources"].as_array().expect("resources").iter();
+        found.extend(all.filter_map(|child| child["uri"].as_str().map(str::to_owned)));
+        assert!(found.len() < 100, "no end: {page}");
+        match page["nextCursor"].as_str() {
+            Some(next) => params["cursor"] = json!(next),
+            None => break,
+        }
+    }
+    found.sort();
+    found
+}
+
 const SKILLS: [&str; 6] = [
     "skill://acme/blue/SKILL.md",
     "skill://refunds/SKILL.md",
@@ -88,20 +106,12 @@ fn pages_directories_and_refusals_are_those_of_one_server() {
         let stranger = client.request("skills/list", r#"{"cursor":"AAAA"}"#);
         assert_eq!((stranger.code(), stranger.reason().as_deref()), (Some(-32602), Some("bad_cursor")));
 
-        let children = |reply: &trunkline_e2e::client::Reply| -> Vec<String> {
-            let value = reply.value();
-            let all = value["resources"].as_array().expect("resources").iter();
-            let mut uris: Vec<String> = all.filter_map(|r| r["uri"].as_str().map(str::to_owned)).collect();
-            uris.sort();
-            uris
-        };
-        let root = about(&mut client, "resources/directory/read", "skill://beta/refunds");
         let inside = ["SKILL.md", "references", "scripts"].map(|name| format!("skill://beta/refunds/{name}"));
-        assert_eq!(children(&root), inside, "{era:?}");
-        let deeper = about(&mut client, "resources/directory/read", &inside[1]);
-        assert_eq!(children(&deeper), ["skill://beta/refunds/references/POLICY.md"], "{era:?}");
-        let other = about(&mut client, "resources/directory/read", "skill://peer/tidy-notes/references");
-        assert_eq!(children(&other), ["skill://peer/tidy-notes/references/style.md"], "{era:?}");
+        assert_eq!(children(&mut client, "skill://beta/refunds"), inside, "{era:?}: over three pages");
+        let deeper = children(&mut client, &inside[1]);
+        assert_eq!(deeper, ["skill://beta/refunds/references/POLICY.md"], "{era:?}");
+        let other = children(&mut client, "skill://peer/tidy-notes/references");
+        assert_eq!(other, ["skill://peer/tidy-notes/references/style.md"], "{era:?}");
 
         for (method, uri) in [
             ("resources/directory/read", "skill://beta/refunds/SKILL.md"),
