@@ -130,10 +130,18 @@ impl Client {
     /// # Panics
     /// When it is refused.
     pub fn initialize(&mut self, revision: &str) -> Value {
+        self.initialize_with(revision, &json!({}))
+    }
+
+    /// The same, declaring these capabilities.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn initialize_with(&mut self, revision: &str, capabilities: &Value) -> Value {
         self.session = None;
         let params = json!({
             "protocolVersion": revision,
-            "capabilities": {},
+            "capabilities": capabilities,
             "clientInfo": { "name": "e2e", "version": "1.0.0" },
         });
         let reply = self.request("initialize", &params.to_string());

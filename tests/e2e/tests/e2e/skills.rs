@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use trunkline_e2e::client::{Client, ERAS, Era};
+use trunkline_e2e::client::{Client, ERAS, Era, LEGACY};
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::scripted::{self, Scripted};
 use trunkline_e2e::{driver, peers, process, wait};
 
 /// A modern server and two that speak either era; all with skills, the first two with `refunds`.
@@ -170,4 +171,41 @@ fn a_dead_server_keeps_its_skills_listed_and_troubles_no_other() {
         let reply = about(client, "skills/get", "skill://beta/refunds/SKILL.md").value();
         assert_eq!(reply["skill"]["resources"][0]["uri"], "skill://beta/refunds/SKILL.md");
     }
+}
+
+#[test]
+fn a_skill_that_a_server_adds_is_listed_once_it_says_that_resources_changed() {
+    let gateway = Gateway::start(&three());
+    let mut client = gateway.client(Era::Modern);
+    assert_eq!(listed(&mut client), SKILLS);
+    let server = gateway.children("--word beta");
+    process::signal(server[0], Signal::SIGUSR1);
+    // Without the word of the server it would take a minute.
+    let now = wait::until(Duration::from_secs(10), "the new skill", || {
+        let now = listed(&mut client);
+        (now.len() > SKILLS.len()).then_some(now)
+    });
+    assert_eq!(now[3], "skill://acme/late/SKILL.md", "{now:?}");
+}
+
+#[test]
+fn what_a_legacy_client_declares_reaches_a_modern_server() {
+    let server = Scripted::start(|seen, to| {
+        if scripted::introduce(true, seen, to) || scripted::list(true, r#"[{"name":"look"}]"#, seen, to) {
+            return;
+        }
+        to.result(&seen.id(), r#"{"resultType":"complete","content":[]}"#);
+    });
+    let gateway = Gateway::start(&json!({ "one": server.entry(), "time": peers::time().entry() }));
+    let mut client = gateway.client(Era::Legacy);
+    let apps = json!({ "io.modelcontextprotocol/ui": { "mimeTypes": ["text/html;profile=mcp-app"] }, "x.example/y": {} });
+    client.initialize_with(
+        LEGACY,
+        &json!({ "extensions": apps, "experimental": { "z": {} }, "tasks": { "list": {} } }),
+    );
+    client.call("one__look", "{}").result();
+    let seen = server.seen_of("tools/call");
+    let params = trunkline_e2e::json::parse(&seen[0].params());
+    let declared = &params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    assert_eq!(*declared, json!({ "extensions": apps, "experimental": { "z": {} } }));
 }
