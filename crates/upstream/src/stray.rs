@@ -42,7 +42,7 @@ pub(crate) struct Stray {
     /// What the client was asked outside of any call.
     aside: Mutex<Option<Arc<Asking>>>,
     /// When each list was last marked.
-    told: Mutex<[Option<Instant>; 4]>,
+    told: Mutex<[Option<Instant>; ListKind::COUNT]>,
     /// Questions for roots that came before any call.
     early: Arc<Early>,
     /// A question came that could have been that of several calls.
@@ -322,6 +322,8 @@ impl Heard for Stray {
             method::RESOURCES_CHANGED => {
                 self.stir(ListKind::Resources);
                 self.stir(ListKind::Templates);
+                // Skills are made of resources, and have no notification of their own.
+                self.stir(ListKind::Skills);
             }
             method::RESOURCE_UPDATED => {
                 if let Some(uri) = &message.params.uri {

@@ -133,10 +133,19 @@ impl Client {
     /// # Panics
     /// When it is refused.
     pub fn initialize(&mut self, revision: &str) -> Value {
+        let capabilities = json::parse(&self.capabilities);
+        self.initialize_with(revision, &capabilities)
+    }
+
+    /// The same, declaring these capabilities.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn initialize_with(&mut self, revision: &str, capabilities: &Value) -> Value {
         self.session = None;
         let params = json!({
             "protocolVersion": revision,
-            "capabilities": json::parse(&self.capabilities),
+            "capabilities": capabilities,
             "clientInfo": { "name": "e2e", "version": "1.0.0" },
         });
         let reply = self.request("initialize", &params.to_string());

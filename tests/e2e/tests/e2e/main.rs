@@ -16,6 +16,7 @@ mod oracle;
 mod parked;
 mod questions;
 mod resumption;
+mod skills;
 mod tasks;
 mod transports;
 mod wires_hostile;
