@@ -35,8 +35,8 @@ pub fn settings<'a>(capabilities: &'a [u8], extension: &str) -> Option<&'a [u8]>
 pub struct Shared {
     skills: bool,
     directories: bool,
-    /// The settings, while all that declare it agree.
-    apps: Option<Option<Bytes>>,
+    /// The settings: those that all who declare it agree on, or none.
+    apps: Option<Bytes>,
 }
 
 impl Shared {
@@ -45,11 +45,8 @@ impl Shared {
         self.skills |= has_skills(capabilities);
         self.directories |= reads_directories(capabilities);
         if let Some(said) = settings(capabilities, APPS) {
-            let said = Bytes::copy_from_slice(said);
-            self.apps = Some(match self.apps.take() {
-                None => Some(said),
-                Some(before) => before.filter(|before| *before == said),
-            });
+            let agreed = self.apps.as_ref().is_none_or(|before| **before == *said);
+            self.apps = Some(if agreed { Bytes::copy_from_slice(said) } else { Bytes::from_static(b"{}") });
         }
     }
 
@@ -61,7 +58,7 @@ impl Shared {
             member(&mut out, SKILLS, settings);
         }
         if let Some(settings) = &self.apps {
-            member(&mut out, APPS, settings.as_deref().unwrap_or(b"{}"));
+            member(&mut out, APPS, settings);
         }
         if out.is_empty() { capabilities.clone() } else { with(capabilities, &out) }
     }
