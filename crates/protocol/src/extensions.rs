@@ -35,7 +35,7 @@ pub fn settings<'a>(capabilities: &'a [u8], extension: &str) -> Option<&'a [u8]>
 pub struct Shared {
     skills: bool,
     directories: bool,
-    /// The settings; empty ones where those that declare it do not agree.
+    /// The settings: those that all who declare it agree on, or none.
     apps: Option<Bytes>,
 }
 
@@ -45,11 +45,8 @@ impl Shared {
         self.skills |= has_skills(capabilities);
         self.directories |= reads_directories(capabilities);
         if let Some(said) = settings(capabilities, APPS) {
-            let said = Bytes::copy_from_slice(said);
-            self.apps = Some(match self.apps.take() {
-                Some(before) if before != said => Bytes::from_static(b"{}"),
-                _ => said,
-            });
+            let agreed = self.apps.as_ref().is_none_or(|before| **before == *said);
+            self.apps = Some(if agreed { Bytes::copy_from_slice(said) } else { Bytes::from_static(b"{}") });
         }
     }
 

@@ -344,13 +344,12 @@ fn skill_hints(sources: &[Source]) -> (u64, bool) {
 
 fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
     let only = if transparent { input.sources.first().and_then(|s| s.offer.as_ref()) } else { None };
-    let (legacy, modern) = match only {
-        Some(offer) => capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era()),
-        None => {
-            let mut shared = extensions::Shared::default();
-            offers(input.sources).for_each(|(_, offer)| shared.add(&offer.introduction.capabilities));
-            capabilities::own(&shared)
-        }
+    let (legacy, modern) = if let Some(offer) = only {
+        capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era())
+    } else {
+        let mut shared = extensions::Shared::default();
+        offers(input.sources).for_each(|(_, offer)| shared.add(&offer.introduction.capabilities));
+        capabilities::own(&shared)
     };
     let server_info = match only.and_then(|offer| offer.introduction.server_info.clone()) {
         Some(info) => info,
