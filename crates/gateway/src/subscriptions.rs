@@ -107,7 +107,7 @@ impl Subscription for Wish {
             Change::ResourceUpdated { server, uri, to: None } => *server == self.server && *uri == self.uri,
             Change::ResourceUpdated { to: Some(_), .. } => false,
             Change::ResourcesUnsure { server } => *server == self.server,
-            Change::Logged { .. } => false,
+            Change::Logged { .. } | Change::TaskChanged { .. } => false,
         }
     }
 }
@@ -134,7 +134,7 @@ impl Subscription for OwnWish {
                 *to == Some(self.stay) && *server == self.server && *uri == self.uri
             }
             Change::ResourcesUnsure { server } => *server == self.server,
-            Change::Logged { .. } => false,
+            Change::Logged { .. } | Change::TaskChanged { .. } => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Level, Text};
+use crate::{Era, Level, Text};
 
 /// The lists that a server offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +50,17 @@ pub enum Change {
     ResourcesUnsure {
         /// The upstream.
         server: Arc<str>,
+    },
+    /// A task stands differently.
+    TaskChanged {
+        /// The upstream.
+        server: Arc<str>,
+        /// The upstream's own id of the task.
+        task: Text,
+        /// The notification's params as they came.
+        params: Bytes,
+        /// The era they were said in.
+        era: Era,
     },
     /// A log message that belongs to no call.
     Logged {

@@ -8,6 +8,9 @@ use crate::bridge::{members, without};
 use crate::compose::{self, Message};
 use crate::json::{Reader, escape_into, splice};
 use crate::revision::Revision;
+use crate::tasks;
+
+const TASKS: &[u8] = b"{\"io.modelcontextprotocol/tasks\":{}}";
 
 /// `elicitation/create`.
 pub const ELICIT: &str = "elicitation/create";
@@ -70,18 +73,21 @@ pub fn wanted(raw: &Bytes) -> Option<Wanted> {
     if !asks {
         return None;
     }
-    let mut wanted = Wanted { questions: Vec::new(), state };
-    if let Some(requests) = requests {
-        members(&requests, |key, value| {
-            if wanted.questions.len() < QUESTIONS_MAX
-                && let Some(question) = question(key, &requests.slice_ref(value))
-            {
-                wanted.questions.push(question);
-            }
-        })
-        .ok()?;
-    }
-    Some(wanted)
+    let questions = requests.map(|requests| listed(&requests)).unwrap_or_default();
+    Some(Wanted { questions, state })
+}
+
+/// The questions in an `inputRequests` object, in its order.
+pub fn listed(requests: &Bytes) -> Vec<Question> {
+    let mut questions = Vec::new();
+    let _ = members(requests, |key, value| {
+        if questions.len() < QUESTIONS_MAX
+            && let Some(question) = question(key, &requests.slice_ref(value))
+        {
+            questions.push(question);
+        }
+    });
+    questions
 }
 
 fn question(key: &str, raw: &Bytes) -> Option<Question> {
@@ -190,6 +196,8 @@ pub fn capabilities_upward(declared: &[u8]) -> Vec<u8> {
             "elicitation" | "sampling" if value.starts_with(b"{") => value,
             // Modern roots have no change notification.
             "roots" => b"{}",
+            // Only the gateway itself puts it there, for calls whose tasks it looks after.
+            "extensions" if tasks::declared(declared) => TASKS,
             _ => return,
         };
         if out.len() > 1 {

@@ -3,15 +3,40 @@
 use bytes::Bytes;
 use trunkline_model::Era;
 
-use crate::bridge;
+use crate::{bridge, tasks};
+
+/// What the gateway offers legacy clients where some server runs tasks: it keeps the list of a client's tasks itself.
+const TASKS: &str = r#""tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#;
 
 /// What the gateway itself offers in front of several servers: every era-neutral feature, whether or not a server has
-/// it right now, because servers come and go behind one introduction.
-pub fn own() -> (Bytes, Bytes) {
+/// it right now, because servers come and go behind one introduction. Tasks are offered if some server `has_tasks`, in
+/// either dialect.
+pub fn own(has_tasks: bool) -> (Bytes, Bytes) {
     let all = Bytes::from_static(
         b"{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true},\"completions\":{},\"logging\":{}}",
     );
-    (all.clone(), all)
+    if !has_tasks {
+        return (all.clone(), all);
+    }
+    (with(&all, TASKS), with(&all, inside(tasks::NEEDED)))
+}
+
+/// Whether a server that said this of itself runs tasks.
+pub fn has_tasks(raw: &[u8], era: Era) -> bool {
+    match era {
+        Era::Legacy => tasks::legacy_server(raw),
+        Era::Modern => tasks::declared(raw),
+    }
+}
+
+fn inside(object: &str) -> &str {
+    object.get(1..object.len() - 1).unwrap_or_default()
+}
+
+fn with(object: &Bytes, member: &str) -> Bytes {
+    let end = object.len() - 1;
+    let comma = if end > 1 { "," } else { "" };
+    Bytes::from(crate::json::splice(object, &[(end..end, format!("{comma}{member}").as_bytes())]))
 }
 
 /// What one server offers, for legacy and for modern clients. Features that cannot cross to the other era yet are left
@@ -22,7 +47,7 @@ pub fn mirrored(raw: &[u8], era: Era) -> (Bytes, Bytes) {
         let walked = bridge::members(raw, |key, value| {
             let list = matches!(key, "tools" | "prompts" | "resources");
             let neutral = list || matches!(key, "completions" | "logging");
-            // Tasks of the legacy experiment need a session of the caller's own.
+            // Of tasks we say what we relay, below.
             let passes = neutral || (era == to && key != "tasks");
             if !passes {
                 return;
@@ -38,7 +63,13 @@ pub fn mirrored(raw: &[u8], era: Era) -> (Bytes, Bytes) {
         out.push(b'}');
         Bytes::from(out)
     };
-    (render(Era::Legacy), render(Era::Modern))
+    let (legacy, modern) = (render(Era::Legacy), render(Era::Modern));
+    match (has_tasks(raw, era), era) {
+        (false, _) => (legacy, modern),
+        (true, Era::Legacy) => (with(&legacy, TASKS), with(&modern, inside(tasks::NEEDED))),
+        // A modern server's own words hold the extension.
+        (true, Era::Modern) => (with(&legacy, TASKS), modern),
+    }
 }
 
 fn with_list_changed(value: &[u8]) -> Vec<u8> {
@@ -58,6 +89,19 @@ fn with_list_changed(value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tasks_of_either_dialect_are_offered_to_clients_of_both() {
+        let old = br#"{"tasks":{"requests":{"tools":{"call":{}}}}}"#;
+        for (raw, era) in [(&old[..], Era::Legacy), (tasks::NEEDED.as_bytes(), Era::Modern)] {
+            let (legacy, modern) = mirrored(raw, era);
+            assert!(tasks::legacy_server(&legacy) && tasks::declared(&modern), "{legacy:?} {modern:?}");
+            assert_eq!(mirrored(b"{}", era), (Bytes::from_static(b"{}"), Bytes::from_static(b"{}")));
+        }
+        let (legacy, modern) = own(true);
+        assert!(tasks::legacy_server(&legacy) && tasks::declared(&modern), "{legacy:?} {modern:?}");
+        assert!(!tasks::legacy_server(&own(false).0) && !tasks::declared(&own(false).1));
+    }
 
     #[test]
     fn extensions_stay_in_their_era_and_list_changes_are_always_offered() {

@@ -65,7 +65,7 @@ pub fn check(
         let said = match key {
             "name" => scanned.params.name.as_ref().map(|l| scanned.text(l)),
             "uri" => scanned.params.uri.as_ref().map(|l| scanned.text(l)),
-            _ => task_id(scanned),
+            _ => scanned.params.task_id.as_ref().map(|l| scanned.text(l)),
         };
         if let Some(said) = said {
             agree("Mcp-Name", name, &said)?;
@@ -79,24 +79,9 @@ pub fn name_key(method_name: &str) -> Option<&'static str> {
     match method_name {
         method::CALL_TOOL | method::GET_PROMPT => Some("name"),
         method::READ_RESOURCE => Some("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
+        method::GET_TASK | method::UPDATE_TASK | method::CANCEL_TASK => Some("taskId"),
         _ => None,
     }
-}
-
-fn task_id(scanned: &Scanned) -> Option<trunkline_model::Text> {
-    let span = scanned.params.whole.clone()?;
-    let mut reader = crate::json::Reader::new(scanned.at(&span)).ok()?;
-    let mut found = None;
-    let walked = reader.object(|key, reader| {
-        if key == "taskId" && reader.peek()? == b'"' {
-            found = Some(reader.string()?);
-            return Ok(());
-        }
-        reader.skip()
-    });
-    walked.ok()?;
-    found.map(|literal| trunkline_model::Text::from(&*reader.decode(&literal)))
 }
 
 fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
-use trunkline_model::{Ask, AskAnswer, Notes, Offers};
+use trunkline_model::{Ask, AskAnswer, Notes, Offers, Text};
 use trunkline_protocol::{Message, Scanned, asks, bridge, compose, method, offers};
 use trunkline_transport::back::{Headers, Wire};
 
@@ -57,6 +57,8 @@ pub(crate) struct Asking {
     open: Mutex<Vec<Open>>,
     /// The call's clock, which stands still while a user thinks.
     signs: Option<Arc<Signs>>,
+    /// The task that the call waits for: questions name it.
+    task: Option<Text>,
 }
 
 struct Open {
@@ -105,12 +107,18 @@ impl Asking {
         offers: Offers,
         turn: Option<Turn>,
         signs: Option<Arc<Signs>>,
+        task: Option<Text>,
     ) -> Arc<Self> {
-        Arc::new(Self { way, notes, offers, turn, open: Mutex::default(), signs })
+        Arc::new(Self { way, notes, offers, turn, open: Mutex::default(), signs, task })
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task that the call waits for.
+    pub(crate) fn task(&self) -> Option<&str> {
+        self.task.as_deref()
     }
 
     /// Whether an answer is being waited for.

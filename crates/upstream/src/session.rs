@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
-use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply};
+use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply, TaskRequest, Text};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
@@ -212,7 +212,9 @@ impl Session {
         {
             return Ok(Fault::unknown_method(method).into());
         }
-        let turn = if self.can_ask_during(call) { self.turn().await? } else { None };
+        // Questions about a task name it; waiting for one takes no turn from others.
+        let blind = !matches!(call.operation, Operation::Task(..));
+        let turn = if blind && self.can_ask_during(call) { self.turn().await? } else { None };
         let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);
@@ -230,7 +232,8 @@ impl Session {
         {
             headers.push((HeaderName::from_static("traceparent"), value));
         }
-        let hearing = self.hearing(call, turn);
+        let task = matches!(call.operation, Operation::Task(TaskRequest::Result, _)).then_some(spoken).flatten();
+        let hearing = self.hearing(call, turn, task.map(Text::from));
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
         let work = async {
@@ -271,7 +274,8 @@ impl Session {
 
     /// Whether the server may ask the caller something while this call runs.
     fn can_ask_during(&self, call: &Call) -> bool {
-        let carries = call.caller.era == Era::Legacy || asks_during(&call.operation);
+        let waits = matches!(call.operation, Operation::Task(TaskRequest::Result, _));
+        let carries = call.caller.era == Era::Legacy || waits || asks_during(&call.operation);
         carries && !call.caller.offers.is_none() && self.stray.relays()
     }
 
@@ -295,7 +299,8 @@ impl Session {
     }
 
     /// A listener for what the caller wants to hear during the call; `None` when that is nothing.
-    fn hearing(&self, call: &Call, turn: Option<Turn>) -> Option<Arc<Hearing>> {
+    /// `task` is the server's id of the task whose end is waited for.
+    fn hearing(&self, call: &Call, turn: Option<Turn>, task: Option<Text>) -> Option<Arc<Hearing>> {
         // Legacy clients that never set a level get what the server chooses to send.
         let level = match call.caller.era {
             Era::Legacy => Some(call.log_level.unwrap_or(Level::Debug)),
@@ -310,7 +315,7 @@ impl Session {
         let way = self.stray.way().filter(|_| self.can_ask_during(call));
         let asking = way.map(|way| {
             let notes = Arc::clone(&call.notes);
-            Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)))
+            Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)), task)
         });
         Some(Arc::new(Hearing {
             notes: Arc::clone(&call.notes),

@@ -4,12 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Notify, broadcast, watch};
-use trunkline_model::{Change, Level, ListKind, Offers, Stay};
-use trunkline_protocol::{Scanned, Shape, asks, method};
+use bytes::Bytes;
+use trunkline_model::{Change, Era, Level, ListKind, Offers, Stay, Text};
+use trunkline_protocol::{Scanned, Shape, asks, method, tasks};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
 use crate::asking::{Asking, Way, plain_answer, question};
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
+
+/// Longest word about a task that is passed on, in bytes: it may hold the task's result. Readers who did not hear it ask.
+const TASK_BYTES_MAX: usize = 256 * 1024;
 
 /// Whom the server of a conversation can ask.
 #[derive(Clone, Debug)]
@@ -188,9 +192,24 @@ impl Stray {
         });
     }
 
+    /// How a task stands. Who may hear of it is known to those who know its id.
+    fn task(&self, message: &Scanned) {
+        let (Some(id), Some(span)) = (&message.params.task_id, &message.params.whole) else { return };
+        if span.len() > TASK_BYTES_MAX {
+            return;
+        }
+        let era = if &*message.method() == method::TASK_STATUS { Era::Legacy } else { Era::Modern };
+        let _ = self.changes.send(Change::TaskChanged {
+            server: Arc::clone(&self.server),
+            task: Text::from(&*message.text(id)),
+            params: Bytes::copy_from_slice(message.at(span)),
+            era,
+        });
+    }
+
     fn answer(&self, message: &Scanned) {
         if let Some((id, method, params)) = question(message) {
-            return match self.addressee() {
+            return match self.addressee(tasks::related(&params).as_deref()) {
                 Some(asking) => asking.put(id, method, params),
                 None => self.unanswered(&id, method),
             };
@@ -201,15 +220,21 @@ impl Stray {
     }
 
     /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2).
-    fn addressee(&self) -> Option<Arc<Asking>> {
+    /// `task` is the task that the question names.
+    fn addressee(&self, task: Option<&str>) -> Option<Arc<Asking>> {
         let askings = self.askings();
+        if let Some(asking) = askings.iter().find(|asking| task.is_some() && asking.task() == task) {
+            return Some(Arc::clone(asking));
+        }
         match &self.relay {
             Relay::Nobody => None,
             // Whichever call of the client's it is, the client is the same.
             Relay::Stay(stay, offers) => askings.last().cloned().or_else(|| self.aside(stay, *offers)),
+            // Nobody waits for that task now.
+            Relay::Calls if task.is_some() => None,
             Relay::Calls => {
                 // A call whose user thinks is not running: it waits for the answer to what it asked.
-                let mut running = askings.into_iter().filter(|asking| !asking.waits());
+                let mut running = askings.into_iter().filter(|asking| !asking.waits() && asking.task().is_none());
                 let (first, more) = (running.next(), running.next().is_some());
                 if more {
                     self.ambiguous.store(true, Ordering::Relaxed);
@@ -224,7 +249,7 @@ impl Stray {
         let (stay, way) = (stay.upgrade()?, self.way()?);
         let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
         let asking =
-            aside.get_or_insert_with(|| Asking::new(way, Arc::clone(stay.aside()), offers, None, None));
+            aside.get_or_insert_with(|| Asking::new(way, Arc::clone(stay.aside()), offers, None, None, None));
         Some(Arc::clone(asking))
     }
 
@@ -289,6 +314,7 @@ impl Heard for Stray {
                 }
             }
             method::LOG_MESSAGE => self.log(&message),
+            method::TASK_STATUS | method::TASK_CHANGED => self.task(&message),
             method::CANCELLED => self.withdrawn(&message),
             method::ACKNOWLEDGED => {
                 if let Some(id) = subscription(&message) {

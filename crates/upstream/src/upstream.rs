@@ -1,6 +1,8 @@
 //! The handle by which the gateway uses one upstream.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, SystemTime};
@@ -177,14 +179,46 @@ impl Upstream {
     /// Runs one call. `target` is the upstream's own spelling where the caller's differs; `extra` are headers that
     /// mirror arguments.
     pub async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Outcome {
-        let _running = Running::begin(&self.shared);
+        let _running = Running::begin(&*self.shared);
+        self.run(call, target, extra).await.0
+    }
+
+    /// Runs one call like [`Upstream::call`], and keeps what it ran on; `None` when it did not run.
+    pub async fn call_holding(
+        &self,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> (Outcome, Option<Hold>) {
+        let running = Running::begin(Arc::clone(&self.shared));
+        let (outcome, conversation) = self.run(call, target, extra).await;
+        (outcome, conversation.map(|conversation| Hold { conversation, _running: running }))
+    }
+
+    /// Runs one call on what an earlier one ran on; where that is gone, like any other.
+    pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
+        match hold.conversation.session().call(call, target, &[]).await {
+            Ok(outcome) => outcome,
+            Err(Lost(why)) => {
+                tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
+                self.call(call, target, &[]).await
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> (Outcome, Option<Conversation>) {
         for attempt in 0..2 {
             let conversation = match self.conversation(call).await {
                 Ok(conversation) => conversation,
-                Err(fault) => return fault.into(),
+                Err(fault) => return (fault.into(), None),
             };
             match conversation.session().call(call, target, extra).await {
-                Ok(outcome) => return outcome,
+                Ok(outcome) => return (outcome, Some(conversation)),
                 // The call certainly did not run: it may be sent again, once, over a new conversation.
                 Err(Lost(why)) => {
                     tracing::debug!(server = &**self.name(), %why, attempt, "the conversation was lost before the call began");
@@ -195,7 +229,8 @@ impl Upstream {
                 }
             }
         }
-        Fault::unavailable(self.name(), "it cannot be reached", self.shared.options.backoff.first).into()
+        let after = self.shared.options.backoff.first;
+        (Fault::unavailable(self.name(), "it cannot be reached", after).into(), None)
     }
 
     /// The conversation for a call: the shared one, unless the server is a legacy one and may ask the caller something.
@@ -324,11 +359,31 @@ impl Conversation {
     }
 }
 
-/// Counts a call while it runs.
-struct Running<'a>(&'a Shared);
+/// What a call ran on, kept for later calls that must run on the same: a legacy server may know a task only there.
+/// Counts as a use of the server, which is not stopped for being idle meanwhile.
+pub struct Hold {
+    conversation: Conversation,
+    _running: Running<Arc<Shared>>,
+}
 
-impl<'a> Running<'a> {
-    fn begin(shared: &'a Shared) -> Self {
+impl Hold {
+    /// The era spoken there.
+    pub fn era(&self) -> Era {
+        self.conversation.session().era()
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").field("era", &self.era()).finish_non_exhaustive()
+    }
+}
+
+/// Counts a call while it runs.
+struct Running<S: Deref<Target = Shared>>(S);
+
+impl<S: Deref<Target = Shared>> Running<S> {
+    fn begin(shared: S) -> Self {
         shared.uses.fetch_add(1, Ordering::Relaxed);
         shared.running.fetch_add(1, Ordering::SeqCst);
         // Before the session is looked at: see `Shared::retire_unused`.
@@ -337,7 +392,7 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Drop for Running<'_> {
+impl<S: Deref<Target = Shared>> Drop for Running<S> {
     fn drop(&mut self) {
         self.0.uses.fetch_add(1, Ordering::Relaxed);
         self.0.running.fetch_sub(1, Ordering::SeqCst);
@@ -388,7 +443,7 @@ mod tests {
         let (upstream, session) = (upstream(), willing());
         upstream.shared.session.store(Some(Arc::clone(&session)));
         let mut status = upstream.status();
-        let running = Running::begin(&upstream.shared);
+        let running = Running::begin(&*upstream.shared);
         assert!(!upstream.shared.retire_unused(&session));
         assert!(current(&upstream).is_some() && status.has_changed().unwrap(), "who met the gap looks again");
         status.mark_unchanged();

@@ -41,6 +41,8 @@ pub struct Client {
     pub session: Option<String>,
     /// Members added to `_meta` of each modern request, as raw text.
     pub meta: String,
+    /// What the client declares that it can do, as raw text.
+    pub capabilities: String,
     connection: Connection,
     next: u64,
 }
@@ -110,12 +112,21 @@ impl Client {
     /// # Panics
     /// When it is refused.
     pub fn connect(address: SocketAddr, path: &str, era: Era) -> Self {
+        Self::able(address, path, era, "{}")
+    }
+
+    /// The same, declaring these capabilities (an object as text).
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn able(address: SocketAddr, path: &str, era: Era, capabilities: &str) -> Self {
         let mut client = Self {
             address,
             path: path.to_owned(),
             era,
             session: None,
             meta: String::new(),
+            capabilities: capabilities.to_owned(),
             connection: Connection::open(address),
             next: 1,
         };
@@ -133,7 +144,7 @@ impl Client {
         self.session = None;
         let params = json!({
             "protocolVersion": revision,
-            "capabilities": {},
+            "capabilities": json::parse(&self.capabilities),
             "clientInfo": { "name": "e2e", "version": "1.0.0" },
         });
         let reply = self.request("initialize", &params.to_string());
@@ -218,8 +229,13 @@ impl Client {
             Era::Modern => {
                 fields.push(("MCP-Protocol-Version".into(), MODERN.into()));
                 fields.push(("Mcp-Method".into(), method.into()));
-                let key = if method == "resources/read" { "uri" } else { "name" };
-                let named = matches!(method, "tools/call" | "prompts/get" | "resources/read");
+                let task = matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel");
+                let key = match method {
+                    "resources/read" => "uri",
+                    _ if task => "taskId",
+                    _ => "name",
+                };
+                let named = task || matches!(method, "tools/call" | "prompts/get" | "resources/read");
                 if let Some(name) = json::member(params, key).filter(|_| named)
                     && let Ok(name) = serde_json::from_str::<String>(&name)
                 {
@@ -303,15 +319,19 @@ impl Client {
         }
         let rest = params.trim().strip_prefix('{').expect("params are an object").trim_start();
         let comma = if rest.starts_with('}') { "" } else { "," };
-        format!(r#"{{"_meta":{}{comma}{rest}"#, modern_meta(&self.meta))
+        format!(r#"{{"_meta":{}{comma}{rest}"#, meta_of(&self.capabilities, &self.meta))
     }
 }
 
 /// The `_meta` of a modern request, with more members (raw, without a comma in front).
 pub fn modern_meta(more: &str) -> String {
+    meta_of("{}", more)
+}
+
+fn meta_of(capabilities: &str, more: &str) -> String {
     let comma = if more.is_empty() { "" } else { "," };
     format!(
-        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientInfo":{{"name":"e2e","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{{}}{comma}{more}}}"#
+        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientInfo":{{"name":"e2e","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{capabilities}{comma}{more}}}"#
     )
 }
 

@@ -9,6 +9,7 @@ use trunkline_observe::metrics::Metrics;
 use trunkline_protocol::hello::own_info;
 use trunkline_protocol::list::{self, Item, Respelling};
 use trunkline_protocol::mirror::{self, Mirrored};
+use trunkline_protocol::tasks::{self, Support};
 use trunkline_protocol::{bridge, capabilities};
 use trunkline_transport::front::host::Introduced;
 use trunkline_upstream::{Offer, Phase, Status};
@@ -90,6 +91,7 @@ pub fn build(input: &Input<'_>) -> Catalog {
         prompts,
         uris,
         introduced: introduce(input, transparent),
+        tasks: offers(input.sources).any(|(_, offer)| runs_tasks(offer)),
         transparent,
         announced: match input.sources {
             [only] if transparent => only.offer.as_ref().map_or([0; 4], |offer| offer.announced),
@@ -182,8 +184,9 @@ fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<S
             });
             let meter = (kind == ListKind::Tools).then(|| input.metrics.tool(&rules.server, &name));
             let original = (*name != *item.key).then(|| item.key.clone());
-            table.insert(name, &item.key, Route { server: source.number, original, mirrored, meter });
-            shown.push(for_both(respelled, offer.introduction.era()));
+            let tasks = if kind == ListKind::Tools { support(offer, item) } else { Support::None };
+            table.insert(name, &item.key, Route { server: source.number, original, mirrored, tasks, meter });
+            shown.push(for_both(respelled, offer.introduction.era(), tasks));
         }
     }
     table
@@ -203,13 +206,30 @@ fn addressed(input: &Input<'_>, kind: ListKind, transparent: bool, uris: &Uris, 
             let uri = uris.expose(source.number, &item.key);
             let origin = (!transparent).then_some((&*source.rules.server, &*item.key));
             let respelled = item.respell(Respelling { key: Some(&uri), origin, ..Respelling::default() });
-            shown.push(for_both(respelled, offer.introduction.era()));
+            shown.push(for_both(respelled, offer.introduction.era(), Support::None));
         }
     }
 }
 
-/// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced.
-fn for_both(item: Bytes, era: Era) -> Shown {
+fn runs_tasks(offer: &Offer) -> bool {
+    capabilities::has_tasks(&offer.introduction.capabilities, offer.introduction.era())
+}
+
+/// Whether a tool can be called as a task: as it says itself, where its server runs tasks at all.
+fn support(offer: &Offer, tool: &Item) -> Support {
+    match (runs_tasks(offer), offer.introduction.era()) {
+        (false, _) => Support::None,
+        (true, Era::Legacy) => tasks::support(&tool.raw),
+        (true, Era::Modern) => Support::Chosen,
+    }
+}
+
+/// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced; and
+/// what a legacy client must learn of a tool that the extension can make a task of.
+fn for_both(item: Bytes, era: Era, tasks: Support) -> Shown {
+    if tasks == Support::Chosen {
+        return Shown { legacy: tasks::offered_downward(&item), modern: item };
+    }
     let carries = era == Era::Legacy && memchr::memmem::find(&item, b"\"execution\"").is_some();
     let modern = carries.then(|| bridge::without(&item, |key, _| key == "execution")).flatten();
     Shown { modern: modern.map_or_else(|| item.clone(), Bytes::from), legacy: item }
@@ -258,7 +278,7 @@ fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
     let only = if transparent { input.sources.first().and_then(|s| s.offer.as_ref()) } else { None };
     let (legacy, modern) = match only {
         Some(offer) => capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era()),
-        None => capabilities::own(),
+        None => capabilities::own(offers(input.sources).any(|(_, offer)| runs_tasks(offer))),
     };
     let server_info = match only.and_then(|offer| offer.introduction.server_info.clone()) {
         Some(info) => info,

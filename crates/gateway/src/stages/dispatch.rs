@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
 use trunkline_protocol::{bridge, headers, mirror, uris};
+use trunkline_upstream::Upstream;
 
 use crate::catalog::{Catalog, Route};
 use crate::parking::{Parking, Work};
@@ -12,7 +13,7 @@ use crate::stages::authorize::Authorized;
 use crate::stages::drive;
 use crate::stages::resolve::Plan;
 use crate::status;
-use crate::view::Current;
+use crate::tasks::{self, Place, Way};
 
 /// URIs of one result that are matched against templates; further ones get the spelling that needs no matching. A
 /// result may hold any number of URIs, and matching is not free.
@@ -21,10 +22,11 @@ const MATCHED_URIS_MAX: usize = 512;
 /// Carries out what was authorized.
 pub(crate) async fn dispatch(
     parking: &Arc<Parking>,
-    now: &Current,
+    place: Place<'_>,
     plan: &Authorized<Plan>,
     call: &Call,
 ) -> Outcome {
+    let now = place.now;
     let catalog = &now.catalog;
     let era = call.caller.era;
     match plan.get() {
@@ -36,39 +38,81 @@ pub(crate) async fn dispatch(
         }
         Plan::NoCompletions => no_completions(era),
         Plan::One { server, target, route } => {
-            one(parking, now, *server, target.as_ref(), route.as_ref(), call).await
+            one(parking, place, *server, target.as_ref(), route.as_ref(), call).await
         }
+        Plan::Task(request, id) => {
+            let (outcome, server) = tasks::serve(place, call, *request, id).await;
+            match server {
+                Some(server) => way_back(catalog, server, call, outcome),
+                None => outcome,
+            }
+        }
+        Plan::Tasks(cursor) => tasks::list(place, call, cursor.as_ref()).await,
     }
 }
 
 async fn one(
     parking: &Arc<Parking>,
-    now: &Current,
+    place: Place<'_>,
     server: usize,
     target: Option<&Text>,
     route: Option<&Route>,
     call: &Call,
 ) -> Outcome {
-    let Some(upstream) = now.fleet.upstreams.get(server) else {
+    let Some(upstream) = place.now.fleet.upstreams.get(server) else {
         return Fault::internal("dangling route").into();
     };
     let extra = match route.map(|route| mirrored(route, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
-    let outcome = if call.caller.era == Era::Modern && upstream.may_ask(call) {
+    let support = route.map(|route| route.tasks).unwrap_or_default();
+    let spelled = target.map(|t| &**t);
+    let outcome = match Way::of(support, call) {
+        Way::Task => Box::pin(tasks::made(place, upstream, support, spelled, &extra, call)).await,
+        Way::Perhaps => {
+            let outcome = plain(parking, upstream, target, extra.clone(), call, false).await;
+            Box::pin(tasks::settled(place, upstream, spelled, &extra, call, outcome)).await
+        }
+        way => plain(parking, upstream, target, extra, call, way == Way::Driven).await,
+    };
+    way_back(&place.now.catalog, server, call, outcome)
+}
+
+/// Runs a call to its result, however often its user is asked meanwhile. `as_task` is for tools that know only tasks.
+async fn plain(
+    parking: &Arc<Parking>,
+    upstream: &Arc<Upstream>,
+    target: Option<&Text>,
+    extra: Vec<(String, String)>,
+    call: &Call,
+    as_task: bool,
+) -> Outcome {
+    if call.caller.era == Era::Modern && upstream.may_ask(call) {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
-            Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
+            Box::pin(async move { sent(&upstream, &call, target.as_deref(), &extra, as_task).await })
         };
         parking.run(call, begin).await
     } else {
         let target = target.map(|t| &**t);
-        let outcome = upstream.call(call, target, &extra).await;
+        let outcome = sent(upstream, call, target, &extra, as_task).await;
         // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
         drive::drive(upstream, call, target, &extra, outcome).await
-    };
-    way_back(&now.catalog, server, call, outcome)
+    }
+}
+
+async fn sent(
+    upstream: &Arc<Upstream>,
+    call: &Call,
+    target: Option<&str>,
+    extra: &[(String, String)],
+    as_task: bool,
+) -> Outcome {
+    if as_task {
+        return Box::pin(tasks::driven(upstream, call, target, extra)).await;
+    }
+    upstream.call(call, target, extra).await
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.

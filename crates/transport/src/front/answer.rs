@@ -53,7 +53,7 @@ fn lacks(era: Era, operation: &Operation) -> bool {
 fn after_dispatch(id: &[u8], fault: &Fault, era: Era, operation: &Operation) -> Answer {
     let status = match (&fault.kind, era) {
         (Kind::UnknownMethod, Era::Modern) => 404,
-        (Kind::HeaderMismatch, Era::Modern) => 400,
+        (Kind::HeaderMismatch | Kind::MissingCapability(_), Era::Modern) => 400,
         _ => 200,
     };
     match fault::speak(fault, era, Some(operation)) {

@@ -140,6 +140,7 @@ impl Follower {
                 };
                 self.updated(uris);
             }
+            Change::TaskChanged { .. } => {}
             Change::Logged { server, level, params, to } => {
                 if !(self.changes.member)(server) || to.is_some_and(|to| !self.is_of(to)) {
                     return;

@@ -11,3 +11,4 @@ mod features;
 mod hostile;
 mod modern_metadata;
 mod oracle;
+mod tasks;

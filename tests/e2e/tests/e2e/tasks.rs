@@ -1,0 +1,205 @@
+//! Tasks (`bridging.md` section 9): calls whose results are fetched later, in both dialects, over every pair of eras.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use trunkline_e2e::client::{Client, Era};
+use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::{json as text, peers};
+
+/// A modern client that can be given tasks.
+const DECLARES: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+/// The same, and it can be asked.
+const DECLARES_AND_ANSWERS: &str =
+    r#"{"elicitation":{"form":{}},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+/// Longest time that a task of these tests may take; the research takes four seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const RESEARCH: &str = "simulate-research-query";
+
+fn everything() -> Gateway {
+    Gateway::start(&json!({ "one": peers::everything().entry() }))
+}
+
+fn able(gateway: &Gateway, era: Era, capabilities: &str) -> Client {
+    Client::able(gateway.address(), "/mcp", era, capabilities)
+}
+
+fn task_id(task: &Value) -> String {
+    task["taskId"].as_str().unwrap_or_else(|| panic!("no taskId: {task}")).to_owned()
+}
+
+fn about(id: &str) -> String {
+    json!({ "taskId": id }).to_string()
+}
+
+/// Asks how a task stands, as often as the server wants, until `done` says so.
+fn poll(client: &mut Client, id: &str, mut done: impl FnMut(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let task = client.request("tasks/get", &about(id)).value();
+        if done(&task) {
+            return task;
+        }
+        assert!(Instant::now() < deadline, "the task never got there: {task}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn is_final(task: &Value) -> bool {
+    matches!(task["status"].as_str(), Some("completed" | "failed" | "cancelled"))
+}
+
+#[test]
+fn a_legacy_client_has_its_task_at_a_legacy_server_among_several() {
+    let gateway = Gateway::start(&json!({
+        "one": peers::everything().entry(),
+        "two": peers::everything().entry(),
+    }));
+    let mut client = gateway.client(Era::Legacy);
+    let hello = client.initialize("2025-11-25");
+    assert!(hello["capabilities"]["tasks"]["requests"]["tools"]["call"].is_object(), "{hello}");
+    let params = json!({ "name": format!("two__{RESEARCH}"), "arguments": { "topic": "gateways" }, "task": { "ttl": 60000 } });
+    let made = client.request("tools/call", &params.to_string()).value();
+    let id = task_id(&made["task"]);
+    assert_eq!(made["task"]["status"], "working", "{made}");
+    assert_eq!(made["task"]["pollInterval"], 1000, "{made}");
+    let listed = client.request("tasks/list", "{}").value();
+    assert_eq!(listed["tasks"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(task_id(&listed["tasks"][0]), id);
+    // It blocks until the end, as the revision wants it.
+    let result = client.request("tasks/result", &about(&id));
+    assert!(result.text().contains("Research Report: gateways"), "{}", result.raw);
+    assert_eq!(result.value()["_meta"]["io.modelcontextprotocol/related-task"]["taskId"], id.as_str());
+    let last = client.request("tasks/get", &about(&id)).value();
+    assert_eq!((task_id(&last), last["status"].as_str()), (id.clone(), Some("completed")));
+    assert_eq!(client.request("tasks/cancel", &about(&id)).code(), Some(-32602));
+    let again = client.request("tools/call", &params.to_string()).value();
+    let again = task_id(&again["task"]);
+    let cancelled = client.request("tasks/cancel", &about(&again)).value();
+    assert_eq!((task_id(&cancelled), cancelled["status"].as_str()), (again.clone(), Some("cancelled")));
+    // Another session knows nothing of any of them.
+    let mut other = gateway.client(Era::Legacy);
+    for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
+        assert_eq!(other.request(method, &about(&id)).code(), Some(-32602), "{method}");
+    }
+    assert_eq!(other.request("tasks/list", "{}").value()["tasks"], json!([]));
+    let mut modern = able(&gateway, Era::Modern, DECLARES);
+    assert_eq!(modern.request("tasks/get", &about(&id)).code(), Some(-32602));
+}
+
+#[test]
+fn a_modern_client_gets_a_task_of_a_legacy_server() {
+    let gateway = everything();
+    let mut client = able(&gateway, Era::Modern, DECLARES);
+    let hello = client.request("server/discover", "{}").value();
+    assert!(hello["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"].is_object(), "{hello}");
+    let made = client.call(&format!("one__{RESEARCH}"), r#"{"topic":"bridges"}"#).value();
+    assert_eq!((made["resultType"].as_str(), made["status"].as_str()), (Some("task"), Some("working")), "{made}");
+    assert_eq!((made["ttlMs"].as_u64(), made["pollIntervalMs"].as_u64()), (Some(300_000), Some(1000)), "{made}");
+    let id = task_id(&made);
+    let mut said = Vec::new();
+    let last = poll(&mut client, &id, |task| {
+        assert_eq!((task["resultType"].as_str(), task["taskId"].as_str()), (Some("complete"), Some(id.as_str())));
+        said.push(task["statusMessage"].as_str().unwrap_or_default().to_owned());
+        is_final(task)
+    });
+    assert_eq!(last["status"], "completed", "{last}");
+    let report = last["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(report.contains("Research Report: bridges"), "{last}");
+    assert!(last["result"]["_meta"]["io.modelcontextprotocol/related-task"].is_null(), "{last}");
+    assert!(said.iter().any(|said| said.starts_with("Analyzing")), "{said:?}");
+    // Once more: a look changes nothing.
+    assert_eq!(client.request("tasks/get", &about(&id)).value(), last);
+    let acknowledged = client.request("tasks/cancel", &about(&id)).value();
+    assert_eq!(acknowledged, json!({ "resultType": "complete" }));
+}
+
+#[test]
+fn a_modern_client_answers_what_a_legacy_servers_task_asks() {
+    let gateway = everything();
+    let mut client = able(&gateway, Era::Modern, DECLARES_AND_ANSWERS);
+    let made = client.call(&format!("one__{RESEARCH}"), r#"{"topic":"python","ambiguous":true}"#).value();
+    let id = task_id(&made);
+    let asking = poll(&mut client, &id, |task| task["status"] == "input_required" || is_final(task));
+    let asked = asking["inputRequests"].as_object().unwrap_or_else(|| panic!("no questions: {asking}"));
+    let (key, question) = asked.iter().next().unwrap_or_else(|| panic!("no question: {asking}"));
+    assert_eq!(question["method"], "elicitation/create", "{asking}");
+    assert!(question["params"]["message"].as_str().is_some_and(|m| m.contains("python")), "{asking}");
+    assert!(question["params"]["_meta"].is_null(), "{asking}");
+    // The same question stands there until it is answered, and answers to others are ignored.
+    let ignored = json!({ "taskId": id, "inputResponses": { "nonsense": { "action": "accept" } } });
+    assert_eq!(client.request("tasks/update", &ignored.to_string()).value(), json!({ "resultType": "complete" }));
+    let still = client.request("tasks/get", &about(&id)).value();
+    assert_eq!(still["inputRequests"], asking["inputRequests"]);
+    let answer = json!({ "action": "accept", "content": { "interpretation": "snake" } });
+    let update = json!({ "taskId": id, "inputResponses": { key: answer } });
+    assert_eq!(client.request("tasks/update", &update.to_string()).value(), json!({ "resultType": "complete" }));
+    let last = poll(&mut client, &id, is_final);
+    let report = last["result"]["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(report.contains("Research Report: python (snake)"), "{last}");
+}
+
+#[test]
+fn clients_without_tasks_get_the_result_of_a_tool_that_knows_nothing_else() {
+    let gateway = everything();
+    for era in [Era::Legacy, Era::Modern] {
+        let mut client = gateway.client(era);
+        let params = json!({ "name": format!("one__{RESEARCH}"), "arguments": { "topic": "rivers" } });
+        let reply = client.request("tools/call", &params.to_string());
+        assert!(reply.text().contains("Research Report: rivers"), "{era:?}: {}", reply.raw);
+        assert!(!reply.raw.contains("related-task"), "{era:?}: {}", reply.raw);
+    }
+    // How it comes along is progress.
+    let mut client = gateway.client(Era::Legacy);
+    let params = json!({ "name": format!("one__{RESEARCH}"), "arguments": { "topic": "hills" }, "_meta": { "progressToken": "p" } });
+    let reply = client.request("tools/call", &params.to_string());
+    let told: Vec<Value> = reply.notes.iter().map(|note| text::parse(note)).collect();
+    let said: Vec<&str> = told.iter().filter_map(|note| note["params"]["message"].as_str()).collect();
+    assert!(said.iter().any(|said| said.starts_with("Synthesizing")), "{told:?}");
+    assert!(told.iter().all(|note| note["params"]["progressToken"] == "p"), "{told:?}");
+}
+
+#[test]
+fn a_modern_client_without_tasks_is_asked_in_rounds() {
+    let gateway = everything();
+    let mut client = able(&gateway, Era::Modern, r#"{"elicitation":{"form":{}}}"#);
+    let call = json!({ "name": format!("one__{RESEARCH}"), "arguments": { "topic": "python", "ambiguous": true } });
+    let asking = client.request("tools/call", &call.to_string()).value();
+    assert_eq!(asking["resultType"], "input_required", "{asking}");
+    let (key, _) = asking["inputRequests"].as_object().and_then(|all| all.iter().next()).expect("a question");
+    let mut retry = call.clone();
+    let answer = json!({ "action": "accept", "content": { "interpretation": "comedy" } });
+    retry["inputResponses"] = json!({ key: answer });
+    retry["requestState"] = asking["requestState"].clone();
+    let reply = client.request("tools/call", &retry.to_string());
+    assert!(reply.text().contains("Research Report: python (comedy)"), "{}", reply.raw);
+}
+
+#[test]
+fn requests_about_tasks_that_cannot_be_are_refused_as_the_extension_says() {
+    let gateway = everything();
+    let mut plain = gateway.client(Era::Modern);
+    let refused = plain.request("tasks/get", &about("task-x"));
+    assert_eq!((refused.head.status, refused.code()), (400, Some(-32021)), "{}", refused.raw);
+    let needed = &refused.error()["data"]["requiredCapabilities"]["extensions"]["io.modelcontextprotocol/tasks"];
+    assert!(needed.is_object(), "{}", refused.raw);
+    let mut client = able(&gateway, Era::Modern, DECLARES);
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let params = json!({ "taskId": "task-x", "inputResponses": {} }).to_string();
+        assert_eq!(client.request(method, &params).code(), Some(-32602), "{method}");
+        assert_eq!(client.request(method, "{}").code(), Some(-32602), "{method}");
+    }
+    // What the other dialect has does not exist.
+    assert_eq!(client.request("tasks/result", &about("task-x")).code(), Some(-32601));
+    assert_eq!(client.request("tasks/list", "{}").code(), Some(-32601));
+    let mut legacy = gateway.client(Era::Legacy);
+    assert_eq!(legacy.request("tasks/update", &about("task-x")).code(), Some(-32601));
+    assert_eq!(legacy.request("tasks/list", r#"{"cursor":"x"}"#).code(), Some(-32602));
+    // Where no server runs tasks there are none.
+    let gateway = Gateway::start(&json!({ "one": peers::time().entry() }));
+    let mut client = able(&gateway, Era::Modern, DECLARES);
+    assert_eq!(client.request("tasks/get", &about("task-x")).code(), Some(-32601));
+    let hello = gateway.client(Era::Legacy).initialize("2025-11-25");
+    assert!(hello["capabilities"]["tasks"].is_null(), "{hello}");
+}
