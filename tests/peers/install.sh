@@ -6,7 +6,7 @@
 #
 #   npm       the conformance suite, two generations of the TypeScript SDK, published servers, Node 24
 #   python    three venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers
-#   rmcp      builds the rmcp server and client with cargo (about a minute)
+#   rmcp      builds the rmcp servers and client with cargo (about a minute)
 #
 # The cache folder is $TRUNKLINE_PEERS, by default ${XDG_CACHE_HOME:-$HOME/.cache}/trunkline/peers.
 # Each part is keyed by the hash of its lock file: a second run does nothing, and a changed lock
@@ -52,16 +52,17 @@ install_python() {
 # Cargo does its own bookkeeping; the build folder stays, so a change of ours costs seconds.
 install_rmcp() {
     local from=$here/rmcp into=$peers/rmcp key
-    key=$(hash_of "$from/Cargo.toml" "$from/Cargo.lock" "$from"/src/*.rs)
+    local sources
+    mapfile -t sources < <(find "$from/src" -name '*.rs' | LC_ALL=C sort)
+    key=$(hash_of "$from/Cargo.toml" "$from/Cargo.lock" "${sources[@]}")
     is_current "$into" "$key" && return
     say "peers: building rmcp"
     rm -rf "$into/package"
-    mkdir -p "$into/package/src" "$into/bin"
-    cp "$from/Cargo.toml" "$from/Cargo.lock" "$into/package/"
-    cp "$from"/src/*.rs "$into/package/src/"
+    mkdir -p "$into/package" "$into/bin"
+    cp -R "$from/Cargo.toml" "$from/Cargo.lock" "$from/src" "$into/package/"
     chmod -R u+w "$into/package"
     CARGO_TARGET_DIR=$into/target cargo build --locked --quiet --manifest-path "$into/package/Cargo.toml" >&2
-    cp "$into"/target/debug/rmcp-{server,client} "$into/bin/"
+    cp "$into"/target/debug/rmcp-{server,client,suite} "$into/bin/"
     printf '%s' "$key" >"$into/.stamp"
 }
 
@@ -120,4 +121,5 @@ PEER_TIME=$peers/python/servers/bin/mcp-server-time
 PEER_GIT=$peers/python/servers/bin/mcp-server-git
 PEER_RMCP_SERVER=$peers/rmcp/bin/rmcp-server
 PEER_RMCP_CLIENT=$peers/rmcp/bin/rmcp-client
+PEER_RMCP_SUITE=$peers/rmcp/bin/rmcp-suite
 PATHS

@@ -33,4 +33,4 @@ pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, Session
 pub use status::{Offer, Phase, Status};
 pub use tools::{CHANGES_BACKLOG, Tools};
 pub use upstream::{Hold, Upstream};
-pub use verdict::Verdicts;
+pub use verdict::{Verdict, Verdicts};

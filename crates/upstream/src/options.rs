@@ -38,8 +38,23 @@ pub struct Options {
 pub enum Reach {
     /// A child process that speaks newline-delimited JSON-RPC on stdin and stdout.
     Stdio(Command),
-    /// A Streamable HTTP endpoint.
+    /// An endpoint of Streamable HTTP or, where nothing answers in that way, of HTTP+SSE.
     Http(Endpoint),
+    /// A Streamable HTTP endpoint, and nothing else.
+    StreamableHttp(Endpoint),
+    /// The event stream of an HTTP+SSE server (2024-11-05). Always legacy.
+    HttpSse(Endpoint),
+}
+
+impl Reach {
+    /// The configured transport, in one word.
+    pub const fn transport(&self) -> &'static str {
+        match self {
+            Self::Stdio(_) => "stdio",
+            Self::Http(_) | Self::StreamableHttp(_) => "http",
+            Self::HttpSse(_) => "sse",
+        }
+    }
 }
 
 /// The child process of a stdio server.
@@ -57,7 +72,7 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
 }
 
-/// The HTTP endpoint of a server.
+/// Where a server that runs elsewhere is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// Absolute `http` or `https` URL.
@@ -139,7 +154,7 @@ impl Options {
     pub fn new(name: impl Into<Arc<str>>, reach: Reach) -> Self {
         let sessions_max = match &reach {
             Reach::Stdio(_) => 32,
-            Reach::Http(_) => 1024,
+            _ => 1024,
         };
         Self {
             name: name.into(),

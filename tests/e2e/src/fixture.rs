@@ -36,6 +36,13 @@ impl Fixture {
         Self::start(command)
     }
 
+    /// `rmcp-suite`, with the tasks extension.
+    pub fn rmcp_suite() -> Self {
+        let mut command = Command::new(peers::path("rmcp/bin/rmcp-suite"));
+        command.args(["--port", "0"]);
+        Self::start(command)
+    }
+
     fn start(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())

@@ -124,3 +124,8 @@ pub fn ts_server(mode: &str) -> Program {
 pub fn rmcp_server() -> Program {
     Program::new(path("rmcp/bin/rmcp-server"), &["--stdio"])
 }
+
+/// The fixture on crate rmcp that runs tasks of the extension, over stdio.
+pub fn rmcp_suite() -> Program {
+    Program::new(path("rmcp/bin/rmcp-suite"), &["--stdio"])
+}

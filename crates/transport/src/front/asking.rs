@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use trunkline_model::{Ask, AskAnswer, Note, Notes};
 use trunkline_protocol::{Message, Revision, Scanned, asks, compose, method};
 
 use super::notes::{self, Pad};
+use super::pipe::Outbox;
 use super::session::Session;
 
 /// Most questions of one session that wait for an answer at a time.
@@ -89,7 +89,7 @@ pub(crate) enum Voice {
     /// The event stream of its exchange.
     Pad(Arc<Pad>),
     /// The pipe.
-    Outbox(mpsc::Sender<Message>),
+    Outbox(Outbox),
 }
 
 /// The notes of one call of a session that can be asked. Ends the call's open questions with the call.
