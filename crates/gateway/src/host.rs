@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use trunkline_model::{Call, Caller, Fault, Kind, Outcome, Text};
-use trunkline_transport::front::host::{BoxFuture, Changes, Host, Introduced, Subscription, ViewName};
+use trunkline_model::{Call, Caller, Change, Fault, Kind, Outcome, Text};
+use trunkline_transport::front::host::{
+    BoxFuture, Changes, Host, Introduced, Subscription, TaskWatch, ViewName,
+};
 
 use crate::gateway::Gateway;
 use crate::status;
 use crate::subscriptions::Subscriptions;
+use crate::tasks;
 
 impl Host for Gateway {
     fn has_view(&self, view: &ViewName) -> bool {
@@ -56,6 +59,13 @@ impl Host for Gateway {
         }
     }
 
+    fn watch_tasks(self: Arc<Self>, view: &ViewName, caller: &Arc<Caller>, ids: &[Text]) -> TaskWatch {
+        let state = self.state.load();
+        let Some(found) = state.view(view) else { return TaskWatch::none() };
+        let now = found.current.load_full();
+        tasks::watch(&self.tasks, view, &now, caller, ids, &self.tools.changes)
+    }
+
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>) {
         let (state, Some(stay)) = (self.state.load(), &caller.stay) else { return };
         let Some(view) = state.view(view) else { return };
@@ -73,7 +83,9 @@ impl Host for Gateway {
         let member = Arc::new(move |server: &str| {
             view.current.load().catalog.servers.iter().any(|(_, name)| **name == *server)
         });
-        Some(Changes { lists, events: Gateway::changes(self), member })
+        let tasks = Arc::clone(&self.tasks);
+        let task_word = Arc::new(move |stay: u64, change: &Change| tasks.word(stay, change));
+        Some(Changes { lists, events: Gateway::changes(self), member, task_word })
     }
 }
 

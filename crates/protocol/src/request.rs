@@ -1,6 +1,8 @@
 //! From a scanned request to an operation.
 
-use trunkline_model::{Era, Fault, Kind, Level, Operation, Params, Reference, Span, TaskRequest, Text, Watch};
+use trunkline_model::{
+    Era, Fault, Kind, Level, Operation, Params, Reference, Span, TaskRequest, Text, Watch,
+};
 
 use crate::json::{JsonError, Reader, Str};
 use crate::method;

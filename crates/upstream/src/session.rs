@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
-use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply, TaskRequest, Text};
+use trunkline_model::{
+    Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply, TaskRequest, Text,
+};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
@@ -232,7 +234,8 @@ impl Session {
         {
             headers.push((HeaderName::from_static("traceparent"), value));
         }
-        let task = matches!(call.operation, Operation::Task(TaskRequest::Result, _)).then_some(spoken).flatten();
+        let task =
+            matches!(call.operation, Operation::Task(TaskRequest::Result, _)).then_some(spoken).flatten();
         let hearing = self.hearing(call, turn, task.map(Text::from));
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{Notify, broadcast, watch};
 use bytes::Bytes;
+use tokio::sync::{Notify, broadcast, watch};
 use trunkline_model::{Change, Era, Level, ListKind, Offers, Stay, Text};
 use trunkline_protocol::{Scanned, Shape, asks, method, tasks};
 use trunkline_transport::back::{Headers, Heard, Wire};
@@ -234,7 +234,8 @@ impl Stray {
             Relay::Calls if task.is_some() => None,
             Relay::Calls => {
                 // A call whose user thinks is not running: it waits for the answer to what it asked.
-                let mut running = askings.into_iter().filter(|asking| !asking.waits() && asking.task().is_none());
+                let mut running =
+                    askings.into_iter().filter(|asking| !asking.waits() && asking.task().is_none());
                 let (first, more) = (running.next(), running.next().is_some());
                 if more {
                     self.ambiguous.store(true, Ordering::Relaxed);

@@ -155,7 +155,7 @@ fn agree(header: &str, said: &[(String, Bytes)], argument: Option<&str>) -> Resu
 }
 
 /// What an upstream said, in the view's own names.
-fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
+pub(crate) fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Result(reply) if catalog.uris.ambiguous() => {
             let left = std::cell::Cell::new(MATCHED_URIS_MAX);

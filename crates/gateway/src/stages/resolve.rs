@@ -54,7 +54,9 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         Operation::Complete(Reference::Resource(uri)) => addressed(catalog, uri),
         Operation::Task(request, id) if catalog.tasks => Ok(Plan::Task(*request, id.clone())),
         Operation::ListTasks(cursor) if catalog.tasks => Ok(Plan::Tasks(cursor.clone())),
-        Operation::Task(..) | Operation::ListTasks(_) => Err(Fault::unknown_method(method::of(&call.operation))),
+        Operation::Task(..) | Operation::ListTasks(_) => {
+            Err(Fault::unknown_method(method::of(&call.operation)))
+        }
         Operation::Other(method) => other(catalog, method, era),
         // The fronts answer these themselves.
         Operation::Hello

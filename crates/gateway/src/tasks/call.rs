@@ -129,7 +129,9 @@ pub(crate) async fn settled(
             let outcome = drive::drive(upstream, &declaring, target, extra, first).await;
             downward::driven(upstream, &declaring, outcome).await
         }
-        Outcome::Result(reply) if reply.era == Era::Modern => downward::driven(upstream, &declaring(call), outcome).await,
+        Outcome::Result(reply) if reply.era == Era::Modern => {
+            downward::driven(upstream, &declaring(call), outcome).await
+        }
         _ => outcome,
     }
 }

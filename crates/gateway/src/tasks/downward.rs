@@ -59,9 +59,9 @@ pub(crate) async fn until_done(
                 return Outcome::Result(Reply { raw, era: Era::Modern });
             }
             Status::Failed => {
-                let raw = task.error.unwrap_or_else(|| {
-                    Bytes::from_static(br#"{"code":-32603,"message":"the task failed"}"#)
-                });
+                let raw = task
+                    .error
+                    .unwrap_or_else(|| Bytes::from_static(br#"{"code":-32603,"message":"the task failed"}"#));
                 return Outcome::Error(PeerError { code: bridge::code_of(&raw), raw, era: Era::Modern });
             }
             Status::Cancelled => {
@@ -127,7 +127,11 @@ async fn ask(
         }
         // The question is still open, or the task has ended: the next look says which.
         Outcome::Error(error) => {
-            tracing::debug!(server = &**server.upstream.name(), code = error.code, "answers for a task were refused");
+            tracing::debug!(
+                server = &**server.upstream.name(),
+                code = error.code,
+                "answers for a task were refused"
+            );
             claim.keep();
             Ok(())
         }
@@ -206,7 +210,7 @@ pub(crate) async fn cancel(server: Server<'_>, call: &Call, held: &Held) -> Outc
     let last = timeout(PATIENCE, gone).await.ok().flatten();
     let task = Task { status: Status::Cancelled, ..last.unwrap_or_else(|| held.state().task.clone()) };
     held.heard(&task);
-    held.over.cancel();
+    held.given_up.cancel();
     Outcome::Result(Reply { raw: task.say(Era::Legacy, &held.id, None), era: Era::Legacy })
 }
 

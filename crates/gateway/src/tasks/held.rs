@@ -40,7 +40,9 @@ pub(crate) struct Held {
     pub(crate) maker: Option<Arc<Caller>>,
     /// Its open questions, for a modern client of a legacy server.
     pub(crate) inbox: Arc<Inbox>,
-    /// Ends what waits for the task.
+    /// Its owner gave it up.
+    pub(crate) given_up: CancellationToken,
+    /// It is kept no longer.
     pub(crate) over: CancellationToken,
     pub(crate) expires: watch::Sender<Instant>,
     made: Instant,
@@ -83,6 +85,7 @@ impl Held {
             hold: new.hold,
             maker: new.maker,
             inbox: Arc::default(),
+            given_up: CancellationToken::new(),
             over: CancellationToken::new(),
             expires: watch::Sender::new(made),
             made,

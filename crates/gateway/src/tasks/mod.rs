@@ -17,15 +17,18 @@ mod pace;
 mod requests;
 mod serve;
 mod upward;
+mod watching;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep_until;
 use tokio_util::task::TaskTracker;
-use trunkline_model::{Caller, Fault, Kind, Outcome, Text};
+use trunkline_model::{Caller, Change, Era, Fault, Kind, Outcome, Text};
+use trunkline_protocol::tasks;
 use trunkline_transport::front::host::ViewName;
 use trunkline_upstream::Upstream;
 
@@ -34,6 +37,7 @@ use crate::view::Current;
 pub(crate) use call::{Way, made, settled};
 pub(crate) use driven::driven;
 pub(crate) use serve::{list, serve};
+pub(crate) use watching::watch;
 
 use held::{Held, New};
 use ids::{Ids, Named, Owner};
@@ -52,6 +56,8 @@ pub(crate) struct Tasks {
     room: Arc<Semaphore>,
     numbers: AtomicU64,
     workers: TaskTracker,
+    /// Tasks that are watched for streams.
+    watched: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -89,6 +95,7 @@ impl Tasks {
             room: Arc::new(Semaphore::new(HELD_MAX)),
             numbers: AtomicU64::new(1),
             workers: TaskTracker::new(),
+            watched: Arc::new(Semaphore::new(watching::WATCHED_MAX)),
         })
     }
 
@@ -108,7 +115,9 @@ impl Tasks {
     fn admit(&self, owner: &Owner) -> Result<OwnedSemaphorePermit, Fault> {
         let own = owner.stay.map_or(0, |_| self.of_owner(owner).len());
         let room = Arc::clone(&self.room).try_acquire_owned().ok().filter(|_| own < HELD_PER_SESSION_MAX);
-        room.ok_or_else(|| Fault::overloaded("too many tasks are kept; fetch or cancel some, or try again later"))
+        room.ok_or_else(|| {
+            Fault::overloaded("too many tasks are kept; fetch or cancel some, or try again later")
+        })
     }
 
     /// Keeps a task until its time is over, or its owner has left.
@@ -155,6 +164,19 @@ impl Tasks {
         drop(table);
         own.sort_unstable_by_key(|held| held.number);
         own
+    }
+
+    /// What a legacy server's word about a task is to the legacy session that has the task.
+    pub(crate) fn word(&self, stay: u64, change: &Change) -> Option<Bytes> {
+        let Change::TaskChanged { server, task, params, era: Era::Legacy } = change else { return None };
+        let table = self.table();
+        let mut own = table.held.values().filter(|held| held.owner.stay == Some(stay));
+        let held = own.find(|held| held.server == *server && held.original == *task).cloned()?;
+        drop(table);
+        if let Some(task) = tasks::Task::read(params) {
+            held.heard(&task);
+        }
+        Some(tasks::renumbered(params, &held.id))
     }
 
     fn forget(&self, held: &Held) {

@@ -106,7 +106,10 @@ impl Drop for GivingUp {
         runtime.spawn(async move {
             let server = Server { upstream: &upstream, hold: hold.as_ref() };
             if timeout(LAST_WORD, server.call(&cancel, &id)).await.is_err() {
-                tracing::debug!(server = &**upstream.name(), "a task that was given up could not be cancelled");
+                tracing::debug!(
+                    server = &**upstream.name(),
+                    "a task that was given up could not be cancelled"
+                );
             }
         });
     }

@@ -122,7 +122,7 @@ async fn lowered(upstream: &Arc<Upstream>, call: &Call, request: TaskRequest, he
                         held.heard(&task);
                         tokio::select! {
                             outcome = downward::until_done(server, &declaring, task, Some(held)) => outcome,
-                            () = held.over.cancelled() => {
+                            () = held.given_up.cancelled() => {
                                 Fault::client(Kind::InvalidParams, "the task was cancelled").into()
                             }
                         }

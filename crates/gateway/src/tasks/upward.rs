@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Notes, Operation, Outcome, Quiet, Reply, TaskRequest, Text};
-use trunkline_protocol::tasks::{self, Status, Task};
 use trunkline_protocol::bridge;
+use trunkline_protocol::tasks::{self, Status, Task};
 use trunkline_upstream::Upstream;
 
 use super::Tasks;
@@ -22,7 +22,12 @@ fn server<'a>(upstream: &'a Arc<Upstream>, held: &'a Held) -> Server<'a> {
 }
 
 /// How a task stands, with what came of it or what it asks.
-pub(crate) async fn get(tasks: &Arc<Tasks>, upstream: &Arc<Upstream>, call: &Call, held: &Arc<Held>) -> Outcome {
+pub(crate) async fn get(
+    tasks: &Arc<Tasks>,
+    upstream: &Arc<Upstream>,
+    call: &Call,
+    held: &Arc<Held>,
+) -> Outcome {
     let kept = held.state().outcome.clone();
     if let Some(outcome) = kept {
         let task = held.state().task.clone();

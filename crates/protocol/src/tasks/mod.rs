@@ -79,7 +79,8 @@ pub fn declared(capabilities: &[u8]) -> bool {
 
 /// A client's capabilities with the extension declared.
 pub fn declaring(capabilities: &Bytes) -> Bytes {
-    let rest = without(capabilities, |key, _| key == "extensions").map_or_else(|| capabilities.clone(), Bytes::from);
+    let rest =
+        without(capabilities, |key, _| key == "extensions").map_or_else(|| capabilities.clone(), Bytes::from);
     if !rest.starts_with(b"{") {
         return Bytes::from_static(NEEDED.as_bytes());
     }

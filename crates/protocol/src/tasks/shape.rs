@@ -104,7 +104,10 @@ impl Task {
         let (mut id, mut status, mut message, mut created, mut updated) = (None, None, None, None, None);
         let (mut ttl_ms, mut poll_ms, mut result, mut error, mut asks) = (None, None, None, None, None);
         // Small parts are copied: they may be kept for longer than the message they came in.
-        let text = |value: &[u8]| (value.starts_with(b"\"") && value.len() <= MESSAGE_BYTES_MAX).then(|| Bytes::copy_from_slice(value));
+        let text = |value: &[u8]| {
+            (value.starts_with(b"\"") && value.len() <= MESSAGE_BYTES_MAX)
+                .then(|| Bytes::copy_from_slice(value))
+        };
         let object = |value: &[u8]| value.starts_with(b"{").then(|| raw.slice_ref(value));
         members(raw, |key, value| match key {
             "taskId" if value.len() <= ID_BYTES_MAX => id = serde_json::from_slice::<String>(value).ok(),

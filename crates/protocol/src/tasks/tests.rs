@@ -18,11 +18,13 @@ fn a_task_says_the_same_in_both_dialects() {
     assert_eq!(old, new);
     assert_eq!(old.said().as_deref(), Some("mA"));
     assert_eq!(old.say(Era::Modern, "a", Some("task")), MODERN);
-    let inside = LEGACY.strip_prefix(r#"{"task":"#).and_then(|rest| rest.strip_suffix(r#","_meta":{"x":1.10}}"#));
+    let inside =
+        LEGACY.strip_prefix(r#"{"task":"#).and_then(|rest| rest.strip_suffix(r#","_meta":{"x":1.10}}"#));
     assert_eq!(old.say(Era::Legacy, "a", Some("task")), inside.unwrap());
     let nested = format!(r#"{{"resultType":"task","task":{}}}"#, inside.unwrap());
     assert_eq!(created(&bytes(&nested), Era::Modern), Some(old));
-    for no_task in [r#"{"content":[]}"#, r#"{"resultType":"complete","taskId":"a","status":"working"}"#, "7"] {
+    for no_task in [r#"{"content":[]}"#, r#"{"resultType":"complete","taskId":"a","status":"working"}"#, "7"]
+    {
         assert!(created(&bytes(no_task), Era::Modern).is_none(), "{no_task}");
         assert!(created(&bytes(no_task), Era::Legacy).is_none(), "{no_task}");
     }
@@ -31,7 +33,9 @@ fn a_task_says_the_same_in_both_dialects() {
 #[test]
 fn the_details_go_with_the_status() {
     let task = |status: &str, rest: &str| {
-        let raw = format!(r#"{{"taskId":"a","status":"{status}","createdAt":"c","lastUpdatedAt":"u","ttlMs":null{rest}}}"#);
+        let raw = format!(
+            r#"{{"taskId":"a","status":"{status}","createdAt":"c","lastUpdatedAt":"u","ttlMs":null{rest}}}"#
+        );
         Task::read(&bytes(&raw)).unwrap().say(Era::Modern, "b", Some("complete"))
     };
     assert_eq!(

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use trunkline_model::{Call, Caller, Change, Fault, Outcome, Text};
 
 /// A future at the seam.
@@ -40,6 +40,12 @@ pub trait Host: Send + Sync + 'static {
         uri: &Text,
     ) -> Result<Box<dyn Subscription>, Fault>;
 
+    /// Begins to watch how these tasks of a caller stand; those that it has none of are left out.
+    fn watch_tasks(self: Arc<Self>, view: &ViewName, caller: &Arc<Caller>, ids: &[Text]) -> TaskWatch {
+        let _ = (view, caller, ids);
+        TaskWatch::none()
+    }
+
     /// The caller's roots have changed.
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>);
 
@@ -68,6 +74,33 @@ pub trait Subscription: Send + Sync {
     fn concerns(&self, change: &Change) -> bool;
 }
 
+/// Tasks that are watched on behalf of one stream, until it is dropped.
+#[derive(Debug)]
+pub struct TaskWatch {
+    /// Their ids, as the client spells them.
+    pub ids: Vec<Text>,
+    /// The params of a notification for each change, without the mark of the stream.
+    pub news: mpsc::Receiver<Bytes>,
+}
+
+impl TaskWatch {
+    /// Watches nothing.
+    pub fn none() -> Self {
+        Self { ids: Vec::new(), news: mpsc::channel(1).1 }
+    }
+
+    /// The next news; never, when there will be none. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Bytes {
+        match self.news.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What a change of a task is to the legacy session with this number: the params of its notification.
+pub type TaskWord = Arc<dyn Fn(u64, &Change) -> Option<Bytes> + Send + Sync>;
+
 /// How often each list has changed. A reader compares with what it last saw; any number of changes in between is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListVersions {
@@ -88,6 +121,8 @@ pub struct Changes {
     /// Whether a server belongs to the view now. The events are those of every server; what a server outside the view
     /// logs must not be told to the view's clients.
     pub member: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Which tasks are whose.
+    pub task_word: TaskWord,
 }
 
 impl fmt::Debug for Changes {

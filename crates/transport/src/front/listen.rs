@@ -1,15 +1,23 @@
 //! The first and the last message of a modern listen request, and the mark of those between.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use trunkline_model::{Text, Watch};
+use trunkline_model::{Caller, Text, Watch};
 use trunkline_protocol::json::escape_into;
 use trunkline_protocol::{Message, compose, meta, method};
 
 use super::follow::Reader;
-use super::host::{Host, ViewName};
+use super::host::{Host, TaskWatch, ViewName};
 
 /// What a listen request hears: as much of its wishes as can be had.
-pub(crate) fn reader(host: &dyn Host, view: &ViewName, id: &[u8], watch: &Watch) -> Reader {
+pub(crate) fn reader(
+    host: &Arc<dyn Host>,
+    view: &ViewName,
+    caller: &Arc<Caller>,
+    id: &[u8],
+    watch: &Watch,
+) -> Reader {
     // Copied, like the URIs: they would keep the whole message alive for as long as the stream lasts.
     let wish = |uri: &Text| {
         let uri = Text::from(uri.as_str());
@@ -21,6 +29,10 @@ pub(crate) fn reader(host: &dyn Host, view: &ViewName, id: &[u8], watch: &Watch)
         prompts: watch.prompts,
         resources: watch.resources,
         wishes: watch.uris.iter().filter_map(wish).collect(),
+        tasks: match watch.tasks.as_slice() {
+            [] => TaskWatch::none(),
+            ids => Arc::clone(host).watch_tasks(view, caller, ids),
+        },
     }
 }
 
@@ -36,7 +48,7 @@ pub(crate) fn subscription_meta(id: &[u8]) -> Vec<u8> {
 
 /// The first message of a listen stream: what is really honoured.
 pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
-    let Reader::Listen { id, tools, prompts, resources, wishes } = reader else { return None };
+    let Reader::Listen { id, tools, prompts, resources, wishes, tasks } = reader else { return None };
     let mut out = b"{".to_vec();
     out.extend(subscription_meta(id));
     out.extend_from_slice(b",\"notifications\":{");
@@ -52,16 +64,22 @@ pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
             out.extend_from_slice(b":true");
         }
     }
-    if !wishes.is_empty() {
+    let uris: Vec<&Text> = wishes.iter().map(|(uri, _)| uri).collect();
+    let ids: Vec<&Text> = tasks.ids.iter().collect();
+    for (texts, key) in [(uris, "resourceSubscriptions"), (ids, "taskIds")] {
+        if texts.is_empty() {
+            continue;
+        }
         if !std::mem::take(&mut first) {
             out.push(b',');
         }
-        out.extend_from_slice(b"\"resourceSubscriptions\":[");
-        for (at, (uri, _)) in wishes.iter().enumerate() {
+        escape_into(&mut out, key);
+        out.extend_from_slice(b":[");
+        for (at, text) in texts.into_iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            escape_into(&mut out, uri);
+            escape_into(&mut out, text);
         }
         out.push(b']');
     }

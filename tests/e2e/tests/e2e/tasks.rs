@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use trunkline_e2e::client::{Client, Era};
-use trunkline_e2e::driver::{Driver, assert_ok};
+use trunkline_e2e::driver::{Driver, assert_ok, ts1_task};
 use trunkline_e2e::fixture::Fixture;
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::http::Events;
 use trunkline_e2e::{json as text, peers};
 
 /// A modern client that can be given tasks.
@@ -97,12 +98,23 @@ fn a_modern_client_gets_a_task_of_a_legacy_server() {
     let hello = client.request("server/discover", "{}").value();
     assert!(hello["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"].is_object(), "{hello}");
     let made = client.call(&format!("one__{RESEARCH}"), r#"{"topic":"bridges"}"#).value();
-    assert_eq!((made["resultType"].as_str(), made["status"].as_str()), (Some("task"), Some("working")), "{made}");
-    assert_eq!((made["ttlMs"].as_u64(), made["pollIntervalMs"].as_u64()), (Some(300_000), Some(1000)), "{made}");
+    assert_eq!(
+        (made["resultType"].as_str(), made["status"].as_str()),
+        (Some("task"), Some("working")),
+        "{made}"
+    );
+    assert_eq!(
+        (made["ttlMs"].as_u64(), made["pollIntervalMs"].as_u64()),
+        (Some(300_000), Some(1000)),
+        "{made}"
+    );
     let id = task_id(&made);
     let mut said = Vec::new();
     let last = poll(&mut client, &id, |task| {
-        assert_eq!((task["resultType"].as_str(), task["taskId"].as_str()), (Some("complete"), Some(id.as_str())));
+        assert_eq!(
+            (task["resultType"].as_str(), task["taskId"].as_str()),
+            (Some("complete"), Some(id.as_str()))
+        );
         said.push(task["statusMessage"].as_str().unwrap_or_default().to_owned());
         is_final(task)
     });
@@ -131,12 +143,18 @@ fn a_modern_client_answers_what_a_legacy_servers_task_asks() {
     assert!(question["params"]["_meta"].is_null(), "{asking}");
     // The same question stands there until it is answered, and answers to others are ignored.
     let ignored = json!({ "taskId": id, "inputResponses": { "nonsense": { "action": "accept" } } });
-    assert_eq!(client.request("tasks/update", &ignored.to_string()).value(), json!({ "resultType": "complete" }));
+    assert_eq!(
+        client.request("tasks/update", &ignored.to_string()).value(),
+        json!({ "resultType": "complete" })
+    );
     let still = client.request("tasks/get", &about(&id)).value();
     assert_eq!(still["inputRequests"], asking["inputRequests"]);
     let answer = json!({ "action": "accept", "content": { "interpretation": "snake" } });
     let update = json!({ "taskId": id, "inputResponses": { key: answer } });
-    assert_eq!(client.request("tasks/update", &update.to_string()).value(), json!({ "resultType": "complete" }));
+    assert_eq!(
+        client.request("tasks/update", &update.to_string()).value(),
+        json!({ "resultType": "complete" })
+    );
     let last = poll(&mut client, &id, is_final);
     let report = last["result"]["content"][0]["text"].as_str().unwrap_or_default();
     assert!(report.contains("Research Report: python (snake)"), "{last}");
@@ -166,7 +184,8 @@ fn clients_without_tasks_get_the_result_of_a_tool_that_knows_nothing_else() {
 fn a_modern_client_without_tasks_is_asked_in_rounds() {
     let gateway = everything();
     let mut client = able(&gateway, Era::Modern, r#"{"elicitation":{"form":{}}}"#);
-    let call = json!({ "name": format!("one__{RESEARCH}"), "arguments": { "topic": "python", "ambiguous": true } });
+    let call =
+        json!({ "name": format!("one__{RESEARCH}"), "arguments": { "topic": "python", "ambiguous": true } });
     let asking = client.request("tools/call", &call.to_string()).value();
     assert_eq!(asking["resultType"], "input_required", "{asking}");
     let (key, _) = asking["inputRequests"].as_object().and_then(|all| all.iter().next()).expect("a question");
@@ -184,7 +203,8 @@ fn requests_about_tasks_that_cannot_be_are_refused_as_the_extension_says() {
     let mut plain = gateway.client(Era::Modern);
     let refused = plain.request("tasks/get", &about("task-x"));
     assert_eq!((refused.head.status, refused.code()), (400, Some(-32021)), "{}", refused.raw);
-    let needed = &refused.error()["data"]["requiredCapabilities"]["extensions"]["io.modelcontextprotocol/tasks"];
+    let needed =
+        &refused.error()["data"]["requiredCapabilities"]["extensions"]["io.modelcontextprotocol/tasks"];
     assert!(needed.is_object(), "{}", refused.raw);
     let mut client = able(&gateway, Era::Modern, DECLARES);
     for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
@@ -220,25 +240,36 @@ fn a_modern_client_has_its_tasks_at_several_servers_of_the_extension() {
     for server in ["one", "two"] {
         let name = |tool: &str| format!("{server}__{tool}");
         let made = client.call(&name("slow_compute"), r#"{"seconds":0.5,"label":"x"}"#).value();
-        assert_eq!((made["resultType"].as_str(), made["ttlMs"].as_u64()), (Some("task"), Some(60_000)), "{made}");
+        assert_eq!(
+            (made["resultType"].as_str(), made["ttlMs"].as_u64()),
+            (Some("task"), Some(60_000)),
+            "{made}"
+        );
         let last = poll(&mut client, &task_id(&made), is_final);
         assert_eq!((task_id(&last), last["status"].as_str()), (task_id(&made), Some("completed")), "{last}");
         assert_eq!(last["result"]["content"][0]["text"], "computed x", "{last}");
         let made = client.call(&name("protocol_error_job"), "{}").value();
         let last = poll(&mut client, &task_id(&made), is_final);
-        assert_eq!((last["status"].as_str(), last["error"]["message"].as_str()), (Some("failed"), Some("the job broke")));
+        assert_eq!(
+            (last["status"].as_str(), last["error"]["message"].as_str()),
+            (Some("failed"), Some("the job broke"))
+        );
         let made = client.call(&name("slow_compute"), r#"{"seconds":60}"#).value();
         client.request("tasks/cancel", &about(&task_id(&made))).result();
         assert_eq!(poll(&mut client, &task_id(&made), is_final)["status"], "cancelled");
         let made = client.call(&name("confirm_delete"), r#"{"filename":"a.txt"}"#).value();
         let id = task_id(&made);
         let asking = poll(&mut client, &id, |task| task["status"] == "input_required");
-        let (key, _) = asking["inputRequests"].as_object().and_then(|all| all.iter().next()).expect("a question");
+        let (key, _) =
+            asking["inputRequests"].as_object().and_then(|all| all.iter().next()).expect("a question");
         let answer = json!({ "action": "accept", "content": { "confirm": true } });
         let update = json!({ "taskId": id, "inputResponses": { key: answer } });
         client.request("tasks/update", &update.to_string()).result();
         let last = poll(&mut client, &id, is_final);
-        assert!(last["result"]["content"][0]["text"].as_str().is_some_and(|t| t.starts_with("a.txt")), "{last}");
+        assert!(
+            last["result"]["content"][0]["text"].as_str().is_some_and(|t| t.starts_with("a.txt")),
+            "{last}"
+        );
         // A changed id, and one that is not under its own header, lead nowhere.
         let bent = format!("{}A", &id[..id.len() - 1]);
         if bent != id {
@@ -256,22 +287,34 @@ fn a_legacy_client_gets_a_task_of_the_extension() {
     let (_fixture, gateway) = extension();
     let mut client = gateway.client(Era::Legacy);
     let tools = client.list("tools/list", "tools");
-    let optional = tools.iter().map(|tool| text::parse(tool)).filter(|t| t["execution"]["taskSupport"] == "optional");
+    let optional =
+        tools.iter().map(|tool| text::parse(tool)).filter(|t| t["execution"]["taskSupport"] == "optional");
     assert!(optional.count() >= 12, "{tools:?}");
     for server in ["one", "two"] {
         let call = |tool: &str, arguments: Value| {
-            json!({ "name": format!("{server}__{tool}"), "arguments": arguments, "task": { "ttl": 1000 } }).to_string()
+            json!({ "name": format!("{server}__{tool}"), "arguments": arguments, "task": { "ttl": 1000 } })
+                .to_string()
         };
-        let made = client.request("tools/call", &call("slow_compute", json!({ "seconds": 1, "label": "y" }))).value();
+        let made = client
+            .request("tools/call", &call("slow_compute", json!({ "seconds": 1, "label": "y" })))
+            .value();
         let task = &made["task"];
-        assert_eq!((task["status"].as_str(), task["ttl"].as_u64()), (Some("working"), Some(60_000)), "{made}");
+        assert_eq!(
+            (task["status"].as_str(), task["ttl"].as_u64()),
+            (Some("working"), Some(60_000)),
+            "{made}"
+        );
         let id = task_id(task);
         let now = client.request("tasks/get", &about(&id)).value();
         assert_eq!((task_id(&now), now["resultType"].is_null()), (id.clone(), true), "{now}");
         let result = client.request("tasks/result", &about(&id));
         assert_eq!(result.text(), "computed y", "{}", result.raw);
         let result = result.value();
-        assert_eq!(result["_meta"]["io.modelcontextprotocol/related-task"]["taskId"], id.as_str(), "{result}");
+        assert_eq!(
+            result["_meta"]["io.modelcontextprotocol/related-task"]["taskId"],
+            id.as_str(),
+            "{result}"
+        );
         assert!(result["resultType"].is_null(), "{result}");
         assert_eq!(client.request("tasks/get", &about(&id)).value()["status"], "completed");
         // A call that the server ends at once is a task all the same for who asked for one.
@@ -301,7 +344,10 @@ fn a_legacy_client_without_tasks_gets_the_result_of_what_its_server_only_runs_as
     for server in ["one", "two"] {
         let reply = client.call(&format!("{server}__failing_job"), "{}");
         assert_eq!(reply.text(), "The job failed, as it is meant to", "{}", reply.raw);
-        assert_eq!(client.call(&format!("{server}__protocol_error_job"), "{}").error()["message"], "the job broke");
+        assert_eq!(
+            client.call(&format!("{server}__protocol_error_job"), "{}").error()["message"],
+            "the job broke"
+        );
         // What the server runs without a task it is not asked to run as one.
         let reply = client.call(&format!("{server}__slow_compute"), r#"{"seconds":0.1,"label":"z"}"#);
         assert_eq!(reply.text(), "computed z", "{}", reply.raw);
@@ -312,13 +358,100 @@ fn a_legacy_client_without_tasks_gets_the_result_of_what_its_server_only_runs_as
 fn real_legacy_clients_answer_what_a_task_of_the_extension_asks() {
     let (_fixture, gateway) = extension();
     let steps = [
-        "--no-lists", "--call", "one__confirm_delete", r#"{"filename":"b.txt"}"#, "--call", "two__multi_input", "{}",
+        "--no-lists",
+        "--call",
+        "one__confirm_delete",
+        r#"{"filename":"b.txt"}"#,
+        "--call",
+        "two__multi_input",
+        "{}",
     ];
     for driver in [Driver::Ts1, Driver::Ts2("legacy"), Driver::Py1] {
         let report = driver.http(&gateway.url(), &steps);
         assert_ok(&report);
-        let text = |at: usize| report["calls"][at]["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        let text =
+            |at: usize| report["calls"][at]["result"]["content"][0]["text"].as_str().unwrap_or_default();
         assert!(text(0).starts_with("b.txt: ") && text(1).contains(", "), "{report:#}");
         assert_eq!(report["asks"].as_array().map(Vec::len), Some(3), "{report:#}");
+    }
+}
+
+#[test]
+fn the_task_api_of_a_real_legacy_client_works_at_servers_of_both_dialects() {
+    let gateway = Gateway::start(&json!({
+        "old": peers::everything().entry(),
+        "new": peers::rmcp_suite().entry(),
+    }));
+    let research = json!({ "topic": "python", "ambiguous": true }).to_string();
+    for (tool, arguments, expected) in [
+        (format!("old__{RESEARCH}"), research.as_str(), "Research Report: python ("),
+        ("new__confirm_delete".to_owned(), r#"{"filename":"c.txt"}"#, "c.txt: "),
+    ] {
+        let report = ts1_task(&gateway.url(), &tool, arguments);
+        let steps = report["steps"].as_array().expect("steps");
+        let of = |kind: &str| steps.iter().filter(|step| step["type"] == kind).collect::<Vec<_>>();
+        assert_eq!((of("taskCreated").len(), of("error").len()), (1, 0), "{report:#}");
+        let text = of("result")[0]["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        assert!(text.contains(expected), "{report:#}");
+        let id = task_id(&of("taskCreated")[0]["task"]);
+        assert!(of("taskStatus").iter().all(|step| task_id(&step["task"]) == id), "{report:#}");
+        assert_eq!(report["asked"], 1, "{report:#}");
+        assert_eq!(report["related"], json!([id]), "{report:#}");
+        assert_eq!(report["tasks"].as_array().map(Vec::len), Some(1), "{report:#}");
+        assert_eq!(task_id(&report["tasks"][0]), id);
+        // What the server says of its task by itself, it says of the client's.
+        let told = report["told"].as_array().expect("notifications");
+        assert!(told.iter().all(|task| task_id(task) == id), "{report:#}");
+    }
+}
+
+/// Reads a stream until a message has what is looked for.
+fn read_until(client: &mut Client, mut found: impl FnMut(&Value) -> bool) -> Vec<Value> {
+    let head = client.connection().head().expect("a head");
+    assert!(head.is_stream(), "{head:?}");
+    let (mut events, mut all) = (Events::default(), Vec::new());
+    while let Some(chunk) = client.connection().chunk().expect("the stream goes on") {
+        for data in events.feed(&chunk) {
+            let message = text::parse(&data);
+            let last = found(&message);
+            all.push(message);
+            if last {
+                return all;
+            }
+        }
+    }
+    panic!("the stream ended: {all:#?}");
+}
+
+#[test]
+fn a_modern_client_hears_how_its_tasks_stand_wherever_they_are() {
+    let fixture = Fixture::rmcp_suite();
+    let gateway = Gateway::start(&json!({ "old": peers::everything().entry(), "new": fixture.entry() }));
+    let mut plain = gateway.client(Era::Modern);
+    let filter = |ids: &[&str]| json!({ "notifications": { "taskIds": ids } }).to_string();
+    let refused = plain.request("subscriptions/listen", &filter(&["task-x"]));
+    assert_eq!((refused.head.status, refused.code()), (400, Some(-32021)), "{}", refused.raw);
+    for (tool, arguments, done) in [
+        (format!("old__{RESEARCH}"), r#"{"topic":"lakes"}"#, "Research Report: lakes"),
+        ("new__slow_compute".to_owned(), r#"{"seconds":1,"label":"w"}"#, "computed w"),
+    ] {
+        let mut client = able(&gateway, Era::Modern, DECLARES);
+        let id = task_id(&client.call(&tool, arguments).value());
+        client.start("subscriptions/listen", &filter(&[&id, "task-unknown"])).expect("it is sent");
+        let all = read_until(&mut client, |message| message["params"]["status"] == "completed");
+        assert_eq!(all[0]["method"], "notifications/subscriptions/acknowledged", "{all:#?}");
+        assert_eq!(all[0]["params"]["notifications"]["taskIds"], json!([id]), "{all:#?}");
+        for told in &all[1..] {
+            assert_eq!(
+                (told["method"].as_str(), task_id(&told["params"])),
+                (Some("notifications/tasks"), id.clone())
+            );
+            assert!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"].is_number(), "{told}");
+            assert!(told["params"]["resultType"].is_null(), "{told}");
+        }
+        let last = &all[all.len() - 1]["params"];
+        let said = last["result"]["content"][0]["text"].as_str().unwrap_or_default();
+        assert!(said.contains(done), "{last}");
+        assert!(all.len() >= 3, "{all:#?}");
     }
 }
