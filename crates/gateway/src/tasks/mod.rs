@@ -16,6 +16,8 @@ mod listing;
 mod pace;
 mod requests;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod upward;
 mod watching;
 

@@ -31,19 +31,15 @@ pub fn related_to(object: &Bytes, id: &str) -> Bytes {
         }
     });
     let only = |inside: &[u8]| inside.iter().all(u8::is_ascii_whitespace);
-    match meta {
-        Some(span) => {
-            if !only(base.get(span.start + 1..span.end - 1).unwrap_or_default()) {
-                mark.push(b',');
-            }
-            Bytes::from(splice(base, &[(span.start + 1..span.start + 1, &mark)]))
+    if let Some(span) = meta {
+        if !only(base.get(span.start + 1..span.end - 1).unwrap_or_default()) {
+            mark.push(b',');
         }
-        None => {
-            let comma: &[u8] = if only(base.get(1..base.len() - 1).unwrap_or_default()) { b"" } else { b"," };
-            let added = [b"\"_meta\":{", &mark[..], b"}", comma].concat();
-            Bytes::from(splice(base, &[(1..1, &added)]))
-        }
+        return Bytes::from(splice(base, &[(span.start + 1..span.start + 1, &mark)]));
     }
+    let comma: &[u8] = if only(base.get(1..base.len() - 1).unwrap_or_default()) { b"" } else { b"," };
+    let added = [b"\"_meta\":{", &mark[..], b"}", comma].concat();
+    Bytes::from(splice(base, &[(1..1, &added)]))
 }
 
 /// `object` without the mark.

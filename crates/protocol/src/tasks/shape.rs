@@ -202,11 +202,10 @@ fn string(text: &str) -> Bytes {
     Bytes::from(out)
 }
 
-/// A whole number of milliseconds, however it is spelled; `null` and nonsense are none.
+/// A whole number of milliseconds, some write with a fraction; `null` and nonsense are none.
 fn number(literal: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(literal).ok()?;
-    let spelled = text.parse::<f64>().ok().filter(|ms| *ms >= 0.0 && *ms < 9e15);
-    text.parse().ok().or_else(|| spelled.map(|ms| ms as u64))
+    text.split_once('.').map_or(text, |(whole, _)| whole).parse().ok()
 }
 
 /// The task in the answer to a call that became one, in either era; `None` when the answer is the call's result.

@@ -47,7 +47,8 @@ fn the_details_go_with_the_status() {
     assert!(task("cancelled", r#","result":{}"#).ends_with(br#""ttlMs":null}"#));
     assert!(Task::read(&bytes(r#"{"taskId":"a","status":"dreaming"}"#)).is_none());
     assert!(Task::read(&bytes(r#"{"taskId":7,"status":"working"}"#)).is_none());
-    let odd = Task::read(&bytes(r#"{"taskId":"a","status":"working","ttl":1e3,"pollInterval":-5}"#)).unwrap();
+    let odd =
+        Task::read(&bytes(r#"{"taskId":"a","status":"working","ttl":1000.0,"pollInterval":-5}"#)).unwrap();
     assert_eq!((odd.ttl_ms, odd.poll_ms), (Some(1000), None));
 }
 

@@ -8,7 +8,8 @@ use trunkline_e2e::driver::{Driver, assert_ok, ts1_task};
 use trunkline_e2e::fixture::Fixture;
 use trunkline_e2e::gateway::Gateway;
 use trunkline_e2e::http::Events;
-use trunkline_e2e::{json as text, peers};
+use trunkline_e2e::scripted::{Scripted, introduce, list};
+use trunkline_e2e::{json as text, peers, wait};
 
 /// A modern client that can be given tasks.
 const DECLARES: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
@@ -16,7 +17,7 @@ const DECLARES: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
 const DECLARES_AND_ANSWERS: &str =
     r#"{"elicitation":{"form":{}},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
 /// Longest time that a task of these tests may take; the research takes four seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const RESEARCH: &str = "simulate-research-query";
 
@@ -454,4 +455,85 @@ fn a_modern_client_hears_how_its_tasks_stand_wherever_they_are() {
         assert!(said.contains(done), "{last}");
         assert!(all.len() >= 3, "{all:#?}");
     }
+}
+
+const OWN_TASK: &str = r#"{"taskId":"their-own","status":"working","createdAt":"2026-11-23T10:00:00Z","lastUpdatedAt":"2026-11-23T10:00:00Z","ttl":60000,"pollInterval":1,"vendor":1.10}"#;
+
+/// A legacy server whose only tool is a task that never ends.
+fn endless() -> Scripted {
+    Scripted::start(|seen, to| {
+        let tools =
+            r#"[{"name":"long","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}]"#;
+        let hello = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"tasks":{"cancel":{},"requests":{"tools":{"call":{}}}}},"serverInfo":{"name":"endless","version":"1"}}"#;
+        match seen.method().as_str() {
+            "initialize" => to.result(&seen.id(), hello),
+            "tools/call" => to.result(&seen.id(), &format!(r#"{{"task":{OWN_TASK}}}"#)),
+            "tasks/get" => to.result(&seen.id(), OWN_TASK),
+            "tasks/cancel" => to.result(&seen.id(), &OWN_TASK.replace("working", "cancelled")),
+            "tasks/result" => to.hang(),
+            _ => {
+                if !introduce(false, seen, to) && !list(false, tools, seen, to) {
+                    to.error(200, &seen.id(), r#"{"code":-32601,"message":"no"}"#);
+                }
+            }
+        }
+    })
+}
+
+#[test]
+fn a_task_whose_caller_gives_up_is_cancelled_at_its_server() {
+    let server = endless();
+    let gateway = Gateway::start(&json!({ "one": server.entry() }));
+    let mut client = gateway.client(Era::Modern);
+    client.start("tools/call", r#"{"name":"one__long","arguments":{}}"#).expect("it is sent");
+    wait::until(wait::LONG, "the waiting", || (!server.seen_of("tasks/result").is_empty()).then_some(()));
+    let asked = text::member(&server.seen_of("tools/call")[0].params(), "task");
+    assert_eq!(asked.as_deref(), Some("{}"));
+    drop(client);
+    let cancelled = wait::until(wait::LONG, "tasks/cancel", || server.seen_of("tasks/cancel").pop());
+    assert_eq!(text::member(&cancelled.params(), "taskId").as_deref(), Some(r#""their-own""#));
+}
+
+#[test]
+fn a_legacy_servers_words_about_a_task_stay_as_they_are_but_for_its_id() {
+    let server = endless();
+    let gateway = Gateway::start(&json!({ "one": server.entry() }));
+    let mut client = gateway.client(Era::Legacy);
+    let made =
+        client.request("tools/call", r#"{"name":"one__long","arguments":{},"task":{"ttl":1.50}}"#).result();
+    let task = text::member(&made, "task").expect("a task");
+    let id = task_id(&text::parse(&task));
+    assert_eq!(task, OWN_TASK.replace("their-own", &id));
+    assert_eq!(client.request("tasks/get", &about(&id)).result(), task);
+    let sent = server.seen_of("tools/call").pop().expect("the call").params();
+    assert_eq!(text::member(&sent, "task").as_deref(), Some(r#"{"ttl":1.50}"#));
+    // Nobody waits: nobody asks.
+    let before = server.seen_of("tasks/get").len();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(server.seen_of("tasks/get").len(), before);
+}
+
+#[test]
+fn one_session_may_have_a_hundred_tasks() {
+    let gateway = Gateway::start(&json!({ "one": peers::rmcp_suite().entry() }));
+    let mut client = gateway.client(Era::Legacy);
+    let call = r#"{"name":"one__test_simple_text","arguments":{},"task":{}}"#;
+    for _ in 0..100 {
+        task_id(&client.request("tools/call", call).value()["task"]);
+    }
+    let refused = client.request("tools/call", call);
+    assert_eq!(refused.reason().as_deref(), Some("overloaded"), "{}", refused.raw);
+    let mut listed = 0;
+    let mut params = "{}".to_owned();
+    loop {
+        let page = client.request("tasks/list", &params).value();
+        listed += page["tasks"].as_array().map_or(0, Vec::len);
+        match page["nextCursor"].as_str() {
+            Some(cursor) => params = json!({ "cursor": cursor }).to_string(),
+            None => break,
+        }
+    }
+    assert_eq!(listed, 100);
+    // Others are not held back by it.
+    task_id(&gateway.client(Era::Legacy).request("tools/call", call).value()["task"]);
 }
