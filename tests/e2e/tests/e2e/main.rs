@@ -14,6 +14,5 @@ mod old_clients;
 mod old_wires;
 mod oracle;
 mod resumption;
-mod tasks;
 mod transports;
 mod wires_hostile;
