@@ -148,7 +148,7 @@ impl Pool {
         key: Key,
         caller: &Arc<Caller>,
     ) -> Result<Lease, Refused> {
-        let slot = shared.pool.slot(shared, key, caller)?;
+        let slot = shared.pool.slot(shared, key, Some(caller))?;
         // From here on the use is given back whatever happens.
         let held = Held(Some(slot));
         let Some(slot) = &held.0 else { return Err(Refused::Unopened("it was given up".into())) };
@@ -166,26 +166,32 @@ impl Pool {
         }
     }
 
-    /// A slot for one more use, already counted.
-    fn slot(&self, shared: &Arc<Shared>, key: Key, caller: &Arc<Caller>) -> Result<Arc<Slot>, Refused> {
+    /// A slot for one more use, already counted. `caller` is needed for a stay's own.
+    fn slot(
+        &self,
+        shared: &Arc<Shared>,
+        key: Key,
+        caller: Option<&Arc<Caller>>,
+    ) -> Result<Arc<Slot>, Refused> {
         let mut slots = self.slots();
         let most = if matches!(key, Key::Alike(_)) { ALIKE_MAX } else { 1 };
         let of_key = slots.get(&key).map(Vec::as_slice).unwrap_or_default();
         let free = of_key.iter().find(|slot| slot.is_free());
-        // With all of them busy another is opened, and when there are enough the least used one is waited for.
+        let all: usize = slots.values().map(Vec::len).sum();
+        let (paused, full) = (self.paused(), all >= shared.options.sessions_max);
+        // With all of them busy another is opened, and when there can be no more the least used one is waited for.
         let found = free.or_else(|| {
             let least = of_key.iter().min_by_key(|slot| slot.uses.load(Ordering::SeqCst));
-            least.filter(|_| of_key.len() >= most)
+            least.filter(|_| of_key.len() >= most || paused || full)
         });
         if let Some(slot) = found {
             slot.uses.fetch_add(1, Ordering::SeqCst);
             return Ok(Arc::clone(slot));
         }
-        if self.paused() {
+        if paused {
             return Err(Refused::Unopened("it could not be opened a moment ago".into()));
         }
-        let all: usize = slots.values().map(Vec::len).sum();
-        if all >= shared.options.sessions_max {
+        if full {
             let text = "too many sessions are open with this server; try again later";
             return Err(Refused::Full(Fault::overloaded(text)));
         }
@@ -199,6 +205,18 @@ impl Pool {
         slots.entry(key).or_default().push(Arc::clone(&slot));
         pooled::start(shared, Arc::clone(&slot), caller);
         Ok(slot)
+    }
+
+    /// Opens a conversation with these offers, if there is none, and waits until the lists have been read on it.
+    pub(crate) async fn look(shared: &Arc<Shared>, offers: Offers) {
+        let Ok(slot) = shared.pool.slot(shared, Key::Alike(offers), None) else { return };
+        let held = Held(Some(Arc::clone(&slot)));
+        let (mut looked, mut state) = (shared.extras.looked.subscribe(), slot.state.subscribe());
+        tokio::select! {
+            _ = looked.wait_for(|looked| looked.contains(&offers)) => {}
+            _ = state.wait_for(|state| matches!(state, State::Over(_))) => {}
+        }
+        drop(held);
     }
 
     fn paused(&self) -> bool {
@@ -268,7 +286,7 @@ impl Pool {
 
     /// Opens the conversation of a stay without a call.
     pub(crate) fn open(&self, shared: &Arc<Shared>, key: Key, caller: &Arc<Caller>) {
-        if let Ok(slot) = self.slot(shared, key, caller) {
+        if let Ok(slot) = self.slot(shared, key, Some(caller)) {
             slot.release();
         }
     }

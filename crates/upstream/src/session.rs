@@ -25,6 +25,9 @@ use crate::reason::said;
 use crate::stray::{Relay, Stray};
 use crate::turns::Turns;
 
+/// A call waited for its turn for as long as a call may take.
+const NO_TURN: &str = "other calls to this server that may ask their users went first; try again later";
+
 /// An established conversation.
 pub(crate) struct Session {
     pub(crate) server: Arc<str>,
@@ -216,7 +219,14 @@ impl Session {
         }
         // Questions about a task name it; waiting for one takes no turn from others.
         let blind = !matches!(call.operation, Operation::Task(..));
-        let turn = if blind && self.can_ask_during(call) { self.turn().await? } else { None };
+        let turn = if blind && self.can_ask_during(call) {
+            match timeout(self.timeouts.total, self.turn()).await {
+                Ok(turn) => turn?,
+                Err(_) => return Ok(Fault::overloaded(NO_TURN).into()),
+            }
+        } else {
+            None
+        };
         let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);

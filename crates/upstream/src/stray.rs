@@ -3,13 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::Instant;
 use trunkline_model::{Change, Era, Level, ListKind, Offers, Stay, Text};
 use trunkline_protocol::{Scanned, Shape, asks, method, tasks};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
 use crate::asking::{Asking, Way, plain_answer, question};
+use crate::deadlines::Signs;
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
 
 /// Longest word about a task that is passed on, in bytes: it may hold the task's result. Readers who did not hear it ask.
@@ -40,8 +44,8 @@ pub(crate) struct Stray {
     relay: Relay,
     /// What the client was asked outside of any call.
     aside: Mutex<Option<Arc<Asking>>>,
-    /// Hears of changed lists in place of this one.
-    lists: Option<Arc<Stray>>,
+    /// When each list was last marked.
+    told: Mutex<[Option<Instant>; 4]>,
     /// A question came that could have been that of several calls.
     ambiguous: AtomicBool,
 }
@@ -49,16 +53,11 @@ pub(crate) struct Stray {
 impl Stray {
     /// For the shared conversation.
     pub(crate) fn new(server: Arc<str>, changes: broadcast::Sender<Change>) -> Self {
-        Self::relaying(server, changes, Relay::Nobody, None)
+        Self::relaying(server, changes, Relay::Nobody)
     }
 
-    /// For a conversation on which the server can ask; `lists` is the shared one's.
-    pub(crate) fn relaying(
-        server: Arc<str>,
-        changes: broadcast::Sender<Change>,
-        relay: Relay,
-        lists: Option<Arc<Self>>,
-    ) -> Self {
+    /// For a conversation on which the server can ask.
+    pub(crate) fn relaying(server: Arc<str>, changes: broadcast::Sender<Change>, relay: Relay) -> Self {
         Self {
             server,
             changes,
@@ -69,7 +68,7 @@ impl Stray {
             running: Mutex::new(Vec::new()),
             relay,
             aside: Mutex::new(None),
-            lists,
+            told: Mutex::default(),
             ambiguous: AtomicBool::new(false),
         }
     }
@@ -82,11 +81,15 @@ impl Stray {
 
     /// Marks a list as changed.
     pub(crate) fn stir(&self, kind: ListKind) {
-        if let Some(shared) = &self.lists {
-            return shared.stir(kind);
-        }
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)[kind as usize] = Some(Instant::now());
         self.stale.fetch_or(1 << kind as u8, Ordering::Relaxed);
         self.stirred.notify_one();
+    }
+
+    /// Whether a list was marked as changed this short a time ago.
+    pub(crate) fn stirred_within(&self, kind: ListKind, time: Duration) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner)[kind as usize];
+        told.is_some_and(|at| at.elapsed() <= time)
     }
 
     /// Marks everything as changed, after a gap in what we heard.
@@ -210,7 +213,7 @@ impl Stray {
     fn answer(&self, message: &Scanned) {
         if let Some((id, method, params)) = question(message) {
             return match self.addressee(tasks::related(&params).as_deref()) {
-                Some(asking) => asking.put(id, method, params),
+                Some((asking, clocks)) => asking.put_stopping(id, method, params, clocks),
                 None => self.unanswered(&id, method),
             };
         }
@@ -219,29 +222,32 @@ impl Stray {
         }
     }
 
-    /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2).
-    /// `task` is the task that the question names.
-    fn addressee(&self, task: Option<&str>) -> Option<Arc<Asking>> {
+    /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2), and the clocks of the calls that
+    /// may have asked it. `task` is the task that the question names.
+    fn addressee(&self, task: Option<&str>) -> Option<(Arc<Asking>, Vec<Arc<Signs>>)> {
         let askings = self.askings();
+        let clocks = |askings: &[Arc<Asking>]| askings.iter().filter_map(|asking| asking.clock()).collect();
         if let Some(asking) = askings.iter().find(|asking| task.is_some() && asking.task() == task) {
-            return Some(Arc::clone(asking));
+            return Some((Arc::clone(asking), clocks(std::slice::from_ref(asking))));
         }
-        match &self.relay {
-            Relay::Nobody => None,
-            // Whichever call of the client's it is, the client is the same.
-            Relay::Stay(stay, offers) => askings.last().cloned().or_else(|| self.aside(stay, *offers)),
+        match (&self.relay, askings.as_slice()) {
+            (Relay::Nobody, _) => None,
+            (Relay::Stay(..), [only]) => Some((Arc::clone(only), clocks(&askings))),
+            // Whichever call of the client's it is, the client is the same. It must not end with the wrong call.
+            (Relay::Stay(stay, offers), _) => Some((self.aside(stay, *offers)?, clocks(&askings))),
             // Nobody waits for that task now.
-            Relay::Calls if task.is_some() => None,
-            Relay::Calls => {
-                // A call whose user thinks is not running: it waits for the answer to what it asked.
-                let mut running =
-                    askings.into_iter().filter(|asking| !asking.waits() && asking.task().is_none());
-                let (first, more) = (running.next(), running.next().is_some());
-                if more {
-                    self.ambiguous.store(true, Ordering::Relaxed);
+            (Relay::Calls, _) if task.is_some() => None,
+            (Relay::Calls, _) => {
+                // Those that wait for a task are asked by its name.
+                let askings: Vec<_> = askings.into_iter().filter(|asking| asking.task().is_none()).collect();
+                let running: Vec<_> = askings.iter().filter(|asking| asking.runs()).cloned().collect();
+                // With none that runs, it must be one that has asked before.
+                let candidates = if running.is_empty() { askings } else { running };
+                let [only] = candidates.as_slice() else {
+                    self.ambiguous.fetch_or(!candidates.is_empty(), Ordering::Relaxed);
                     return None;
-                }
-                first
+                };
+                Some((Arc::clone(only), clocks(&candidates)))
             }
         }
     }

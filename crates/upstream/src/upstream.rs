@@ -13,11 +13,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Era, Fault, Outcome, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 use trunkline_protocol::{compose, method};
 
-use crate::options::Options;
+use crate::extras::Extras;
+use crate::options::{Options, SessionScope};
 use crate::pool::{Key, Lease, Pool, Refused};
 use crate::refresh::Hints;
 use crate::session::{Lost, Session, asks_during};
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) uses: AtomicU64,
     /// The conversations on which the server may ask.
     pub(crate) pool: Pool,
+    /// What the server offers there alone.
+    pub(crate) extras: Extras,
     /// Ends everything.
     pub(crate) stop: CancellationToken,
 }
@@ -127,6 +130,7 @@ impl Upstream {
             running: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
             pool: Pool::default(),
+            extras: Extras::default(),
             stop: CancellationToken::new(),
         });
         let task = tokio::spawn(supervise::run(Arc::clone(&shared), shared.stop.clone()));
@@ -252,15 +256,36 @@ impl Upstream {
     }
 
     /// Whether the server of a call may ask its caller something while it runs, or did so before: a legacy server, and a
-    /// caller that can be asked or answers.
-    pub fn may_ask(&self, call: &Call) -> bool {
+    /// caller that can be asked or answers. Waits for a server that is only starting, for then its era is not known.
+    ///
+    /// # Errors
+    /// When the server does not come up.
+    pub async fn may_ask(&self, call: &Call) -> Result<bool, Fault> {
         if !asks_during(&call.operation) {
-            return false;
+            return Ok(false);
         }
-        let answers = || memchr::memmem::find(&call.params.raw, b"\"requestState\"").is_some();
-        let era = self.shared.session.load().as_ref().map(|session| session.era());
-        let era = era.or_else(|| self.shared.status.borrow().era);
-        era == Some(Era::Legacy) && (!call.caller.offers.is_none() || answers())
+        let answers = || memchr::memmem::find(&call.params.raw, b"requestState").is_some();
+        if call.caller.offers.is_none() && !answers() {
+            return Ok(false);
+        }
+        let known = self.era().or_else(|| self.shared.status.borrow().era);
+        let era = match known {
+            Some(era) => era,
+            None => self.session().await?.era(),
+        };
+        Ok(era == Era::Legacy)
+    }
+
+    /// Makes sure, within `patience`, that what the server offers only to clients with these offers is in its [`Offer`].
+    /// Costs nothing once it is known, and for servers whose lists do not depend on the client.
+    pub async fn look_for(&self, offers: Offers, patience: Duration) {
+        let shared = &self.shared;
+        let known = offers.is_none() || shared.extras.looked.borrow().contains(&offers);
+        let asks = shared.options.sessions != SessionScope::Shared;
+        let legacy = shared.session.load().as_ref().is_some_and(|session| session.era() == Era::Legacy);
+        if !known && asks && legacy {
+            let _ = timeout(patience, Pool::look(shared, offers)).await;
+        }
     }
 
     /// Whether a client has a session of its own with this server, if it is a legacy one.

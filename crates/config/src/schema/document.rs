@@ -92,9 +92,9 @@ struct Server {
     inherit_env: Option<Vec<Inherited>>,
     /// Working directory of the program. Default: Trunkline's own.
     cwd: Option<String>,
-    /// Address of a Streamable HTTP endpoint: http or https, without user and password.
+    /// Address of the server: http or https, or ws or wss for a WebSocket; without user and password.
     url: Option<String>,
-    /// Headers added to every request to `url`.
+    /// Headers added to every request to `url`, or to the handshake of a WebSocket.
     headers: Option<BTreeMap<String, Text>>,
     /// Headers whose value is that of the named environment variable (Codex).
     #[schemars(rename = "env_http_headers")]
@@ -102,7 +102,9 @@ struct Server {
     /// The environment variable that holds the bearer token (Codex).
     #[schemars(rename = "bearer_token_env_var")]
     bearer_token_env_var: Option<String>,
-    /// The transport: `stdio` or `http`, in any client's spelling. Default: `stdio` with `command`, `http` with `url`.
+    /// The transport, in any client's spelling: `stdio`, `http` (Streamable HTTP only), `sse` (HTTP+SSE only) or `ws`.
+    /// Default: `stdio` with `command`, `ws` with a ws or wss `url`, else Streamable HTTP and, where that is not answered,
+    /// HTTP+SSE.
     #[schemars(rename = "type")]
     kind: Option<String>,
     /// Leave this server out. Default: false.
@@ -115,6 +117,11 @@ struct Server {
     transparent: Option<Switch>,
     /// Which protocol era to speak: `auto` (probe once), `modern` (2026-07-28 and later) or `legacy`. Default: `auto`.
     era: Option<Era>,
+    /// Which clients share a session with a legacy server: `auto`, `per-client` or `shared`. Default: `auto`.
+    sessions: Option<Sessions>,
+    /// Most sessions besides the shared one; for a program each is a process. Default: 32, with `url` 1024.
+    #[schemars(range(min = 1, max = 10_000))]
+    max_sessions: Option<u32>,
     /// Which tools are shown, and how. A list is the tools to show.
     tools: Option<Tools>,
     /// Which prompts are shown, and how.
@@ -184,6 +191,15 @@ enum Era {
     Legacy,
 }
 
+/// Which clients share a session with a legacy server.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Sessions {
+    Auto,
+    PerClient,
+    Shared,
+}
+
 /// Which tools are shown.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
@@ -240,6 +256,8 @@ struct Timeouts {
     total: Option<Duration>,
     /// Reading all pages of one list. Default: `15s`.
     list: Option<Duration>,
+    /// Waiting for a user's answer to what the server asks. Default: `10m`.
+    answer: Option<Duration>,
 }
 
 /// Growing waits between attempts to start or connect.

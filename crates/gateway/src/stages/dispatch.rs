@@ -10,8 +10,8 @@ use trunkline_upstream::Upstream;
 use crate::catalog::{Catalog, Route};
 use crate::parking::{Parking, Work};
 use crate::stages::authorize::Authorized;
-use crate::stages::drive;
 use crate::stages::resolve::Plan;
+use crate::stages::{drive, remirror};
 use crate::status;
 use crate::tasks::{self, Place, Way};
 
@@ -62,7 +62,7 @@ async fn one(
     let Some(upstream) = place.now.fleet.upstreams.get(server) else {
         return Fault::internal("dangling route").into();
     };
-    let extra = match route.map(|route| mirrored(route, call)).transpose() {
+    let extra = match route.map(|route| headers_of(&route.mirrored, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
@@ -76,7 +76,12 @@ async fn one(
         }
         way => plain(parking, upstream, target, extra, call, way == Way::Driven).await,
     };
-    way_back(&place.now.catalog, server, call, outcome)
+    match way_back(&place.now.catalog, server, call, outcome) {
+        Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
+            Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
+        }
+        other => other,
+    }
 }
 
 /// Runs a call to its result, however often its user is asked meanwhile. `as_task` is for tools that know only tasks.
@@ -88,18 +93,26 @@ async fn plain(
     call: &Call,
     as_task: bool,
 ) -> Outcome {
-    if call.caller.era == Era::Modern && upstream.may_ask(call) {
+    let asks = match call.caller.era {
+        Era::Modern => upstream.may_ask(call).await,
+        Era::Legacy => Ok(false),
+    };
+    let asks = match asks {
+        Ok(asks) => asks,
+        Err(fault) => return fault.into(),
+    };
+    if asks {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
             Box::pin(async move { sent(&upstream, &call, target.as_deref(), &extra, as_task).await })
         };
-        parking.run(call, begin).await
-    } else {
-        let target = target.map(|t| &**t);
-        let outcome = sent(upstream, call, target, &extra, as_task).await;
-        // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
-        drive::drive(upstream, call, target, &extra, outcome).await
+        return parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await;
     }
+    let target = target.map(|t| &**t);
+    let outcome = sent(upstream, call, target, &extra, as_task).await;
+    let outcome = remirror::settle(upstream, call, target, outcome).await;
+    // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
+    drive::drive(upstream, call, target, &extra, outcome).await
 }
 
 async fn sent(
@@ -116,14 +129,14 @@ async fn sent(
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.
-fn mirrored(route: &Route, call: &Call) -> Result<Vec<(String, String)>, Fault> {
-    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
-    if route.mirrored.is_empty() {
+pub(crate) fn headers_of(mirrored: &[mirror::Mirrored], call: &Call) -> Result<Vec<(String, String)>, Fault> {
+    if mirrored.is_empty() {
         return Ok(Vec::new());
     }
+    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
     let arguments = arguments.unwrap_or(b"{}");
-    let mut out = Vec::with_capacity(route.mirrored.len());
-    for one in route.mirrored.iter() {
+    let mut out = Vec::with_capacity(mirrored.len());
+    for one in mirrored {
         let value = mirror::value_of(arguments, &one.path);
         let value =
             value.map_err(|e| Fault::client(Kind::InvalidParams, format!("params.arguments: {e}")))?;

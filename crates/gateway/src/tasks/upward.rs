@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Notes, Operation, Outcome, Quiet, Reply, TaskRequest, Text};
-use trunkline_protocol::bridge;
 use trunkline_protocol::tasks::{self, Status, Task};
+use trunkline_protocol::{Revision, bridge};
 use trunkline_upstream::Upstream;
 
 use super::Tasks;
@@ -65,7 +65,7 @@ fn detailed(held: &Held, mut task: Task, outcome: Outcome) -> Outcome {
         Outcome::Result(reply) => {
             let bare = Reply { raw: tasks::unrelated(&reply.raw), ..reply };
             let called = Operation::CallTool(Text::default());
-            match bridge::result(&bare, Era::Modern, &called) {
+            match bridge::result(&bare, Revision::MODERN_LATEST, &called) {
                 Ok(raw) => task.result = Some(raw),
                 Err(fault) => return fault.into(),
             }

@@ -1,6 +1,6 @@
 //! Streamable HTTP towards a server: each request is an exchange of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
 use super::events::{Events, Position};
@@ -36,13 +37,19 @@ pub(super) struct Inner {
     fixed: HeaderMap,
     pub(super) message_bytes_max: usize,
     courtesies: Arc<Semaphore>,
+    /// A stream that was asked for before anybody follows it.
+    ahead: Mutex<Option<Ahead>>,
 }
+
+/// An opening under way; dropping it takes the request back.
+type Ahead = AbortOnDropHandle<Result<Events, WireError>>;
 
 impl HttpWire {
     /// A wire to `uri`. `fixed` headers go with every request.
     pub fn new(client: HttpClient, uri: Uri, fixed: HeaderMap, message_bytes_max: usize) -> Self {
         let courtesies = Arc::new(Semaphore::new(COURTESIES_MAX));
-        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max, courtesies }) }
+        let ahead = Mutex::new(None);
+        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max, courtesies, ahead }) }
     }
 
     /// The same endpoint at another address of the same origin.
@@ -54,6 +61,21 @@ impl HttpWire {
     /// The address.
     pub fn uri(&self) -> &Uri {
         &self.inner.uri
+    }
+
+    /// Begins to open the stream of a legacy session (GET) for whoever follows it first, and waits until it is open or
+    /// refused, `within` at most: what a server says before its stream is open may be said to nobody.
+    pub async fn follow_soon(&self, extra: Headers, within: Duration) {
+        let (decided, decision) = tokio::sync::oneshot::channel();
+        // Another wire for the request alone: this one holds the task and must not be held by it.
+        let alone = self.moved(self.inner.uri.clone());
+        let opening = AbortOnDropHandle::new(tokio::spawn(async move {
+            let opened = alone.listen(extra).await;
+            let _ = decided.send(());
+            opened
+        }));
+        *self.inner.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
+        let _ = tokio::time::timeout(within, decision).await;
     }
 
     /// Opens the stream of a legacy session (GET), from `position` on, and hears it out. `opened` is told once the server
@@ -69,7 +91,13 @@ impl HttpWire {
         if let Some(last) = position.last() {
             extra.push((HeaderName::from_static(headers::LAST_EVENT_ID), last.clone()));
         }
-        let mut events = self.listen(extra).await?;
+        let ahead = self.inner.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut events = match ahead {
+            Some(opening) => {
+                opening.await.unwrap_or_else(|error| Err(WireError::Broken(error.to_string())))?
+            }
+            None => self.listen(extra).await?,
+        };
         opened();
         while let Some(message) = events.message(position).await? {
             heard.hear(message);
@@ -79,7 +107,7 @@ impl HttpWire {
 
     /// Opens an event stream (GET); errors as of [`HttpWire::follow`].
     pub(super) async fn listen(&self, extra: Headers) -> Result<Events, WireError> {
-        let response = self.inner.send(Method::GET, None, extra, "text/event-stream").await?;
+        let response = self.request(Method::GET, extra, "text/event-stream").await?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }
@@ -87,6 +115,21 @@ impl HttpWire {
             return Err(WireError::Invalid("what it answered is no event stream".to_owned()));
         }
         Ok(Events::new(response.into_body(), self.inner.message_bytes_max))
+    }
+
+    /// Sends a request without a body.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        extra: Headers,
+        accept: &'static str,
+    ) -> Result<Response<Incoming>, WireError> {
+        self.inner.send(method, None, extra, accept).await
+    }
+
+    /// Largest message that is taken, in bytes.
+    pub(super) fn message_bytes_max(&self) -> usize {
+        self.inner.message_bytes_max
     }
 
     /// How many more notifications may be under way.
@@ -218,7 +261,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-async fn refusal(response: Response<Incoming>) -> WireError {
+pub(super) async fn refusal(response: Response<Incoming>) -> WireError {
     let (parts, body) = response.into_parts();
     let body = match collect(body, ERROR_PAGE_BYTES_MAX).await {
         Ok(body) => body,
