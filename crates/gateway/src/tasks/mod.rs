@@ -194,7 +194,9 @@ impl Tasks {
             table.stays.remove(&stay);
             table.held.extract_if(|_, held| held.owner.stay == Some(stay)).map(|(_, held)| held).collect()
         };
-        gone.iter().for_each(|held| held.over.cancel());
+        for held in &gone {
+            held.over.cancel();
+        }
     }
 
     /// Whether so much more may be kept for tasks.
@@ -207,7 +209,9 @@ impl Tasks {
     /// Ends everything; returns when nothing of it runs any more.
     pub(crate) async fn ended(&self) {
         let all: Vec<Arc<Held>> = self.table().held.drain().map(|(_, held)| held).collect();
-        all.iter().for_each(|held| held.over.cancel());
+        for held in &all {
+            held.over.cancel();
+        }
         drop(all);
         self.workers.close();
         self.workers.wait().await;

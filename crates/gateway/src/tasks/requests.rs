@@ -63,13 +63,10 @@ impl Server<'_> {
     pub(crate) async fn get(self, call: &Call, id: &Text) -> Result<Task, Outcome> {
         let get = about(call, TaskRequest::Get, id, Arc::new(Quiet));
         match self.call(&get, id).await {
-            Outcome::Result(reply) => match Task::read(&reply.raw) {
-                Some(task) => Ok(task),
-                None => {
-                    let text = "the answer to tasks/get is not a task";
-                    Err(trunkline_model::Fault::bad_answer(self.upstream.name(), text).into())
-                }
-            },
+            Outcome::Result(reply) => Task::read(&reply.raw).ok_or_else(|| {
+                let text = "the answer to tasks/get is not a task";
+                trunkline_model::Fault::bad_answer(self.upstream.name(), text).into()
+            }),
             other => Err(other),
         }
     }

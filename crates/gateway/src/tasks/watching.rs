@@ -146,13 +146,12 @@ impl Watching {
     }
 
     async fn look(&self) -> Option<Task> {
-        let outcome = match &self.held {
-            Some(held) => upward::get(&self.tasks, &self.upstream, &self.call, held).await,
-            None => {
-                let server = Server { upstream: &self.upstream, hold: None };
-                let get = about(&self.call, TaskRequest::Get, &self.original, Arc::new(Quiet));
-                server.call(&get, &self.original).await
-            }
+        let outcome = if let Some(held) = &self.held {
+            upward::get(&self.tasks, &self.upstream, &self.call, held).await
+        } else {
+            let server = Server { upstream: &self.upstream, hold: None };
+            let get = about(&self.call, TaskRequest::Get, &self.original, Arc::new(Quiet));
+            server.call(&get, &self.original).await
         };
         match way_back(&self.now.catalog, self.server, &self.call, outcome) {
             Outcome::Result(reply) => Task::read(&reply.raw),
