@@ -20,11 +20,14 @@ use crate::options::Timeouts;
 use crate::session::Session;
 use crate::stray::{Relay, Stray};
 
+/// What ends a request, and who hears what is said meanwhile.
+type Request = (oneshot::Sender<()>, Option<Arc<dyn Heard>>);
+
 /// A wire whose requests wait until the test answers them.
 struct Played {
     /// Whether calls have streams of their own.
     streams: bool,
-    open: Mutex<HashMap<u64, (oneshot::Sender<()>, Option<Arc<dyn Heard>>)>>,
+    open: Mutex<HashMap<u64, Request>>,
     /// What was told to the server, whole.
     told: Mutex<Vec<String>>,
 }
@@ -311,9 +314,9 @@ async fn the_clock_of_a_call_stands_still_while_its_user_thinks_and_only_then() 
     settle().await;
     let outcome = first.await.unwrap();
     assert!(matches!(outcome, Outcome::Fault(_)), "{outcome:?}");
-    let silent = begun.elapsed() - Duration::from_mins(8) - Duration::from_secs(30);
+    let silent = begun.elapsed().saturating_sub(Duration::from_mins(8) + Duration::from_secs(30));
     assert!(
-        silent >= Duration::from_secs(59) && silent <= Duration::from_secs(120),
+        silent >= Duration::from_secs(59) && silent <= Duration::from_mins(2),
         "the minute of silence counts from the answer: {silent:?}"
     );
     // One that asks nothing has its minute and no more, whoever thought before.
