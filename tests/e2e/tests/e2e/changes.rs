@@ -14,7 +14,8 @@ fn adding(gateway: &Gateway, driver: Driver, prefix: &str, name: &str) -> Value 
     let add = format!("{prefix}add_tool");
     let arguments = json!({ "name": name }).to_string();
     // Some SDKs list again by themselves as soon as they hear of a change.
-    driver.http(&gateway.url(), &["--expect-list-changed", "5", "--trigger", &add, &arguments])
+    // Without asks: what a client that can be asked changes over a pipe is changed in a process of its own.
+    driver.http(&gateway.url(), &["--no-asks", "--expect-list-changed", "5", "--trigger", &add, &arguments])
 }
 
 fn heard(report: &Value) {
@@ -46,7 +47,14 @@ fn a_new_tool_of_a_stdio_server_is_announced_listed_and_callable() {
         assert_eq!(report["calls"][0]["result"]["content"][0]["text"], "fresh");
         let report = Driver::Ts2("modern").http(
             &gateway.url(),
-            &["--expect-list-changed", "5", "--trigger", "one__remove_tool", r#"{"name":"fresh"}"#],
+            &[
+                "--no-asks",
+                "--expect-list-changed",
+                "5",
+                "--trigger",
+                "one__remove_tool",
+                r#"{"name":"fresh"}"#,
+            ],
         );
         heard(&report);
         let names = gateway.client(trunkline_e2e::client::Era::Modern).tool_names();
