@@ -42,7 +42,7 @@ fn a_new_tool_of_a_stdio_server_is_announced_listed_and_callable() {
     for back in ["legacy-only", "modern-only"] {
         let gateway = Gateway::start(&json!({ "one": peers::ts_server(back).entry() }));
         heard(&adding(&gateway, Driver::Ts2("modern"), "one__", "fresh"));
-        let report = Driver::Ts1.http(&gateway.url(), &["--call", "one__fresh", "{}"]);
+        let report = Driver::Ts1.http(&gateway.url(), &["--no-asks", "--call", "one__fresh", "{}"]);
         assert_ok(&report);
         assert_eq!(report["calls"][0]["result"]["content"][0]["text"], "fresh");
         let report = Driver::Ts2("modern").http(
