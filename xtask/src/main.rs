@@ -19,7 +19,9 @@ const USAGE: &str = "\
 cargo xtask test [--quick]
     Installs what the tests need and runs them all. --quick: three conformance cells, no doc tests.
 cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16] [--back dual|modern-only|legacy-only] [--keep DIR]
-    The official suite through the gateway. Without --front or --back: all of them.
+    The official suite through the gateway. Without --front or --back: all of them, and the client mode too.
+cargo xtask conformance --client [--requirements 2025-11-25|2026-07-28] [--keep DIR]
+    The suite's client mode: its servers against the gateway's upstream side (all but authorization).
 cargo xtask e2e [FILTER...]
     The end-to-end tests alone; what follows goes to the test runner.
 cargo xtask run [--release] [--once]
@@ -47,6 +49,7 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
     match command {
         "test" => test::run(arguments),
         "conformance" => conformance::run(arguments),
+        conformance::BEHIND => conformance::behind(arguments),
         "e2e" => e2e::run(arguments),
         "bench" => build::bench(arguments),
         "run" => demo::run(arguments),

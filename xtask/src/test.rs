@@ -52,7 +52,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
             continue;
         };
         let outcome = cell.run(peers, gateway, &build::target_dir().join("conformance"));
-        conformance::note(&cell, outcome, &mut report);
+        conformance::note(&cell.name(), outcome, &mut report);
+    }
+    if let (Some(gateway), Some(peers)) = (&gateway, &peers) {
+        let out = build::target_dir().join("conformance");
+        conformance::clients(None, peers, gateway, &out, &mut report);
     }
     Ok(report.close())
 }

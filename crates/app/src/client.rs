@@ -61,7 +61,13 @@ impl Client {
         let patience = longest.max().unwrap_or_default();
         let gateway = Gateway::start(settings.gateway, settings.upstreams, tools);
         let info = Bytes::from(hello::own_info(env!("CARGO_PKG_VERSION")));
-        let caller = Caller { era: Era::Modern, info: Some(info), capabilities: Bytes::from_static(b"{}") };
+        let caller = Caller {
+            era: Era::Modern,
+            info: Some(info),
+            capabilities: Bytes::from_static(b"{}"),
+            offers: trunkline_model::Offers::NONE,
+            stay: None,
+        };
         Self { gateway, caller: Arc::new(caller), patience }
     }
 

@@ -17,7 +17,7 @@ fn shape(loaded: &Loaded) -> Vec<String> {
                 command.env.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
             format!("{} {} [{}]", command.program, command.args.join(" "), env.join(" "))
         }
-        Reach::Http(endpoint) => {
+        Reach::Http(endpoint) | Reach::StreamableHttp(endpoint) | Reach::HttpSse(endpoint) => {
             let headers: Vec<_> =
                 endpoint.headers.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect();
             format!("{} [{}]", endpoint.url, headers.join(", "))

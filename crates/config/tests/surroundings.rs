@@ -33,7 +33,7 @@ fn env_of(loaded: &Loaded) -> Vec<(String, String)> {
         Reach::Stdio(command) => {
             command.env.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
         }
-        Reach::Http(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

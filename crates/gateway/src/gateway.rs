@@ -16,6 +16,7 @@ use trunkline_upstream::{Tools, Upstream};
 use crate::catalog::Source;
 use crate::keeper;
 use crate::options::{Naming, Options, ServerRules};
+use crate::parking::Parking;
 use crate::subscriptions::Subscriptions;
 use crate::view::{View, ViewPlan};
 
@@ -28,6 +29,7 @@ pub struct Gateway {
     pub(crate) state: ArcSwap<State>,
     pub(crate) settled: watch::Sender<bool>,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) parking: Arc<Parking>,
     /// The counters of methods, looked up once.
     pub(crate) methods: HashMap<&'static str, MethodHandle>,
     key: [u8; 32],
@@ -98,6 +100,7 @@ impl Gateway {
             state: ArcSwap::from_pointee(state),
             settled: watch::Sender::new(false),
             subscriptions,
+            parking: Parking::new(&trunkline_runtime::random_key()),
             tools,
             key,
             stop: CancellationToken::new(),
@@ -161,6 +164,12 @@ impl Gateway {
         let state = self.state.load_full();
         let stopping = state.fleet.upstreams.iter().map(|upstream| upstream.stop());
         futures_util::future::join_all(stopping).await;
+        // Their servers are gone, so each of them has ended or is about to.
+        let parked = self.parking.count();
+        if parked > 0 {
+            tracing::warn!(parked, "calls that waited for their users were given up");
+        }
+        self.parking.ended().await;
     }
 
     /// The upstreams: number, rules, state and offer of each, in configuration order.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use trunkline_model::{Call, Fault, Kind, Outcome, Text};
+use trunkline_model::{Call, Caller, Fault, Kind, Outcome, Text};
 use trunkline_transport::front::host::{BoxFuture, Changes, Host, Introduced, Subscription, ViewName};
 
 use crate::gateway::Gateway;
 use crate::status;
+use crate::subscriptions::Subscriptions;
 
 impl Host for Gateway {
     fn has_view(&self, view: &ViewName) -> bool {
@@ -26,7 +27,12 @@ impl Host for Gateway {
         })
     }
 
-    fn subscribe(&self, view: &ViewName, uri: &Text) -> Result<Box<dyn Subscription>, Fault> {
+    fn subscribe(
+        &self,
+        view: &ViewName,
+        caller: Option<&Arc<Caller>>,
+        uri: &Text,
+    ) -> Result<Box<dyn Subscription>, Fault> {
         let state = self.state.load();
         let view = state.view(view).ok_or_else(|| Fault::internal("the view has gone"))?;
         let now = view.current.load();
@@ -43,7 +49,22 @@ impl Host for Gateway {
             let text = format!("the server \"{}\" does not offer resource subscriptions", upstream.name());
             return Err(Fault::client(Kind::UnknownMethod, text));
         }
-        self.subscriptions.add(upstream, &Text::from(original))
+        let original = Text::from(original);
+        match caller.filter(|caller| upstream.keeps_own(caller)) {
+            Some(caller) => Subscriptions::add_own(upstream, caller, &original),
+            None => self.subscriptions.add(upstream, &original),
+        }
+    }
+
+    fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>) {
+        let (state, Some(stay)) = (self.state.load(), &caller.stay) else { return };
+        let Some(view) = state.view(view) else { return };
+        let now = view.current.load();
+        for (number, _) in &now.catalog.servers {
+            if let Some(upstream) = now.fleet.upstreams.get(*number) {
+                upstream.roots_changed(stay.number());
+            }
+        }
     }
 
     fn changes(&self, view: &ViewName) -> Option<Changes> {

@@ -8,6 +8,7 @@ mod gateway;
 mod host;
 mod keeper;
 pub mod options;
+mod parking;
 mod serve;
 mod stages;
 pub mod status;

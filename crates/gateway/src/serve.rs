@@ -21,12 +21,17 @@ pub(crate) async fn serve(gateway: &Gateway, view: &ViewName, call: Call) -> Out
     };
     // The catalog brings the upstreams that its numbers mean, whatever reloads meanwhile.
     let now = view.current.load_full();
-    let (plan, outcome) = line(&view, &now, &call).await;
+    let (plan, outcome) = line(gateway, &view, &now, &call).await;
     record::finished(gateway, &now, &call, plan.as_ref(), &outcome, began.elapsed());
     outcome
 }
 
-async fn line(view: &View, now: &Current, call: &Call) -> (Option<resolve::Plan>, Outcome) {
+async fn line(
+    gateway: &Gateway,
+    view: &View,
+    now: &Current,
+    call: &Call,
+) -> (Option<resolve::Plan>, Outcome) {
     let plan = match resolve::resolve(&now.catalog, &view.cursors, call) {
         Ok(plan) => plan,
         Err(fault) => return (None, fault.into()),
@@ -35,6 +40,6 @@ async fn line(view: &View, now: &Current, call: &Call) -> (Option<resolve::Plan>
         Ok(plan) => plan,
         Err(fault) => return (None, fault.into()),
     };
-    let outcome = dispatch::dispatch(now, &plan, call).await;
+    let outcome = dispatch::dispatch(&gateway.parking, now, &plan, call).await;
     (Some(plan.into_inner()), outcome)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use trunkline_model::{Change, Fault, Text};
+use trunkline_model::{Caller, Change, Fault, Text};
 use trunkline_transport::front::host::Subscription;
 use trunkline_upstream::Upstream;
 
@@ -61,6 +61,22 @@ impl Subscriptions {
         Ok(Box::new(Wish { all: Arc::clone(self), server, uri: uri.clone() }))
     }
 
+    /// A wish of a client that has a session of its own with the server: it hears what is said to that session.
+    ///
+    /// # Errors
+    /// When the client has no session of its own.
+    pub(crate) fn add_own(
+        upstream: &Arc<Upstream>,
+        caller: &Arc<Caller>,
+        uri: &Text,
+    ) -> Result<Box<dyn Subscription>, Fault> {
+        let stay = caller.stay.as_ref().ok_or_else(|| Fault::internal("a wish of nobody"))?.number();
+        upstream.want_own(caller, uri, true);
+        let (server, upstream, caller) =
+            (Arc::clone(upstream.name()), Arc::downgrade(upstream), Arc::downgrade(caller));
+        Ok(Box::new(OwnWish { server, upstream, caller, stay, uri: uri.clone() }))
+    }
+
     fn remove(&self, server: &Arc<str>, uri: &Text) {
         let mut servers = self.lock();
         let Some(watched) = servers.get_mut(server) else { return };
@@ -88,7 +104,8 @@ struct Wish {
 impl Subscription for Wish {
     fn concerns(&self, change: &Change) -> bool {
         match change {
-            Change::ResourceUpdated { server, uri } => *server == self.server && *uri == self.uri,
+            Change::ResourceUpdated { server, uri, to: None } => *server == self.server && *uri == self.uri,
+            Change::ResourceUpdated { to: Some(_), .. } => false,
             Change::ResourcesUnsure { server } => *server == self.server,
             Change::Logged { .. } => false,
         }
@@ -98,5 +115,35 @@ impl Subscription for Wish {
 impl Drop for Wish {
     fn drop(&mut self) {
         self.all.remove(&self.server, &self.uri);
+    }
+}
+
+/// A wish on a session of the client's own.
+struct OwnWish {
+    server: Arc<str>,
+    upstream: Weak<Upstream>,
+    caller: Weak<Caller>,
+    stay: u64,
+    uri: Text,
+}
+
+impl Subscription for OwnWish {
+    fn concerns(&self, change: &Change) -> bool {
+        match change {
+            Change::ResourceUpdated { server, uri, to } => {
+                *to == Some(self.stay) && *server == self.server && *uri == self.uri
+            }
+            Change::ResourcesUnsure { server } => *server == self.server,
+            Change::Logged { .. } => false,
+        }
+    }
+}
+
+impl Drop for OwnWish {
+    fn drop(&mut self) {
+        // With the client its session goes, and the wishes on it.
+        if let (Some(upstream), Some(caller)) = (self.upstream.upgrade(), self.caller.upgrade()) {
+            upstream.want_own(&caller, &self.uri, false);
+        }
     }
 }

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use crate::{Era, Level, Operation, Text};
+use crate::{Caller, Level, Operation, Text};
 
 /// Where a value lies inside a buffer, in bytes.
 pub type Span = Range<usize>;
 
-/// One client request.
+/// One client request. Cloning shares the bytes.
+#[derive(Clone)]
 pub struct Call {
     /// What is wanted.
     pub operation: Operation,
@@ -51,17 +53,6 @@ pub struct Params {
     pub arguments: Option<Span>,
 }
 
-/// Who calls. Lives as long as the session for legacy clients, as long as the request for modern ones.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// How the caller speaks.
-    pub era: Era,
-    /// The caller's client information object, as raw JSON.
-    pub info: Option<Bytes>,
-    /// The caller's declared capabilities object, as raw JSON.
-    pub capabilities: Bytes,
-}
-
 /// A message to the caller while its call is still running.
 #[derive(Clone, Debug)]
 pub enum Note {
@@ -81,16 +72,33 @@ pub trait Notes: Send + Sync {
     fn ask(&self, ask: Ask) {
         drop(ask);
     }
+
+    /// The question with this number has been taken back; nobody waits for its answer.
+    fn withdraw(&self, number: u64) {
+        let _ = number;
+    }
 }
 
-/// A question to the caller while its call waits: elicitation, sampling, roots.
+/// A question to the caller, usually while its call waits: elicitation, sampling, roots.
 pub struct Ask {
+    /// Which question it is, for taking it back; unique while it is open.
+    pub number: u64,
+    /// The server that asks, by the operator's name for it.
+    pub server: Arc<str>,
     /// The method of the question, equal in every revision.
     pub method: Text,
     /// Its params object, raw; empty for none.
     pub params: Bytes,
     /// Takes the answer; dropped when there will be none.
     pub reply: Box<dyn FnOnce(AskAnswer) + Send>,
+}
+
+impl Ask {
+    /// A number that no other question has.
+    pub fn fresh_number() -> u64 {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        NUMBERS.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 /// What the caller said.

@@ -43,6 +43,8 @@ pub enum Change {
         server: Arc<str>,
         /// The resource.
         uri: Text,
+        /// The stay that it concerns alone; `None` concerns every subscriber.
+        to: Option<u64>,
     },
     /// Resources of this upstream may have changed unseen, after a gap in its notifications.
     ResourcesUnsure {
@@ -57,5 +59,7 @@ pub enum Change {
         level: Level,
         /// The notification's params as they came.
         params: Bytes,
+        /// The stay that it is meant for alone; `None` is for everybody.
+        to: Option<u64>,
     },
 }

@@ -38,6 +38,10 @@ pub enum Kind {
     ResourceNotFound(Box<str>),
     /// The page cursor is unknown or too old.
     BadCursor,
+    /// The state that came with a retry is not good for it.
+    BadState(StateProblem),
+    /// The call goes on only for a caller with these capabilities: a capabilities object, raw.
+    MissingCapability(Box<str>),
     /// Headers and body disagree, or a header is missing.
     HeaderMismatch,
     /// The protocol revision is not supported; holds what was asked for.
@@ -71,6 +75,8 @@ impl Kind {
             Self::UnknownName(_) => "unknown_name",
             Self::ResourceNotFound(_) => "resource_not_found",
             Self::BadCursor => "bad_cursor",
+            Self::BadState(problem) => problem.reason(),
+            Self::MissingCapability(_) => "missing_capability",
             Self::HeaderMismatch => "header_mismatch",
             Self::UnsupportedRevision(_) => "unsupported_revision",
             Self::Unavailable => "upstream_unavailable",
@@ -81,6 +87,34 @@ impl Kind {
             Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
+        }
+    }
+}
+
+/// Why the `requestState` of a retry is refused. The call is never run afresh on a bad state: it may have side effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateProblem {
+    /// It is not ours, or was tampered with.
+    Invalid,
+    /// The call waited for too long and was given up.
+    Expired,
+    /// It belongs to another call: another caller, method, target or arguments.
+    Mismatch,
+    /// It was answered already.
+    Reused,
+    /// The process that held the call is gone; what became of the call is unknown.
+    InstanceLost,
+}
+
+impl StateProblem {
+    /// A stable word for `data.reason`.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Invalid => "state_invalid",
+            Self::Expired => "state_expired",
+            Self::Mismatch => "state_mismatch",
+            Self::Reused => "state_reused",
+            Self::InstanceLost => "instance_lost",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! JSON travels through here as opaque [`bytes::Bytes`]; only `protocol` looks inside.
 
 mod call;
+mod caller;
 mod change;
 mod fault;
 mod operation;
@@ -11,9 +12,10 @@ mod outcome;
 mod secret;
 mod text;
 
-pub use call::{Ask, AskAnswer, Call, Caller, Note, Notes, Params, Quiet, Span};
+pub use call::{Ask, AskAnswer, Call, Note, Notes, Params, Quiet, Span};
+pub use caller::{Caller, Offers, Stay};
 pub use change::{Change, ListKind};
-pub use fault::{Fault, Kind, Retry, Side};
+pub use fault::{Fault, Kind, Retry, Side, StateProblem};
 pub use operation::{Level, Operation, Reference, Watch};
 pub use outcome::{Outcome, PeerError, Reply};
 pub use secret::Secret;

@@ -126,6 +126,21 @@ pub fn answered(params: &Params, answers: &[(Text, Bytes)], state: Option<&Bytes
     }
 }
 
+/// The token by which a legacy server wants to hear progress of its question, raw.
+pub fn progress_token(params: &[u8]) -> Option<Bytes> {
+    let mut token = None;
+    let _ = members(params, |key, value| {
+        if key == "_meta" && value.starts_with(b"{") {
+            let _ = members(value, |key, value| {
+                if key == "progressToken" && matches!(value.first(), Some(b'"' | b'-' | b'0'..=b'9')) {
+                    token = Some(Bytes::copy_from_slice(value));
+                }
+            });
+        }
+    });
+    token
+}
+
 /// Whether a client that declared `capabilities` can be asked this.
 pub fn can_answer(capabilities: &[u8], method: &str, params: &[u8]) -> bool {
     let (capability, flag) = match method {

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use trunkline_model::{Era, Fault, Kind, Operation, Retry};
+use trunkline_model::{Era, Fault, Kind, Operation, Retry, StateProblem};
 
 use crate::bridge::{
-    HEADER_MISMATCH, INTERNAL, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND,
-    UNSUPPORTED_VERSION,
+    HEADER_MISMATCH, INTERNAL, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+    RESOURCE_NOT_FOUND, UNSUPPORTED_VERSION,
 };
 use crate::compose;
 use crate::json::escape_into;
@@ -41,7 +41,8 @@ fn code(kind: &Kind, era: Era) -> i64 {
         Kind::Unparsable => -32700,
         Kind::InvalidRequest => INVALID_REQUEST,
         Kind::UnknownMethod => METHOD_NOT_FOUND,
-        Kind::InvalidParams | Kind::UnknownName(_) | Kind::BadCursor => INVALID_PARAMS,
+        Kind::InvalidParams | Kind::UnknownName(_) | Kind::BadCursor | Kind::BadState(_) => INVALID_PARAMS,
+        Kind::MissingCapability(_) => MISSING_CAPABILITY,
         Kind::ResourceNotFound(_) if era == Era::Legacy => RESOURCE_NOT_FOUND,
         Kind::ResourceNotFound(_) => INVALID_PARAMS,
         Kind::HeaderMismatch => HEADER_MISMATCH,
@@ -80,6 +81,10 @@ fn data(fault: &Fault) -> Option<Vec<u8>> {
             out.extend_from_slice(b"],\"requested\":");
             escape_into(&mut out, asked);
         }
+        Kind::MissingCapability(needed) => {
+            out.extend_from_slice(b"{\"requiredCapabilities\":");
+            out.extend_from_slice(needed.as_bytes());
+        }
         Kind::Unparsable | Kind::InvalidRequest | Kind::UnknownMethod | Kind::HeaderMismatch => return None,
         kind => {
             out.extend_from_slice(b"{\"reason\":");
@@ -99,6 +104,9 @@ fn data(fault: &Fault) -> Option<Vec<u8>> {
                     escape_into(&mut out, name);
                 }
                 out.push(b']');
+            }
+            if *kind == Kind::BadState(StateProblem::InstanceLost) {
+                out.extend_from_slice(b",\"outcome\":\"unknown\"");
             }
             match fault.retry {
                 Retry::Never => {}

@@ -15,6 +15,8 @@ pub const METHOD: &str = "mcp-method";
 pub const NAME: &str = "mcp-name";
 /// The session of a legacy client.
 pub const SESSION: &str = "mcp-session-id";
+/// The last event read of a stream that is to be gone on with (legacy).
+pub const LAST_EVENT_ID: &str = "last-event-id";
 /// What the names of mirrored tool arguments begin with.
 pub const PARAM_PREFIX: &str = "mcp-param-";
 

@@ -120,6 +120,36 @@ pub fn read_discover(raw: &Bytes) -> Result<Introduction, HelloError> {
     })
 }
 
+/// The modern revision to go on with after a modern server refused the one of our request: the newest in
+/// `error.data.supported` that is spoken here (2026-07-28, "Protocol version negotiation"). `None` for any other error,
+/// and for a server that names only others: it may still be reached by `initialize`.
+pub fn offered_instead(error: &[u8]) -> Option<Revision> {
+    if bridge::code_of(error) != bridge::UNSUPPORTED_VERSION {
+        return None;
+    }
+    let mut best = None;
+    let mut reader = Reader::new(error).ok()?;
+    let walked = reader.object(|key, reader| {
+        if key != "data" {
+            return reader.skip();
+        }
+        let data = reader.object(|key, reader| {
+            if key != "supported" {
+                return reader.skip();
+            }
+            let each = reader.array(|reader| {
+                let date = reader.string()?;
+                let revision = Revision::parse(&reader.decode(&date)).filter(|r| r.era() == Era::Modern);
+                best = best.max(revision);
+                Ok(())
+            });
+            each.map(drop)
+        });
+        data.map(drop)
+    });
+    walked.ok().and(best)
+}
+
 #[derive(Default)]
 struct Parts {
     version: Option<String>,
@@ -244,6 +274,23 @@ mod tests {
     fn a_list_of_legacy_dates_is_no_modern_server() {
         let raw = Bytes::from_static(br#"{"supportedVersions":["2025-11-25"],"capabilities":{}}"#);
         assert!(matches!(read_discover(&raw), Err(HelloError::NoRevision(_))));
+    }
+
+    #[test]
+    fn a_refused_revision_is_followed_by_one_that_the_server_names() {
+        let offered = |code: i64, supported: &str| {
+            let error = format!(
+                r#"{{"code":{code},"message":"no","data":{{"supported":{supported},"requested":"x"}}}}"#
+            );
+            offered_instead(error.as_bytes())
+        };
+        assert_eq!(
+            offered(-32022, r#"["2099-01-01","2026-07-28","2025-11-25"]"#),
+            Some(Revision::R2026_07_28)
+        );
+        assert_eq!(offered(-32022, r#"["2025-11-25"]"#), None);
+        assert_eq!(offered(-32602, r#"["2026-07-28"]"#), None);
+        assert_eq!(offered_instead(br#"{"code":-32022,"message":"no"}"#), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod asks;
 pub mod bridge;
+pub mod canonical;
 pub mod capabilities;
 pub mod compose;
 pub mod fault;
@@ -14,8 +15,10 @@ pub mod list;
 pub mod meta;
 pub mod method;
 pub mod mirror;
+pub mod offers;
 pub mod request;
 pub mod revision;
+pub mod rounds;
 pub mod scan;
 pub mod uris;
 

@@ -38,6 +38,8 @@ pub const LIST_TEMPLATES: &str = "resources/templates/list";
 pub const PROGRESS: &str = "notifications/progress";
 /// `notifications/cancelled`.
 pub const CANCELLED: &str = "notifications/cancelled";
+/// `notifications/roots/list_changed` (legacy, from the client).
+pub const ROOTS_CHANGED: &str = "notifications/roots/list_changed";
 /// `notifications/message`.
 pub const LOG_MESSAGE: &str = "notifications/message";
 /// `notifications/tools/list_changed`.

@@ -1,9 +1,13 @@
 //! The two deadlines of a call: silence, which signs of life renew, and the whole, which nothing renews.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
+
+/// Longest time that a call may wait for its user in all; beyond it the clock runs again.
+const THINKING_MAX: Duration = Duration::from_hours(1);
 
 /// When a call last gave a sign of life.
 #[derive(Debug)]
@@ -11,17 +15,60 @@ pub(crate) struct Signs {
     begun: Instant,
     /// Microseconds from `begun` to the last sign.
     last: AtomicU64,
+    thinking: Mutex<Thinking>,
+}
+
+/// How long users have been thinking about what the call asks them.
+#[derive(Debug, Default)]
+struct Thinking {
+    questions: usize,
+    since: Option<Instant>,
+    before: Duration,
 }
 
 impl Signs {
     /// None yet: silence counts from now.
     pub(crate) fn new() -> Self {
-        Self { begun: Instant::now(), last: AtomicU64::new(0) }
+        Self { begun: Instant::now(), last: AtomicU64::new(0), thinking: Mutex::default() }
     }
 
     /// A sign of life.
     pub(crate) fn now(&self) {
         self.last.fetch_max(self.begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// A question went to the user: until it is answered the clock stands still.
+    pub(crate) fn thinking(&self) {
+        let mut thinking = self.lock();
+        thinking.questions += 1;
+        thinking.since.get_or_insert_with(Instant::now);
+    }
+
+    /// A question was answered.
+    pub(crate) fn thought(&self) {
+        let mut thinking = self.lock();
+        thinking.questions = thinking.questions.saturating_sub(1);
+        if thinking.questions == 0
+            && let Some(since) = thinking.since.take()
+        {
+            thinking.before += since.elapsed();
+            drop(thinking);
+            self.now();
+        }
+    }
+
+    /// How long it stood still so far, and whether it stands now.
+    fn stood(&self) -> (Duration, bool) {
+        let thinking = self.lock();
+        let now = thinking.since.map_or(Duration::ZERO, |since| since.elapsed());
+        (
+            (thinking.before + now).min(THINKING_MAX),
+            thinking.since.is_some() && thinking.before + now < THINKING_MAX,
+        )
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Thinking> {
+        self.thinking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last(&self) -> Instant {
@@ -46,7 +93,7 @@ impl Deadlines {
         signs: Option<&Signs>,
     ) -> Result<T, Duration> {
         let started = Instant::now();
-        let end = started + self.total;
+        let mut end = started + self.total;
         let mut silent_until = started + self.idle;
         let mut work = std::pin::pin!(work);
         loop {
@@ -54,6 +101,14 @@ impl Deadlines {
                 return Ok(done);
             }
             let now = Instant::now();
+            let (stood, stands) = signs.map_or((Duration::ZERO, false), Signs::stood);
+            end = started + self.total + stood;
+            if stands {
+                // The user's time is not the server's.
+                end = end.max(now + self.idle);
+                silent_until = now + self.idle;
+                continue;
+            }
             if now >= end {
                 return Err(self.total);
             }
@@ -101,6 +156,26 @@ mod tests {
         };
         let ended: Result<(), _> = deadlines.hold(work, Some(&signs)).await;
         assert_eq!((ended, begun.elapsed().as_secs()), (Err(7 * SECOND), 7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_a_user_thinks_counts_for_neither_deadline() {
+        let (signs, begun) = (Signs::new(), Instant::now());
+        let deadlines = Deadlines { idle: 5 * SECOND, total: 20 * SECOND };
+        let work = async {
+            sleep(2 * SECOND).await;
+            signs.thinking();
+            sleep(100 * SECOND).await;
+            signs.thinking();
+            signs.thought();
+            sleep(10 * SECOND).await;
+            signs.thought();
+            pending::<()>().await;
+        };
+        assert_eq!(deadlines.hold(work, Some(&signs)).await, Err(5 * SECOND));
+        // Whole periods of silence are slept through, so the end may come a little late, never early.
+        let ended = begun.elapsed().as_secs();
+        assert!((117..=122).contains(&ended), "{ended}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,8 +20,8 @@ pub(crate) struct GivingUp<'a> {
 impl<'a> GivingUp<'a> {
     /// For a client's call.
     pub(crate) fn call(session: &'a Session, id: u64, hearing: Option<&Arc<Hearing>>) -> Self {
-        // Only pipes leave it open which call a log message belongs to.
-        let tracked = !session.wire.drop_tells();
+        // Pipes leave it open which call a log message belongs to, and where the server may ask it may do so on any stream.
+        let tracked = !session.wire.drop_tells() || session.stray.relays();
         if tracked {
             session.stray.began(id, hearing);
         }

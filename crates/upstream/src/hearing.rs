@@ -8,6 +8,7 @@ use trunkline_protocol::json::splice;
 use trunkline_protocol::{Scanned, Shape, method};
 use trunkline_transport::back::Heard;
 
+use crate::asking::{Asking, question};
 use crate::deadlines::Signs;
 use crate::stray::Stray;
 
@@ -24,7 +25,9 @@ pub(crate) struct Hearing {
     pub(crate) level: Option<Level>,
     pub(crate) stray: Arc<Stray>,
     /// Signs of life, which renew the idle deadline.
-    pub(crate) signs: Signs,
+    pub(crate) signs: Arc<Signs>,
+    /// Where questions go; `None` when the caller cannot be asked during this call.
+    pub(crate) asking: Option<Arc<Asking>>,
 }
 
 impl Hearing {
@@ -56,13 +59,25 @@ impl Hearing {
     }
 }
 
+impl Hearing {
+    /// What is neither progress nor log. A question on the call's own stream is the call's question.
+    fn other(&self, message: Scanned) {
+        if let (Some(asking), Shape::Request) = (&self.asking, message.shape)
+            && let Some((id, method, params)) = question(&message)
+        {
+            return asking.put(id, method, params);
+        }
+        self.stray.hear(message);
+    }
+}
+
 impl Heard for Hearing {
     fn hear(&self, message: Scanned) {
         let note = message.shape == Shape::Notification;
         match &*message.method() {
             method::PROGRESS if note => self.progress(&message),
             method::LOG_MESSAGE if note => self.log(&message),
-            _ => self.stray.hear(message),
+            _ => self.other(message),
         }
     }
 }

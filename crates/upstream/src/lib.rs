@@ -4,6 +4,7 @@
 //! (`connect`), keeps the lists fresh (`lists`, `push`) and restarts what ends. A call goes straight through the current
 //! `session` to the wire and never through that task.
 
+mod asking;
 mod connect;
 mod deadlines;
 mod giving_up;
@@ -11,6 +12,8 @@ mod hearing;
 mod lists;
 mod loss;
 mod options;
+mod pool;
+mod pooled;
 mod push;
 mod reason;
 mod refresh;
@@ -22,11 +25,12 @@ mod status;
 mod stray;
 mod supervise;
 mod tools;
+mod turns;
 mod upstream;
 mod verdict;
 
-pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, Timeouts};
+pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, SessionScope, Timeouts};
 pub use status::{Offer, Phase, Status};
 pub use tools::{CHANGES_BACKLOG, Tools};
 pub use upstream::Upstream;
-pub use verdict::Verdicts;
+pub use verdict::{Verdict, Verdicts};

@@ -23,6 +23,10 @@ pub struct Options {
     pub backoff: Backoff,
     /// Largest single message accepted from this server, in bytes.
     pub message_bytes_max: usize,
+    /// Which clients share a session with a legacy server.
+    pub sessions: SessionScope,
+    /// Most sessions with a legacy server besides the shared one; over stdio each is a process.
+    pub sessions_max: usize,
     /// Most list pages read from this server per list.
     pub pages_max: usize,
     /// Most items kept per list of this server.
@@ -34,8 +38,23 @@ pub struct Options {
 pub enum Reach {
     /// A child process that speaks newline-delimited JSON-RPC on stdin and stdout.
     Stdio(Command),
-    /// A Streamable HTTP endpoint.
+    /// An endpoint of Streamable HTTP or, where nothing answers in that way, of HTTP+SSE.
     Http(Endpoint),
+    /// A Streamable HTTP endpoint, and nothing else.
+    StreamableHttp(Endpoint),
+    /// The event stream of an HTTP+SSE server (2024-11-05). Always legacy.
+    HttpSse(Endpoint),
+}
+
+impl Reach {
+    /// The configured transport, in one word.
+    pub const fn transport(&self) -> &'static str {
+        match self {
+            Self::Stdio(_) => "stdio",
+            Self::Http(_) | Self::StreamableHttp(_) => "http",
+            Self::HttpSse(_) => "sse",
+        }
+    }
 }
 
 /// The child process of a stdio server.
@@ -53,7 +72,7 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
 }
 
-/// The HTTP endpoint of a server.
+/// Where a server that runs elsewhere is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// Absolute `http` or `https` URL.
@@ -72,6 +91,20 @@ pub enum EraChoice {
     Modern,
     /// `initialize` (2025-11-25 and earlier); no probe.
     Legacy,
+}
+
+/// Which clients share a session with a legacy server. What a server may ask its client for is fixed when a session
+/// opens, so clients that can be asked cannot share one with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionScope {
+    /// Clients that can be asked nothing share one; each legacy client that can be asked has its own; modern clients
+    /// that can be asked the same share a few.
+    #[default]
+    Auto,
+    /// Each legacy client has its own.
+    PerClient,
+    /// All clients share one, on which the server can ask nothing.
+    Shared,
 }
 
 /// Deadlines of one upstream. Each bounds one kind of wait on the outside world.
@@ -119,6 +152,10 @@ impl Default for Backoff {
 impl Options {
     /// A server with every default, for the given name and reach.
     pub fn new(name: impl Into<Arc<str>>, reach: Reach) -> Self {
+        let sessions_max = match &reach {
+            Reach::Stdio(_) => 32,
+            _ => 1024,
+        };
         Self {
             name: name.into(),
             reach,
@@ -129,6 +166,8 @@ impl Options {
             message_bytes_max: 16 << 20,
             pages_max: 100,
             items_max: 10_000,
+            sessions: SessionScope::Auto,
+            sessions_max,
         }
     }
 }

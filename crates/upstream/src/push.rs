@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use trunkline_model::Era;
 use trunkline_protocol::json::escape_into;
 use trunkline_protocol::method;
-use trunkline_transport::back::{Heard, WireError};
+use trunkline_transport::back::{Heard, Position, WireError};
 
 use crate::options::Backoff;
 use crate::session::Session;
@@ -42,30 +42,46 @@ pub(crate) async fn follow(
 async fn stream(session: &Arc<Session>, live: &watch::Sender<bool>) {
     let Some(http) = &session.http else { return };
     let mut spacing = Spacing::new(REOPEN);
+    let mut position = Position::default();
     let mut was_live = false;
+    // Whether changes may have been missed since the stream was last heard.
+    let mut gap = false;
     loop {
         let mut opened_at = None;
         let opened = || {
             opened_at = Some(Instant::now());
             live.send_replace(true);
-            if was_live {
+            if gap {
                 // Whatever changed while the stream was down was not told.
                 session.stray.stir_all();
             }
         };
-        let ended = http.follow(session.headers(), &*session.stray, opened).await;
+        let ended = http.follow(session.headers(), &mut position, &*session.stray, opened).await;
         live.send_replace(false);
-        was_live |= opened_at.is_some();
         match opened_at.map_or_else(|| refused(&ended, session.session_id.is_some()), |_| Refused::ForNow) {
             Refused::ForNow => {}
+            // It may be the position that is refused; without one it is asked once more.
+            Refused::Perhaps if position.last().is_some() => position = Position::default(),
             Refused::Perhaps => {
                 session.look_into().await;
                 return absent(session).await;
             }
             Refused::Absent => return absent(session).await,
         }
-        tracing::debug!(server = &*session.server, ended = ?ended.err(), "the change stream ended; opening it again");
-        sleep(spacing.failed(opened_at.map_or(Duration::ZERO, |at| at.elapsed()))).await;
+        // A server that closes a stream in order, having said where it stands, wants to be polled and tells what
+        // happened meanwhile. One whose stream broke may have lost more than the connection.
+        let polled = ended.is_ok() && position.last().is_some();
+        was_live |= opened_at.is_some();
+        gap = was_live && !polled;
+        let stood = opened_at.map_or(Duration::ZERO, |at| at.elapsed());
+        let spaced = spacing.failed(stood);
+        let wait = match position.retry() {
+            Some(asked) if polled => asked.max(REOPEN.first),
+            Some(asked) => asked.max(spaced),
+            None => spaced,
+        };
+        tracing::debug!(server = &*session.server, ended = ?ended.err(), ?wait, "the change stream ended; opening it again");
+        sleep(wait).await;
     }
 }
 

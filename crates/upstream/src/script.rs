@@ -140,6 +140,7 @@ fn stage(revision: Revision, script: impl Fn(&str, u64) -> Act + Send + Sync + '
         timeouts: Timeouts::default(),
         level: AtomicU8::new(u8::MAX),
         lost: crate::loss::Loss::default(),
+        turns: crate::turns::Turns::new(),
     });
     Stage { wire, session, changes }
 }
@@ -157,7 +158,13 @@ fn call(era: Era, operation: Operation, level: Option<Level>, notes: &Arc<Heap>)
     Call {
         operation,
         params: Params { raw: Bytes::from_static(b"{}"), ..Params::default() },
-        caller: Arc::new(Caller { era, info: None, capabilities: Bytes::from_static(b"{}") }),
+        caller: Arc::new(Caller {
+            era,
+            info: None,
+            capabilities: Bytes::from_static(b"{}"),
+            offers: trunkline_model::Offers::NONE,
+            stay: None,
+        }),
         progress: None,
         log_level: level,
         traceparent: None,

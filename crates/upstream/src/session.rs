@@ -13,13 +13,15 @@ use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
 use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Refusal, Wire, WireError};
 
+use crate::asking::{Asking, Turn};
 use crate::deadlines::{Deadlines, Signs};
 use crate::giving_up::GivingUp;
 use crate::hearing::Hearing;
 use crate::loss::Loss;
 use crate::options::Timeouts;
 use crate::reason::said;
-use crate::stray::Stray;
+use crate::stray::{Relay, Stray};
+use crate::turns::Turns;
 
 /// An established conversation.
 pub(crate) struct Session {
@@ -37,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) level: AtomicU8,
     /// Told by whoever finds the conversation over.
     pub(crate) lost: Loss,
+    /// Where calls that can be asked take turns.
+    pub(crate) turns: Arc<Turns>,
 }
 
 /// How an attempt to call ended without an outcome: the conversation is over, and the call certainly did not run.
@@ -173,19 +177,24 @@ impl Session {
         answered
     }
 
-    /// Raises a legacy server's log level to what a call wants. Only ever more verbose: the session is shared.
+    /// Raises a legacy server's log level to what a call wants. Only ever more verbose where others share the
+    /// conversation.
     async fn raise_level(&self, wanted: Option<Level>) {
         let Some(wanted) = wanted.filter(|_| self.era() == Era::Legacy) else { return };
-        if self.level.load(Ordering::Relaxed) <= wanted as u8 || !self.introduction.has("logging") {
+        let now = self.level.load(Ordering::Relaxed);
+        let shared = !matches!(self.stray.relay(), Relay::Stay(..));
+        let fits = if shared { now <= wanted as u8 } else { now == wanted as u8 };
+        if fits || !self.introduction.has("logging") {
             return;
         }
         let params = Bytes::from(format!("{{\"level\":\"{}\"}}", wanted.as_str()));
         // A server that is silent on this must still get its call before the caller's patience ends.
         let within = self.timeouts.list.min(self.timeouts.idle / 2);
         match self.ask(method::SET_LEVEL, params, within).await {
-            Ok(_) => {
+            Ok(_) if shared => {
                 self.level.fetch_min(wanted as u8, Ordering::Relaxed);
             }
+            Ok(_) => self.level.store(wanted as u8, Ordering::Relaxed),
             Err(error) => tracing::debug!(server = &*self.server, %error, "could not raise the log level"),
         }
     }
@@ -203,6 +212,7 @@ impl Session {
         {
             return Ok(Fault::unknown_method(method).into());
         }
+        let turn = if self.can_ask_during(call) { self.turn().await? } else { None };
         let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);
@@ -220,7 +230,7 @@ impl Session {
         {
             headers.push((HeaderName::from_static("traceparent"), value));
         }
-        let hearing = self.hearing(call);
+        let hearing = self.hearing(call, turn);
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
         let work = async {
@@ -231,7 +241,7 @@ impl Session {
             ended
         };
         let deadlines = Deadlines { idle: self.timeouts.idle, total: self.timeouts.total };
-        match deadlines.hold(work, hearing.as_ref().map(|hearing| &hearing.signs)).await {
+        match deadlines.hold(work, hearing.as_ref().map(|hearing| &*hearing.signs)).await {
             Err(passed) => Ok(Fault::timed_out(&self.server, passed).into()),
             Ok(ended) => self.outcome(ended, &call.operation),
         }
@@ -259,8 +269,33 @@ impl Session {
         meta::respell(old, target, meta)
     }
 
+    /// Whether the server may ask the caller something while this call runs.
+    fn can_ask_during(&self, call: &Call) -> bool {
+        let carries = call.caller.era == Era::Legacy || asks_during(&call.operation);
+        carries && !call.caller.offers.is_none() && self.stray.relays()
+    }
+
+    /// Whether calls that can be asked run one at a time.
+    pub(crate) fn takes_turns(&self) -> bool {
+        let blind = !self.wire.drop_tells() || self.stray.ambiguous();
+        blind && matches!(self.stray.relay(), Relay::Calls)
+    }
+
+    /// Waits for the call's turn, where calls of several clients take turns because nothing on the wire says which of
+    /// them a question belongs to.
+    async fn turn(&self) -> Result<Option<Turn>, Lost> {
+        if !self.takes_turns() {
+            return Ok(None);
+        }
+        tokio::select! {
+            turn = self.turns.take() => Ok(Some(Turn::new(Arc::clone(&self.turns), turn))),
+            why = self.lost.heard() => Err(Lost(why.to_owned())),
+            why = self.wire.ended() => Err(Lost(why)),
+        }
+    }
+
     /// A listener for what the caller wants to hear during the call; `None` when that is nothing.
-    fn hearing(&self, call: &Call) -> Option<Arc<Hearing>> {
+    fn hearing(&self, call: &Call, turn: Option<Turn>) -> Option<Arc<Hearing>> {
         // Legacy clients that never set a level get what the server chooses to send.
         let level = match call.caller.era {
             Era::Legacy => Some(call.log_level.unwrap_or(Level::Debug)),
@@ -271,12 +306,19 @@ impl Session {
         if call.progress.is_none() && level.is_none() && self.era() == Era::Modern {
             return None;
         }
+        let signs = Arc::new(Signs::new());
+        let way = self.stray.way().filter(|_| self.can_ask_during(call));
+        let asking = way.map(|way| {
+            let notes = Arc::clone(&call.notes);
+            Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)))
+        });
         Some(Arc::new(Hearing {
             notes: Arc::clone(&call.notes),
             token: call.progress.clone(),
             level,
             stray: Arc::clone(&self.stray),
-            signs: Signs::new(),
+            signs,
+            asking,
         }))
     }
 
@@ -368,6 +410,11 @@ impl Session {
             http.end(self.headers()).await;
         }
     }
+}
+
+/// The operations during which a modern client can be asked (2026-07-28, multi round-trip requests).
+pub(crate) fn asks_during(operation: &Operation) -> bool {
+    matches!(operation, Operation::CallTool(_) | Operation::GetPrompt(_) | Operation::ReadResource(_))
 }
 
 fn retry_after(refusal: &Refusal) -> Option<Duration> {

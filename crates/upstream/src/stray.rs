@@ -1,15 +1,26 @@
 //! What a server says outside of an answer: changes, log messages, and requests of its own.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
-use trunkline_model::{Change, Level, ListKind};
-use trunkline_protocol::{Scanned, Shape, asks, bridge, compose, method};
+use trunkline_model::{Change, Level, ListKind, Offers, Stay};
+use trunkline_protocol::{Scanned, Shape, asks, method};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
+use crate::asking::{Asking, Way, plain_answer, question};
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
+
+/// Whom the server of a conversation can ask.
+#[derive(Clone, Debug)]
+pub(crate) enum Relay {
+    /// Nobody: no client capability was declared on it.
+    Nobody,
+    /// The one client on whose behalf it is held.
+    Stay(Weak<Stay>, Offers),
+    /// The callers of the calls that run on it; all of them offer the same.
+    Calls,
+}
 
 /// Hears everything that belongs to no call, for as long as the upstream exists.
 pub(crate) struct Stray {
@@ -20,30 +31,56 @@ pub(crate) struct Stray {
     pub(crate) stirred: Notify,
     /// The newest listen request that the server acknowledged, by its number.
     acknowledged: watch::Sender<u64>,
-    reply: Mutex<Option<(Weak<dyn Wire>, Headers)>>,
+    way: Mutex<Option<Way>>,
     running: Mutex<Vec<(u64, Weak<Hearing>)>>,
+    relay: Relay,
+    /// What the client was asked outside of any call.
+    aside: Mutex<Option<Arc<Asking>>>,
+    /// Hears of changed lists in place of this one.
+    lists: Option<Arc<Stray>>,
+    /// A question came that could have been that of several calls.
+    ambiguous: AtomicBool,
 }
 
 impl Stray {
+    /// For the shared conversation.
     pub(crate) fn new(server: Arc<str>, changes: broadcast::Sender<Change>) -> Self {
+        Self::relaying(server, changes, Relay::Nobody, None)
+    }
+
+    /// For a conversation on which the server can ask; `lists` is the shared one's.
+    pub(crate) fn relaying(
+        server: Arc<str>,
+        changes: broadcast::Sender<Change>,
+        relay: Relay,
+        lists: Option<Arc<Self>>,
+    ) -> Self {
         Self {
             server,
             changes,
             stale: AtomicU8::new(0),
             stirred: Notify::new(),
             acknowledged: watch::Sender::new(0),
-            reply: Mutex::new(None),
+            way: Mutex::new(None),
             running: Mutex::new(Vec::new()),
+            relay,
+            aside: Mutex::new(None),
+            lists,
+            ambiguous: AtomicBool::new(false),
         }
     }
 
     /// Answers to the server's own requests go this way from now on.
     pub(crate) fn reply_through(&self, wire: &Arc<dyn Wire>, headers: Headers) {
-        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::downgrade(wire), headers));
+        let way = Way { server: Arc::clone(&self.server), wire: Arc::downgrade(wire), headers };
+        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
     }
 
     /// Marks a list as changed.
     pub(crate) fn stir(&self, kind: ListKind) {
+        if let Some(shared) = &self.lists {
+            return shared.stir(kind);
+        }
         self.stale.fetch_or(1 << kind as u8, Ordering::Relaxed);
         self.stirred.notify_one();
     }
@@ -75,7 +112,35 @@ impl Stray {
         ListKind::ALL.into_iter().filter(|kind| bits & (1 << *kind as u8) != 0).collect()
     }
 
-    /// A call began on a wire that does not say which call a log message belongs to.
+    /// Whom the server can ask.
+    pub(crate) fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// Whether the server can ask anybody.
+    pub(crate) fn relays(&self) -> bool {
+        !matches!(self.relay, Relay::Nobody)
+    }
+
+    /// Whether questions have come that could have been those of several calls.
+    pub(crate) fn ambiguous(&self) -> bool {
+        self.ambiguous.load(Ordering::Relaxed)
+    }
+
+    /// The way to the server, once there is one.
+    pub(crate) fn way(&self) -> Option<Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The stay that alone hears what is said here.
+    fn to(&self) -> Option<u64> {
+        match &self.relay {
+            Relay::Stay(stay, _) => stay.upgrade().map(|stay| stay.number()),
+            _ => None,
+        }
+    }
+
+    /// A call began on a wire that does not say which call a message belongs to.
     pub(crate) fn began(&self, id: u64, hearing: Option<&Arc<Hearing>>) {
         let weak = hearing.map_or_else(Weak::new, Arc::downgrade);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).push((id, weak));
@@ -92,6 +157,10 @@ impl Stray {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.as_slice() {
             [] => Owner::Nobody,
+            // All of them are calls of the same client.
+            [.., (_, last)] if matches!(self.relay, Relay::Stay(..)) => {
+                last.upgrade().map_or(Owner::Unknown, Owner::Call)
+            }
             [(_, only)] => only.upgrade().map_or(Owner::Unknown, Owner::Call),
             _ => Owner::Unknown,
         }
@@ -102,6 +171,7 @@ impl Stray {
             Owner::Call(call) => return call.log(message),
             // A message of one caller's call must not reach everybody, and a caller that wants none gets none.
             Owner::Unknown => return,
+            Owner::Nobody if matches!(self.relay, Relay::Calls) => return,
             Owner::Nobody => {}
         }
         if message.params.whole.as_ref().is_some_and(|span| span.len() > NOTE_BYTES_MAX) {
@@ -110,34 +180,77 @@ impl Stray {
         let level = message.params.level.as_ref().and_then(|l| Level::parse(&message.text(l)));
         let params = message.params.whole.as_ref().map(|span| message.share(span)).unwrap_or_default();
         let level = level.unwrap_or(Level::Info);
-        let _ = self.changes.send(Change::Logged { server: Arc::clone(&self.server), level, params });
+        let _ = self.changes.send(Change::Logged {
+            server: Arc::clone(&self.server),
+            level,
+            params,
+            to: self.to(),
+        });
     }
 
     fn answer(&self, message: &Scanned) {
-        let Some(id) = message.id_bytes() else { return };
-        let method = message.method();
-        // We declare no client capability to legacy servers, so they have no business asking.
-        let question = asks::unanswered(&id, &method);
-        if question.is_some() {
-            tracing::info!(
-                server = &*self.server,
-                method = &*method,
-                "the server asked for something no client was asked to provide"
-            );
+        if let Some((id, method, params)) = question(message) {
+            return match self.addressee() {
+                Some(asking) => asking.put(id, method, params),
+                None => self.unanswered(&id, method),
+            };
         }
-        let answer = question.unwrap_or_else(|| {
-            if *method == *method::PING {
-                return compose::result(&id, &Bytes::from_static(b"{}"));
+        if let (Some(id), Some(way)) = (message.id_bytes(), self.way()) {
+            way.tell_soon(plain_answer(&id, &message.method()));
+        }
+    }
+
+    /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2).
+    fn addressee(&self) -> Option<Arc<Asking>> {
+        let askings = self.askings();
+        match &self.relay {
+            Relay::Nobody => None,
+            // Whichever call of the client's it is, the client is the same.
+            Relay::Stay(stay, offers) => askings.last().cloned().or_else(|| self.aside(stay, *offers)),
+            Relay::Calls => {
+                // A call whose user thinks is not running: it waits for the answer to what it asked.
+                let mut running = askings.into_iter().filter(|asking| !asking.waits());
+                let (first, more) = (running.next(), running.next().is_some());
+                if more {
+                    self.ambiguous.store(true, Ordering::Relaxed);
+                    return None;
+                }
+                first
             }
-            let object = compose::error_object(bridge::METHOD_NOT_FOUND, "method not found", None);
-            compose::error(Some(&id), &object)
-        });
-        let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((wire, headers)) = reply
-            && let Some(wire) = wire.upgrade()
-        {
-            wire.tell_soon(answer, headers);
         }
+    }
+
+    fn aside(&self, stay: &Weak<Stay>, offers: Offers) -> Option<Arc<Asking>> {
+        let (stay, way) = (stay.upgrade()?, self.way()?);
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let asking =
+            aside.get_or_insert_with(|| Asking::new(way, Arc::clone(stay.aside()), offers, None, None));
+        Some(Arc::clone(asking))
+    }
+
+    fn askings(&self) -> Vec<Arc<Asking>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().filter_map(|(_, hearing)| hearing.upgrade()?.asking.clone()).collect()
+    }
+
+    /// What an absent user would say, so that the server's call can come to an end.
+    fn unanswered(&self, id: &[u8], method: &str) {
+        tracing::info!(
+            server = &*self.server,
+            method,
+            "the server asked, and there is nobody who could answer"
+        );
+        if let (Some(answer), Some(way)) = (asks::unanswered(id, method), self.way()) {
+            way.tell_soon(answer);
+        }
+    }
+
+    /// The server takes a question back.
+    fn withdrawn(&self, message: &Scanned) {
+        let Some(id) = message.params.request_id.as_ref().map(|span| message.at(span)) else { return };
+        let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut askings = self.askings().into_iter().chain(aside);
+        let _ = askings.any(|asking| asking.withdrawn(id));
     }
 }
 
@@ -171,11 +284,12 @@ impl Heard for Stray {
             method::RESOURCE_UPDATED => {
                 if let Some(uri) = &message.params.uri {
                     let uri = message.text(uri);
-                    let _ =
-                        self.changes.send(Change::ResourceUpdated { server: Arc::clone(&self.server), uri });
+                    let (server, to) = (Arc::clone(&self.server), self.to());
+                    let _ = self.changes.send(Change::ResourceUpdated { server, uri, to });
                 }
             }
             method::LOG_MESSAGE => self.log(&message),
+            method::CANCELLED => self.withdrawn(&message),
             method::ACKNOWLEDGED => {
                 if let Some(id) = subscription(&message) {
                     self.acknowledged.send_if_modified(|newest| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -113,6 +114,8 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Connected, Failed> {
         ids: &shared.ids,
         meter: &shared.meter,
         again,
+        capabilities: Bytes::from_static(b"{}"),
+        known: None,
     };
     // A server that stays silent on the probe is started a second time; its handshake gets the full time again.
     connecting.open(shared.options.timeouts.connect + shared.options.timeouts.probe).await
@@ -247,7 +250,7 @@ async fn attend(
 
 /// Resolves when the process has ended and its pipe, which ends with it as a rule, has had time to: a descendant that
 /// left the group may hold the pipe open and would answer nothing.
-async fn gone(child: Option<&Process>) {
+pub(crate) async fn gone(child: Option<&Process>) {
     match child {
         Some(child) => {
             child.wait().await;
@@ -326,7 +329,7 @@ async fn died(why: String, child: Process) -> Failed {
     Failed { stderr, ..Failed::from(exit.map_or(why, |exit| exited(exit.status))) }
 }
 
-async fn close(session: &Session, child: Option<Process>) {
+pub(crate) async fn close(session: &Session, child: Option<Process>) {
     // Courtesy to the server; it must not delay the next attempt or the end of the gateway.
     let _ = timeout(GRACE, session.end()).await;
     if let Some(child) = child {

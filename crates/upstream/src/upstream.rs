@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Era, Fault, Outcome, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
+use trunkline_protocol::{compose, method};
 
 use crate::options::Options;
+use crate::pool::{Key, Lease, Pool, Refused};
 use crate::refresh::Hints;
-use crate::session::{Lost, Session};
+use crate::session::{Lost, Session, asks_during};
 use crate::status::{Offer, Phase, Status};
 use crate::stray::Stray;
 use crate::supervise;
@@ -27,7 +30,6 @@ pub(crate) type Wanted = BTreeSet<Text>;
 /// One upstream server: started, watched and restarted by a task of its own, called from anywhere.
 pub struct Upstream {
     shared: Arc<Shared>,
-    stop: CancellationToken,
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -52,6 +54,10 @@ pub(crate) struct Shared {
     pub(crate) running: AtomicUsize,
     /// Beginnings and ends of calls so far.
     pub(crate) uses: AtomicU64,
+    /// The conversations on which the server may ask.
+    pub(crate) pool: Pool,
+    /// Ends everything.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Shared {
@@ -118,10 +124,11 @@ impl Upstream {
             meter,
             running: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
+            pool: Pool::default(),
+            stop: CancellationToken::new(),
         });
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(supervise::run(Arc::clone(&shared), stop.clone()));
-        Self { shared, stop, task: std::sync::Mutex::new(Some(task)) }
+        let task = tokio::spawn(supervise::run(Arc::clone(&shared), shared.stop.clone()));
+        Self { shared, task: std::sync::Mutex::new(Some(task)) }
     }
 
     /// The operator's name for it.
@@ -172,20 +179,76 @@ impl Upstream {
     pub async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Outcome {
         let _running = Running::begin(&self.shared);
         for attempt in 0..2 {
-            let session = match self.session().await {
-                Ok(session) => session,
+            let conversation = match self.conversation(call).await {
+                Ok(conversation) => conversation,
                 Err(fault) => return fault.into(),
             };
-            match session.call(call, target, extra).await {
+            match conversation.session().call(call, target, extra).await {
                 Ok(outcome) => return outcome,
                 // The call certainly did not run: it may be sent again, once, over a new conversation.
                 Err(Lost(why)) => {
                     tracing::debug!(server = &**self.name(), %why, attempt, "the conversation was lost before the call began");
-                    self.lost(&session, &why);
+                    match &conversation {
+                        Conversation::Shared(session) => self.lost(session, &why),
+                        Conversation::Own(lease) => self.shared.pool.lost(lease, &why),
+                    }
                 }
             }
         }
         Fault::unavailable(self.name(), "it cannot be reached", self.shared.options.backoff.first).into()
+    }
+
+    /// The conversation for a call: the shared one, unless the server is a legacy one and may ask the caller something.
+    async fn conversation(&self, call: &Call) -> Result<Conversation, Fault> {
+        let shared = &self.shared;
+        let key = Pool::key(shared.options.sessions, call);
+        let main = self.session().await?;
+        let Some(key) = key.filter(|_| main.era() == Era::Legacy) else {
+            return Ok(Conversation::Shared(main));
+        };
+        match Pool::lease(shared, key, &call.caller).await {
+            Ok(lease) => Ok(Conversation::Own(lease)),
+            Err(Refused::Full(fault)) => Err(fault),
+            Err(Refused::Unopened(why)) => {
+                tracing::debug!(server = &**self.name(), %why, "the shared conversation serves a call that could be asked");
+                Ok(Conversation::Shared(main))
+            }
+        }
+    }
+
+    /// Whether the server of a call may ask its caller something while it runs, or did so before: a legacy server, and a
+    /// caller that can be asked or answers.
+    pub fn may_ask(&self, call: &Call) -> bool {
+        if !asks_during(&call.operation) {
+            return false;
+        }
+        let answers = || memchr::memmem::find(&call.params.raw, b"\"requestState\"").is_some();
+        let era = self.shared.session.load().as_ref().map(|session| session.era());
+        let era = era.or_else(|| self.shared.status.borrow().era);
+        era == Some(Era::Legacy) && (!call.caller.offers.is_none() || answers())
+    }
+
+    /// Whether a client has a session of its own with this server, if it is a legacy one.
+    pub fn keeps_own(&self, caller: &Caller) -> bool {
+        let legacy = self.shared.status.borrow().era == Some(Era::Legacy);
+        legacy && Pool::own(self.shared.options.sessions, caller).is_some()
+    }
+
+    /// Says whether a client wants to hear of a resource on its own session, which is opened if need be.
+    pub fn want_own(&self, caller: &Arc<Caller>, uri: &Text, wanted: bool) {
+        let Some(key @ Key::Stay(number)) = Pool::own(self.shared.options.sessions, caller) else { return };
+        self.shared.pool.want(number, uri, wanted);
+        if wanted {
+            self.shared.pool.open(&self.shared, key, caller);
+        }
+    }
+
+    /// Tells the server that the roots of a client have changed, where the client has a session of its own.
+    pub fn roots_changed(&self, stay: u64) {
+        if let Some(session) = self.shared.pool.of_stay(stay) {
+            let message = compose::notification(method::ROOTS_CHANGED, &Bytes::new());
+            session.wire.tell_soon(message, session.headers());
+        }
     }
 
     /// The conversation, waiting for one that is about to be.
@@ -229,18 +292,35 @@ impl Upstream {
 
     /// Stops the upstream; returns when nothing of it runs any more.
     pub async fn stop(&self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
         let task = self.task.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(task) = task {
             // A task that panicked has dropped its child, which kills it.
             let _ = task.await;
         }
+        self.shared.pool.tasks.close();
+        self.shared.pool.tasks.wait().await;
     }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
+    }
+}
+
+/// What a call runs on.
+enum Conversation {
+    Shared(Arc<Session>),
+    Own(Lease),
+}
+
+impl Conversation {
+    fn session(&self) -> &Arc<Session> {
+        match self {
+            Self::Shared(session) => session,
+            Self::Own(lease) => &lease.session,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which era a server turned out to speak, remembered across restarts so that it is not probed again.
+//! What a server turned out to speak, remembered across restarts so that it is not probed again.
 //!
 //! The file is a cache: losing it costs one probe per server.
 
@@ -12,6 +12,46 @@ use crate::options::{Command, Options, Reach};
 
 /// Verdicts kept at most; older files with more are started afresh.
 const VERDICTS_MAX: usize = 4096;
+
+/// What a server turned out to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The modern era.
+    Modern,
+    /// The legacy era.
+    Legacy,
+    /// The legacy era, over HTTP+SSE.
+    HttpSse,
+}
+
+impl Verdict {
+    const ALL: [Self; 3] = [Self::Modern, Self::Legacy, Self::HttpSse];
+
+    /// The verdict on a server that speaks `era`, over the transport that was tried first.
+    pub const fn of(era: Era) -> Self {
+        match era {
+            Era::Modern => Self::Modern,
+            Era::Legacy => Self::Legacy,
+        }
+    }
+
+    /// The era in it.
+    pub const fn era(self) -> Era {
+        match self {
+            Self::Modern => Era::Modern,
+            Self::Legacy | Self::HttpSse => Era::Legacy,
+        }
+    }
+
+    /// How it stands in the file.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Legacy => "legacy",
+            Self::HttpSse => "legacy over http+sse",
+        }
+    }
+}
 
 /// The remembered verdicts.
 #[derive(Debug, Default)]
@@ -30,21 +70,18 @@ impl Verdicts {
     }
 
     /// The verdict for a server, if it was probed before.
-    pub fn get(&self, options: &Options) -> Option<Era> {
+    pub fn get(&self, options: &Options) -> Option<Verdict> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get(&key(options)).map(String::as_str) {
-            Some("modern") => Some(Era::Modern),
-            Some("legacy") => Some(Era::Legacy),
-            _ => None,
-        }
+        let text = known.get(&key(options))?;
+        Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == text)
     }
 
     /// Remembers a verdict, or forgets it with `None`.
-    pub fn set(&self, options: &Options, era: Option<Era>) {
+    pub fn set(&self, options: &Options, verdict: Option<Verdict>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(options);
-        let changed = match era {
-            Some(era) => known.insert(key, era.as_str().to_owned()).as_deref() != Some(era.as_str()),
+        let changed = match verdict.map(Verdict::as_str) {
+            Some(text) => known.insert(key, text.to_owned()).as_deref() != Some(text),
             None => known.remove(&key).is_some(),
         };
         if let (true, Some(path)) = (changed, &self.path)
@@ -85,8 +122,17 @@ fn key(options: &Options) -> String {
                 add(&format!("{} {:?}", about.len(), about.modified().ok()));
             }
         }
+        // A pinned transport is another question to the same server: its answer is kept apart.
         Reach::Http(endpoint) => {
             add("http");
+            add(&endpoint.url);
+        }
+        Reach::StreamableHttp(endpoint) => {
+            add("streamable-http");
+            add(&endpoint.url);
+        }
+        Reach::HttpSse(endpoint) => {
+            add("http+sse");
             add(&endpoint.url);
         }
     }
@@ -102,12 +148,14 @@ mod tests {
     fn a_verdict_survives_a_restart_and_can_be_dropped() {
         let dir = std::env::temp_dir().join(format!("trunkline-verdicts-{}", std::process::id()));
         let file = dir.join("eras.json");
-        let options = Options::new(
-            "a",
-            Reach::Http(Endpoint { url: "http://localhost:1/mcp".into(), headers: Vec::new() }),
-        );
-        Verdicts::open(Some(file.clone())).set(&options, Some(Era::Legacy));
-        assert_eq!(Verdicts::open(Some(file.clone())).get(&options), Some(Era::Legacy));
+        let endpoint = Endpoint { url: "http://localhost:1/mcp".into(), headers: Vec::new() };
+        let options = Options::new("a", Reach::Http(endpoint.clone()));
+        let pinned = Options::new("a", Reach::StreamableHttp(endpoint));
+        for verdict in Verdict::ALL {
+            Verdicts::open(Some(file.clone())).set(&options, Some(verdict));
+            assert_eq!(Verdicts::open(Some(file.clone())).get(&options), Some(verdict));
+            assert_eq!(Verdicts::open(Some(file.clone())).get(&pinned), None);
+        }
         Verdicts::open(Some(file.clone())).set(&options, None);
         assert_eq!(Verdicts::open(Some(file)).get(&options), None);
         std::fs::remove_dir_all(dir).unwrap();

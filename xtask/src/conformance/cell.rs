@@ -1,15 +1,15 @@
 //! One cell: fixture, gateway, suite, comparison.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::expected::Expected;
-use super::suite;
+use super::{front, suite};
 use crate::build;
 use crate::guard::{Guarded, Output};
 use crate::peers::Peers;
@@ -61,7 +61,7 @@ impl Cell {
         }
         fs::create_dir_all(&out)?;
         let (_fixture, upstream) = self.fixture(peers)?;
-        let (gateway, url) = front(gateway, &upstream, &out)?;
+        let (gateway, url) = front::start(gateway, &upstream, &out, START_LIMIT)?;
         let results = suite::run(peers, self.front, &url, &out);
         fs::write(out.join("gateway.log"), gateway.drain().join("\n"))?;
         let results = results?;
@@ -91,41 +91,4 @@ impl Cell {
         })?;
         Ok((fixture, url))
     }
-}
-
-/// Starts the gateway in front of one transparent upstream; the address is that of its front.
-fn front(binary: &Path, upstream: &str, out: &Path) -> Result<(Guarded, String)> {
-    let config = out.join("trunkline.json");
-    let document = serde_json::json!({
-        "listen": "127.0.0.1:0",
-        "admin": { "listen": "127.0.0.1:0" },
-        "log": { "format": "json" },
-        "stateDir": state_dir(out)?,
-        "mcpServers": { "fixture": { "url": upstream, "transparent": true } },
-    });
-    fs::write(&config, serde_json::to_vec_pretty(&document)?)?;
-    let mut command = Command::new(binary);
-    command.arg("serve").arg("--config").arg(&config);
-    let gateway = Guarded::start("the gateway", command, Output::Stderr)?;
-    let listening = gateway.wait_for(START_LIMIT, ready)?;
-    let port = listening.rsplit(':').next().context("an address ends with a port")?;
-    let port = port.split('/').next().unwrap_or(port);
-    if port.parse::<u16>().is_err() {
-        bail!("the gateway says that it listens on {listening}");
-    }
-    // By name: the suite's rebinding scenario wants it so.
-    Ok((gateway, format!("http://localhost:{port}/mcp")))
-}
-
-/// The front's address, from the log line that says that the gateway is ready.
-fn ready(line: &str) -> Option<String> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    line.get("message")?.as_str().filter(|message| message.contains("ready"))?;
-    ["endpoint", "listen", "address", "url"].iter().find_map(|key| line.get(key)?.as_str().map(str::to_owned))
-}
-
-fn state_dir(out: &Path) -> Result<PathBuf> {
-    let dir = out.join("state");
-    fs::create_dir_all(&dir)?;
-    Ok(dir)
 }

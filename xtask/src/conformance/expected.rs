@@ -9,7 +9,7 @@ use super::suite::Scenario;
 
 /// The entries of one file: `scenario`, or `scenario:check` for one check of it.
 ///
-/// The form is the suite's own (`server:` and a list), so the same file can be given to it.
+/// The form is the suite's own (`server:` or `client:` and a list), so the same file can be given to it.
 pub(crate) struct Expected(Vec<String>);
 
 impl Expected {
@@ -27,8 +27,7 @@ impl Expected {
                 Some(entry) => entries.push(entry.trim().to_owned()),
                 None if line.is_empty()
                     || line.starts_with('#')
-                    || line == "server:"
-                    || line == "server: []" => {}
+                    || ["server:", "server: []", "client:", "client: []"].contains(&line) => {}
                 None => bail!("not an entry: {line}"),
             }
         }
@@ -89,6 +88,6 @@ mod tests {
     #[test]
     fn a_file_with_something_else_is_refused() {
         assert!(Expected::parse("server: []\n").unwrap().0.is_empty());
-        assert!(Expected::parse("client:\n  - a\n").is_err());
+        assert!(Expected::parse("authorization:\n  - a\n").is_err());
     }
 }

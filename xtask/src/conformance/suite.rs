@@ -52,7 +52,7 @@ pub(crate) fn run(peers: &Peers, front: &str, url: &str, out: &Path) -> Result<R
     }
     command.arg("-o").arg(out.join("checks"));
     let log = out.join("suite.log");
-    let said = said(command, &log)?;
+    let (said, _) = said(command, &log)?;
     let summary =
         Summary::parse(&said).with_context(|| format!("the suite gave no summary; see {}", log.display()))?;
 
@@ -68,22 +68,26 @@ pub(crate) fn run(peers: &Peers, front: &str, url: &str, out: &Path) -> Result<R
     Ok(results)
 }
 
-/// Everything the suite printed. Its exit code counts extensions too, so it says nothing here.
-fn said(mut command: Command, log: &Path) -> Result<String> {
+/// Everything the suite printed, and whether it was content. That counts extensions too, so for a whole run it says
+/// nothing.
+pub(crate) fn said(mut command: Command, log: &Path) -> Result<(String, bool)> {
     let file = File::create(log)?;
     let errors = file.try_clone()?;
     let mut child =
         command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().context("cannot start the suite")?;
     let deadline = std::time::Instant::now() + SUITE_LIMIT;
-    while child.try_wait()?.is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
         if std::time::Instant::now() > deadline {
             child.kill()?;
             child.wait()?;
             bail!("the suite did not end within {SUITE_LIMIT:?}");
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    Ok(fs::read_to_string(log)?)
+    };
+    Ok((fs::read_to_string(log)?, status.success()))
 }
 
 /// The suite's closing lines.
@@ -127,14 +131,22 @@ fn failures(checks: &Path, scenario: &str, first_generation: bool) -> Result<Vec
         if name != Some(scenario) {
             continue;
         }
-        let list: Vec<Value> = serde_json::from_slice(&fs::read(entry.path().join("checks.json"))?)?;
-        for check in &list {
-            let status = check["status"].as_str().unwrap_or_default();
-            if status == "FAILURE" || (status == "WARNING" && !first_generation) {
-                let reason = check["errorMessage"].as_str().unwrap_or("no reason given");
-                let short: String = reason.lines().next().unwrap_or_default().chars().take(240).collect();
-                failures.push((check["id"].as_str().unwrap_or("?").to_owned(), short));
-            }
+        failures.extend(failed_checks(&entry.path().join("checks.json"), first_generation)?);
+    }
+    Ok(failures)
+}
+
+/// The checks in one file that failed, with the suite's reasons.
+pub(crate) fn failed_checks(file: &Path, first_generation: bool) -> Result<Vec<(String, String)>> {
+    let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let list: Vec<Value> = serde_json::from_slice(&text)?;
+    let mut failures = Vec::new();
+    for check in &list {
+        let status = check["status"].as_str().unwrap_or_default();
+        if status == "FAILURE" || (status == "WARNING" && !first_generation) {
+            let reason = check["errorMessage"].as_str().unwrap_or("no reason given");
+            let short: String = reason.lines().next().unwrap_or_default().chars().take(240).collect();
+            failures.push((check["id"].as_str().unwrap_or("?").to_owned(), short));
         }
     }
     Ok(failures)

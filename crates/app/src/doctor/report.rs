@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trunkline_model::{Era, ListKind};
-use trunkline_upstream::{Offer, Options, Phase, Reach, Status};
+use trunkline_upstream::{Offer, Options, Phase, Status};
 
 /// What was found out about one server.
 pub(crate) struct Report {
@@ -20,10 +20,7 @@ pub(crate) struct Report {
 impl Report {
     /// The report on a server with these options.
     pub(super) fn new(options: &Options, status: Status, offer: Option<Arc<Offer>>) -> Self {
-        let transport = match options.reach {
-            Reach::Stdio(_) => "stdio",
-            Reach::Http(_) => "http",
-        };
+        let transport = options.reach.transport();
         Self { name: Arc::clone(&options.name), transport, status, offer }
     }
 

@@ -1,10 +1,13 @@
 //! Carrying a plan out, and the way back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
 use trunkline_protocol::{bridge, headers, mirror, uris};
 
 use crate::catalog::{Catalog, Route};
+use crate::parking::{Parking, Work};
 use crate::stages::authorize::Authorized;
 use crate::stages::drive;
 use crate::stages::resolve::Plan;
@@ -16,7 +19,12 @@ use crate::view::Current;
 const MATCHED_URIS_MAX: usize = 512;
 
 /// Carries out what was authorized.
-pub(crate) async fn dispatch(now: &Current, plan: &Authorized<Plan>, call: &Call) -> Outcome {
+pub(crate) async fn dispatch(
+    parking: &Arc<Parking>,
+    now: &Current,
+    plan: &Authorized<Plan>,
+    call: &Call,
+) -> Outcome {
     let catalog = &now.catalog;
     let era = call.caller.era;
     match plan.get() {
@@ -27,11 +35,14 @@ pub(crate) async fn dispatch(now: &Current, plan: &Authorized<Plan>, call: &Call
             Outcome::Result(Reply { raw: status::read(&sources, era), era })
         }
         Plan::NoCompletions => no_completions(era),
-        Plan::One { server, target, route } => one(now, *server, target.as_ref(), route.as_ref(), call).await,
+        Plan::One { server, target, route } => {
+            one(parking, now, *server, target.as_ref(), route.as_ref(), call).await
+        }
     }
 }
 
 async fn one(
+    parking: &Arc<Parking>,
     now: &Current,
     server: usize,
     target: Option<&Text>,
@@ -45,10 +56,18 @@ async fn one(
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
-    let target = target.map(|t| &**t);
-    let outcome = upstream.call(call, target, &extra).await;
-    // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client.
-    let outcome = drive::drive(upstream, call, target, &extra, outcome).await;
+    let outcome = if call.caller.era == Era::Modern && upstream.may_ask(call) {
+        let begin = |call: Call| -> Work {
+            let (upstream, target) = (Arc::clone(upstream), target.cloned());
+            Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
+        };
+        parking.run(call, begin).await
+    } else {
+        let target = target.map(|t| &**t);
+        let outcome = upstream.call(call, target, &extra).await;
+        // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
+        drive::drive(upstream, call, target, &extra, outcome).await
+    };
     way_back(&now.catalog, server, call, outcome)
 }
 

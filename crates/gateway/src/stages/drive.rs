@@ -4,6 +4,7 @@
 //! Nothing is run twice here: a server that asks has not run the call, and says so by asking.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,16 +72,7 @@ fn questions(call: &Call, outcome: &Outcome) -> Option<Wanted> {
 }
 
 fn retry(call: &Call, answers: &[(Text, Bytes)], wanted: &Wanted) -> Call {
-    Call {
-        operation: call.operation.clone(),
-        params: asks::answered(&call.params, answers, wanted.state.as_ref()),
-        caller: std::sync::Arc::clone(&call.caller),
-        progress: call.progress.clone(),
-        log_level: call.log_level,
-        traceparent: call.traceparent.clone(),
-        mirrored: call.mirrored.clone(),
-        notes: std::sync::Arc::clone(&call.notes),
-    }
+    Call { params: asks::answered(&call.params, answers, wanted.state.as_ref()), ..call.clone() }
 }
 
 /// Puts all questions of a round at once and waits for every answer.
@@ -102,7 +94,7 @@ async fn answers(
         .iter()
         .map(|question| {
             let known = asks::url_of(&question.params).is_some_and(|url| visited.contains(&url));
-            (question, (!known).then(|| put(call, question)))
+            (question, (!known).then(|| put(upstream, call, question)))
         })
         .collect();
     let mut out = Vec::with_capacity(pending.len());
@@ -123,13 +115,19 @@ async fn answers(
     Ok(out)
 }
 
-fn put(call: &Call, question: &Question) -> oneshot::Receiver<AskAnswer> {
+fn put(upstream: &Upstream, call: &Call, question: &Question) -> oneshot::Receiver<AskAnswer> {
     let (reply, answer) = oneshot::channel();
     let reply = Box::new(move |said| {
         // The call may have ended meanwhile; then nobody waits.
         let _ = reply.send(said);
     });
-    call.notes.ask(Ask { method: question.method.clone(), params: question.params.clone(), reply });
+    call.notes.ask(Ask {
+        number: Ask::fresh_number(),
+        server: Arc::clone(upstream.name()),
+        method: question.method.clone(),
+        params: question.params.clone(),
+        reply,
+    });
     answer
 }
 

@@ -11,9 +11,10 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
+use super::events::{Events, Position};
+use super::resume::{Context, resume, until_answer};
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
 use crate::pieces::Pieces;
-use crate::sse;
 
 /// How much of an error page is read.
 const ERROR_PAGE_BYTES_MAX: usize = 64 * 1024;
@@ -29,11 +30,11 @@ pub struct HttpWire {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     client: HttpClient,
     uri: Uri,
     fixed: HeaderMap,
-    message_bytes_max: usize,
+    pub(super) message_bytes_max: usize,
     courtesies: Arc<Semaphore>,
 }
 
@@ -55,15 +56,29 @@ impl HttpWire {
         &self.inner.uri
     }
 
-    /// Opens the stream of a legacy session (GET) and hears it out. `opened` is told once the server accepted it. A
-    /// refusal comes back as [`WireError::Refused`], and a page that is no event stream as [`WireError::Invalid`]; what
-    /// they mean is the caller's to say.
+    /// Opens the stream of a legacy session (GET), from `position` on, and hears it out. `opened` is told once the server
+    /// accepted it. A refusal comes back as [`WireError::Refused`], and a page that is no event stream as
+    /// [`WireError::Invalid`]; what they mean is the caller's to say.
     pub async fn follow(
         &self,
-        extra: Headers,
+        mut extra: Headers,
+        position: &mut Position,
         heard: &dyn Heard,
         opened: impl FnOnce() + Send,
     ) -> Result<(), WireError> {
+        if let Some(last) = position.last() {
+            extra.push((HeaderName::from_static(headers::LAST_EVENT_ID), last.clone()));
+        }
+        let mut events = self.listen(extra).await?;
+        opened();
+        while let Some(message) = events.message(position).await? {
+            heard.hear(message);
+        }
+        Ok(())
+    }
+
+    /// Opens an event stream (GET); errors as of [`HttpWire::follow`].
+    pub(super) async fn listen(&self, extra: Headers) -> Result<Events, WireError> {
         let response = self.inner.send(Method::GET, None, extra, "text/event-stream").await?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
@@ -71,12 +86,7 @@ impl HttpWire {
         if !is_event_stream(response.headers()) {
             return Err(WireError::Invalid("what it answered is no event stream".to_owned()));
         }
-        opened();
-        let mut events = Events::new(response.into_body(), self.inner.message_bytes_max);
-        while let Some(message) = events.next().await? {
-            heard.hear(message);
-        }
-        Ok(())
+        Ok(Events::new(response.into_body(), self.inner.message_bytes_max))
     }
 
     /// How many more notifications may be under way.
@@ -92,7 +102,7 @@ impl HttpWire {
 }
 
 impl Inner {
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         message: Option<Message>,
@@ -124,6 +134,7 @@ impl Inner {
 
     async fn exchange(&self, out: Outgoing) -> Result<Answered, WireError> {
         let Outgoing { id, message, headers: extra, heard } = out;
+        let context = Context::of(&extra);
         let response =
             self.send(Method::POST, Some(message), extra, "application/json, text/event-stream").await?;
         if !response.status().is_success() {
@@ -132,18 +143,20 @@ impl Inner {
         let session = response.headers().get(HeaderName::from_static(headers::SESSION)).cloned();
         let limit = self.message_bytes_max;
         if is_event_stream(response.headers()) {
+            let mut position = Position::default();
             let mut events = Events::new(response.into_body(), limit);
-            while let Some(message) = events.next().await? {
-                if message.shape == Shape::Answer && (message.id_number() == Some(id) || message.id.is_none())
-                {
-                    return Ok(Answered { message, session });
+            let message = match until_answer(&mut events, &mut position, id, heard.as_ref()).await {
+                Ok(Some(message)) => message,
+                Ok(None) | Err(WireError::Broken(_)) if context.resumes(&position) => {
+                    drop(events);
+                    // Boxed: it is rare, and would make every call's future larger.
+                    let rest = resume(self, context, session.as_ref(), position, id, heard.as_ref());
+                    Box::pin(rest).await?
                 }
-                // An answer to another number on this exchange belongs to nobody.
-                if let (Some(heard), true) = (&heard, message.shape != Shape::Answer) {
-                    heard.hear(message);
-                }
-            }
-            return Err(WireError::Broken("the stream ended before the answer".to_owned()));
+                Ok(None) => return Err(WireError::Broken("the stream ended before the answer".to_owned())),
+                Err(error) => return Err(error),
+            };
+            return Ok(Answered { message, session });
         }
         if response.status() == StatusCode::ACCEPTED {
             return Err(WireError::Invalid("a request was acknowledged like a notification".to_owned()));
@@ -200,7 +213,7 @@ impl Wire for HttpWire {
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
 }
@@ -246,41 +259,8 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, WireError> {
     Ok(first.unwrap_or_else(|| rest.freeze()))
 }
 
-/// The messages in an event stream.
-struct Events {
-    body: Incoming,
-    decoder: sse::Decoder,
-    limit: usize,
-}
-
-impl Events {
-    fn new(body: Incoming, limit: usize) -> Self {
-        Self { body, decoder: sse::Decoder::new(limit), limit }
-    }
-
-    /// The next message; events that hold none are skipped.
-    async fn next(&mut self) -> Result<Option<Scanned>, WireError> {
-        loop {
-            while let Some(event) = self.decoder.pull().map_err(|_| WireError::TooLarge(self.limit))? {
-                if !event.is_message() {
-                    continue;
-                }
-                match scan(event.data.clone()) {
-                    Ok(message) => return Ok(Some(message)),
-                    Err(error) => tracing::debug!(%error, "an event holds no message"),
-                }
-            }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(|e| WireError::Broken(with_causes(&e)))?;
-            if let Ok(data) = frame.into_data() {
-                self.decoder.push(data);
-            }
-        }
-    }
-}
-
 /// An error with what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -5,7 +5,11 @@
 //! never be taken for somebody else's.
 
 mod client;
+mod events;
 mod http;
+mod http_sse;
+mod pending;
+mod resume;
 mod stdio;
 #[cfg(test)]
 mod tests;
@@ -19,7 +23,9 @@ use bytes::Bytes;
 use trunkline_protocol::{Message, Scanned};
 
 pub use client::HttpClient;
+pub use events::Position;
 pub use http::HttpWire;
+pub use http_sse::HttpSseWire;
 pub use stdio::StdioWire;
 
 /// A future at the seam.

@@ -1,13 +1,12 @@
 //! Newline-delimited JSON over the pipes of a child process: one pipe for all callers, answers matched by our numbers.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::process::ChildStdout;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use trunkline_protocol::{Message, Scanned, Shape, method, scan};
+use trunkline_protocol::{Message, scan};
 
+use super::pending::Pending;
 use super::{Answered, BoxFuture, Headers, Heard, Outgoing, Wire, WireError};
 use crate::process::{ChildWriter, LineError, LineReader, Message as Lines, WriteError};
 
@@ -22,20 +21,7 @@ pub struct StdioWire {
 
 struct Inner {
     writer: ChildWriter,
-    waiting: Mutex<Waiting>,
-    ended: CancellationToken,
-}
-
-#[derive(Default)]
-struct Waiting {
-    calls: HashMap<u64, Pending>,
-    /// Set when the pipe has ended: nothing is waited for any more.
-    over: Option<String>,
-}
-
-struct Pending {
-    answer: oneshot::Sender<Result<Scanned, WireError>>,
-    heard: Option<Arc<dyn Heard>>,
+    pending: Pending,
 }
 
 impl StdioWire {
@@ -47,67 +33,19 @@ impl StdioWire {
         name: Arc<str>,
         stray: Arc<dyn Heard>,
     ) -> Self {
-        let inner = Arc::new(Inner {
-            writer,
-            waiting: Mutex::new(Waiting::default()),
-            ended: CancellationToken::new(),
-        });
-        tokio::spawn(read(reader, Arc::downgrade(&inner), inner.ended.clone(), name, stray));
+        let inner = Arc::new(Inner { writer, pending: Pending::default() });
+        let ended = inner.pending.ending().clone();
+        tokio::spawn(read(reader, Arc::downgrade(&inner), ended, name, stray));
         Self { inner }
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self, why: &str) {
-        let mut waiting = self.lock();
-        waiting.over.get_or_insert_with(|| why.to_owned());
-        let calls = std::mem::take(&mut waiting.calls);
-        drop(waiting);
-        for (_, pending) in calls {
-            let _ = pending.answer.send(Err(WireError::Broken(why.to_owned())));
-        }
-        self.ended.cancel();
-    }
-
-    fn why_over(&self) -> String {
-        self.lock().over.clone().unwrap_or_else(|| "the pipe ended".to_owned())
-    }
-}
-
-/// Forgets a request whose caller has gone.
-struct Forget<'a> {
-    inner: &'a Inner,
-    id: u64,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.inner.lock().calls.remove(&self.id);
     }
 }
 
 impl Wire for StdioWire {
     fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
         Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            {
-                let mut waiting = self.inner.lock();
-                if let Some(why) = &waiting.over {
-                    return Err(WireError::NotSent(why.clone()));
-                }
-                waiting.calls.insert(out.id, Pending { answer, heard: out.heard });
-            }
-            let _forget = Forget { inner: &self.inner, id: out.id };
+            let mut expected = self.inner.pending.expect(out.id, out.heard)?;
             self.inner.writer.send(lines(out.message)).await.map_err(not_sent)?;
-            match answered.await {
-                Ok(Ok(message)) => Ok(Answered { message, session: None }),
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err(WireError::Broken(self.inner.why_over())),
-            }
+            expected.answer().await
         })
     }
 
@@ -122,10 +60,7 @@ impl Wire for StdioWire {
     }
 
     fn ended(&self) -> BoxFuture<'_, String> {
-        Box::pin(async move {
-            self.inner.ended.cancelled().await;
-            self.inner.why_over()
-        })
+        Box::pin(self.inner.pending.ended())
     }
 
     fn drop_tells(&self) -> bool {
@@ -133,7 +68,7 @@ impl Wire for StdioWire {
     }
 
     fn close(&self, why: &str) {
-        self.inner.close(why);
+        self.inner.pending.close(why);
     }
 }
 
@@ -172,7 +107,7 @@ async fn read(
         };
         let Some(inner) = inner.upgrade() else { return };
         match scan(line) {
-            Ok(message) => deliver(&inner, message, &stray),
+            Ok(message) => inner.pending.deliver(message, &*stray),
             Err(error) => {
                 noise += 1;
                 if noise <= NOISE_LOGGED_MAX {
@@ -182,26 +117,6 @@ async fn read(
         }
     };
     if let Some(inner) = inner.upgrade() {
-        inner.close(&why);
-    }
-}
-
-fn deliver(inner: &Inner, message: Scanned, stray: &Arc<dyn Heard>) {
-    if message.shape == Shape::Answer {
-        let pending = message.id_number().and_then(|id| inner.lock().calls.remove(&id));
-        if let Some(pending) = pending {
-            let _ = pending.answer.send(Ok(message));
-        }
-        return;
-    }
-    // Progress names its request by our token, which is the request's number.
-    let progress = message.shape == Shape::Notification && &*message.method() == method::PROGRESS;
-    let token = message.params.progress_token.as_ref().filter(|_| progress);
-    let owner = token.and_then(|span| std::str::from_utf8(message.at(span)).ok()?.parse::<u64>().ok());
-    let heard = owner.and_then(|id| inner.lock().calls.get(&id).and_then(|p| p.heard.clone()));
-    match heard {
-        Some(heard) => heard.hear(message),
-        None if progress => {}
-        None => stray.hear(message),
+        inner.pending.close(&why);
     }
 }

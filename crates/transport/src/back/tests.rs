@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use trunkline_protocol::{Message, Scanned};
 
-use super::{Answered, Heard, HttpClient, HttpWire, Outgoing, Wire, WireError};
+use super::{Answered, Heard, HttpClient, HttpWire, Outgoing, Position, Wire, WireError};
 
 /// Serves one connection: reads one request, writes `answer`, closes.
 async fn server(answer: &'static str) -> String {
@@ -193,7 +193,7 @@ async fn a_change_stream_is_opened_only_by_events() {
         // The scripted server keeps its connection open, so only an event stream lasts.
         let ended = tokio::time::timeout(
             Duration::from_millis(300),
-            wire.follow(Vec::new(), &ears, || opened = true),
+            wire.follow(Vec::new(), &mut Position::default(), &ears, || opened = true),
         )
         .await;
         assert_eq!(

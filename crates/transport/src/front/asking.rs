@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use trunkline_model::{Ask, AskAnswer, Note, Notes};
-use trunkline_protocol::{Message, Revision, Scanned, asks, compose};
+use trunkline_protocol::{Message, Revision, Scanned, asks, compose, method};
 
 use super::notes::{self, Pad};
+use super::pipe::Outbox;
 use super::session::Session;
 
 /// Most questions of one session that wait for an answer at a time.
@@ -33,7 +33,7 @@ impl Questions {
     }
 
     /// Notes a question and makes the request of it; `None` when too many are open.
-    fn put(&self, ask: Ask, revision: Revision) -> Option<(u64, Message)> {
+    pub(crate) fn put(&self, ask: Ask, revision: Revision) -> Option<(u64, Message)> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let id = format!("{PREFIX}{number}");
         let params = asks::params_downward(&ask.method, &ask.params, revision, &id);
@@ -44,6 +44,11 @@ impl Questions {
         }
         open.insert(number, ask.reply);
         Some((number, message))
+    }
+
+    /// Whether the question waits for its answer.
+    pub(crate) fn is_open(&self, number: u64) -> bool {
+        self.open().contains_key(&number)
     }
 
     /// Takes an answer of the client. One to a question that nobody put, or that was answered before, is dropped.
@@ -60,11 +65,22 @@ impl Questions {
         }
     }
 
-    fn forget(&self, numbers: &[u64]) {
-        let mut open = self.open();
-        for number in numbers {
-            open.remove(number);
-        }
+    pub(crate) fn forget(&self, numbers: impl IntoIterator<Item = u64>) {
+        // Dropping a reply may do something of its own; not under the lock.
+        let gone: Vec<Option<Reply>> = {
+            let mut open = self.open();
+            numbers.into_iter().map(|number| open.remove(&number)).collect()
+        };
+        drop(gone);
+    }
+
+    /// Takes a question back; the message that tells the client.
+    pub(crate) fn take_back(&self, number: u64) -> Message {
+        self.forget([number]);
+        let params = format!(
+            "{{\"requestId\":\"{PREFIX}{number}\",\"reason\":\"the server needs no answer any more\"}}"
+        );
+        compose::notification(method::CANCELLED, &Bytes::from(params))
     }
 }
 
@@ -73,19 +89,30 @@ pub(crate) enum Voice {
     /// The event stream of its exchange.
     Pad(Arc<Pad>),
     /// The pipe.
-    Outbox(mpsc::Sender<Message>),
+    Outbox(Outbox),
 }
 
 /// The notes of one call of a session that can be asked. Ends the call's open questions with the call.
 pub(crate) struct Asking {
     voice: Voice,
     session: Arc<Session>,
-    put: Mutex<Vec<u64>>,
+    /// The server's number of each question, and ours.
+    put: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Asking {
     pub(crate) fn through(voice: Voice, session: Arc<Session>) -> Arc<dyn Notes> {
         Arc::new(Self { voice, session, put: Mutex::default() })
+    }
+
+    fn say(&self, message: Message) -> bool {
+        match &self.voice {
+            Voice::Pad(pad) => {
+                pad.say(message);
+                true
+            }
+            Voice::Outbox(outbox) => outbox.try_send(message).is_ok(),
+        }
     }
 }
 
@@ -101,18 +128,23 @@ impl Notes for Asking {
     }
 
     fn ask(&self, ask: Ask) {
+        let theirs = ask.number;
         let Some((number, message)) = self.session.questions.put(ask, self.session.revision) else { return };
-        self.put.lock().unwrap_or_else(PoisonError::into_inner).push(number);
-        let said = match &self.voice {
-            Voice::Pad(pad) => {
-                pad.say(message);
-                true
-            }
-            Voice::Outbox(outbox) => outbox.try_send(message).is_ok(),
-        };
-        if !said {
+        self.put.lock().unwrap_or_else(PoisonError::into_inner).push((theirs, number));
+        if !self.say(message) {
             // Nobody will answer what was not asked.
-            self.session.questions.forget(&[number]);
+            self.session.questions.forget([number]);
+        }
+    }
+
+    fn withdraw(&self, theirs: u64) {
+        let number = {
+            let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = put.iter().position(|(one, _)| *one == theirs);
+            at.map(|at| put.swap_remove(at).1)
+        };
+        if let Some(number) = number {
+            self.say(self.session.questions.take_back(number));
         }
     }
 }
@@ -121,7 +153,7 @@ impl Drop for Asking {
     fn drop(&mut self) {
         let put = std::mem::take(&mut *self.put.lock().unwrap_or_else(PoisonError::into_inner));
         if !put.is_empty() {
-            self.session.questions.forget(&put);
+            self.session.questions.forget(put.into_iter().map(|(_, ours)| ours));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use trunkline_model::{Call, Caller, Era, Fault, Kind, Level, Notes};
-use trunkline_protocol::{Revision, Scanned, request};
+use trunkline_protocol::{Revision, Scanned, offers, request};
 
 /// The caller of one modern request, from its own metadata.
 ///
@@ -36,10 +36,13 @@ pub(crate) fn modern_caller(scanned: &Scanned) -> Result<(Caller, Option<Level>)
         name.and_then(Level::parse).ok_or_else(|| invalid("the log level in params._meta is not one"))
     });
     let level = level.transpose()?;
+    let capabilities = scanned.share(capabilities);
     let caller = Caller {
         era: Era::Modern,
         info: info.map(|span| scanned.share(span)),
-        capabilities: scanned.share(capabilities),
+        offers: offers::of(&capabilities),
+        capabilities,
+        stay: None,
     };
     Ok((caller, level))
 }

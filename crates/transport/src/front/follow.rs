@@ -12,6 +12,7 @@ use trunkline_model::{Change, Level, Text};
 use trunkline_protocol::json::escape_into;
 use trunkline_protocol::{Message, compose, method};
 
+use super::aside::Listening;
 use super::host::{Changes, ListVersions, Subscription};
 use super::listen::subscription_meta;
 use super::session::Session;
@@ -55,6 +56,8 @@ pub(crate) struct Follower {
     /// Ends the stream: of its session or request, and of the front.
     over: [CancellationToken; 2],
     quiet_until: Instant,
+    /// Tells servers that this session can be spoken to outside of a call.
+    listening: Option<Listening>,
 }
 
 impl Follower {
@@ -64,7 +67,12 @@ impl Follower {
         let now = *changes.lists.borrow_and_update();
         let seen = if let Reader::Session(session) = &reader { session.known() } else { now };
         let quiet_until = Instant::now() + KEEP_ALIVE;
-        let mut this = Self { reader, changes, seen, waiting: VecDeque::new(), over, quiet_until };
+        let listening = match &reader {
+            Reader::Session(session) => Some(Listening::to(&session.aside)),
+            Reader::Listen { .. } => None,
+        };
+        let waiting = VecDeque::new();
+        let mut this = Self { reader, changes, seen, waiting, over, quiet_until, listening };
         if let Reader::Session(session) = &this.reader {
             this.updated(session.all_subscribed());
         }
@@ -85,6 +93,10 @@ impl Follower {
             tokio::select! {
                 () = self.over[0].cancelled() => return Word::Over,
                 () = self.over[1].cancelled() => return Word::Over,
+                message = aside(self.listening.as_ref()) => {
+                    self.quiet_until = Instant::now() + KEEP_ALIVE;
+                    return Word::Say(message);
+                }
                 changed = self.changes.lists.changed() => {
                     if changed.is_err() {
                         return Word::Over;
@@ -128,8 +140,8 @@ impl Follower {
                 };
                 self.updated(uris);
             }
-            Change::Logged { server, level, params } => {
-                if !(self.changes.member)(server) {
+            Change::Logged { server, level, params, to } => {
+                if !(self.changes.member)(server) || to.is_some_and(|to| !self.is_of(to)) {
                     return;
                 }
                 // Modern clients hear log messages only of their own requests.
@@ -140,6 +152,10 @@ impl Follower {
                 }
             }
         }
+    }
+
+    fn is_of(&self, stay: u64) -> bool {
+        matches!(&self.reader, Reader::Session(session) if session.stay() == Some(stay))
     }
 
     fn all_uris(&self) -> Vec<Text> {
@@ -171,6 +187,14 @@ impl Follower {
         }
         out.push(b'}');
         if out.len() == 2 { Bytes::new() } else { Bytes::from(out) }
+    }
+}
+
+/// What servers say to the session outside of any call. Cancel safe.
+async fn aside(listening: Option<&Listening>) -> Message {
+    match listening {
+        Some(listening) => listening.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
-use trunkline_model::{Call, Change, Fault, Outcome, Text};
+use trunkline_model::{Call, Caller, Change, Fault, Outcome, Text};
 
 /// A future at the seam.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -28,11 +28,20 @@ pub trait Host: Send + Sync + 'static {
     /// What the gateway says of itself in this view; waits, within bounds, for a first look at the upstreams.
     fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced>;
 
-    /// Asks to hear of updates of the resource that this view calls `uri`.
+    /// Asks to hear of updates of the resource that this view calls `uri`. A caller with a session hears what the server
+    /// says to that session, where it has one of its own with the server.
     ///
     /// # Errors
     /// When nothing answers to the URI, or its server has no subscriptions.
-    fn subscribe(&self, view: &ViewName, uri: &Text) -> Result<Box<dyn Subscription>, Fault>;
+    fn subscribe(
+        &self,
+        view: &ViewName,
+        caller: Option<&Arc<Caller>>,
+        uri: &Text,
+    ) -> Result<Box<dyn Subscription>, Fault>;
+
+    /// The caller's roots have changed.
+    fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>);
 
     /// The changes behind a view; `None` when the view has gone.
     fn changes(&self, view: &ViewName) -> Option<Changes>;

@@ -13,7 +13,7 @@ pub(crate) fn reader(host: &dyn Host, view: &ViewName, id: &[u8], watch: &Watch)
     // Copied, like the URIs: they would keep the whole message alive for as long as the stream lasts.
     let wish = |uri: &Text| {
         let uri = Text::from(uri.as_str());
-        host.subscribe(view, &uri).ok().map(|wish| (uri, wish))
+        host.subscribe(view, None, &uri).ok().map(|wish| (uri, wish))
     };
     Reader::Listen {
         id: Bytes::copy_from_slice(id),

@@ -2,17 +2,22 @@
 //!
 //! `host.rs` is the seam to the gateway; `answer.rs` puts outcomes into the caller's words; `session.rs` is what a
 //! legacy client's session holds; `running.rs` is how a call is cancelled; `follow.rs` is what open streams tell, `listen.rs` what frames it;
-//! `http/` and `stdio/` are the wires.
+//! `said.rs` reads messages, `batch.rs` answers many at once; `pipe/` is a client that is spoken to over one pipe of
+//! messages; `http/` and `stdio/` are the wires.
 
 mod answer;
+mod aside;
 mod asking;
+mod batch;
 mod decode;
 mod follow;
 pub mod host;
 pub mod http;
 mod listen;
 mod notes;
+mod pipe;
 mod running;
+mod said;
 #[cfg(test)]
 mod scripted;
 mod session;

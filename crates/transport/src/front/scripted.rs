@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{broadcast, watch};
-use trunkline_model::{Call, Change, Era, Fault, Note, Outcome, Reply, Text};
+use trunkline_model::{Call, Caller, Change, Era, Fault, Note, Outcome, Reply, Text};
 
 use super::host::{BoxFuture, Changes, Host, Introduced, ListVersions, Subscription, ViewName};
 
@@ -47,7 +47,7 @@ impl Scripted {
     pub(crate) fn logs(&self, server: &str, text: &str) {
         let params = Bytes::from(format!(r#"{{"level":"error","data":"{text}"}}"#));
         let level = trunkline_model::Level::Error;
-        self.events.send(Change::Logged { server: server.into(), level, params }).unwrap();
+        self.events.send(Change::Logged { server: server.into(), level, params, to: None }).unwrap();
     }
 }
 
@@ -123,9 +123,16 @@ impl Host for Scripted {
         })
     }
 
-    fn subscribe(&self, _view: &ViewName, uri: &Text) -> Result<Box<dyn Subscription>, Fault> {
+    fn subscribe(
+        &self,
+        _view: &ViewName,
+        _caller: Option<&Arc<Caller>>,
+        uri: &Text,
+    ) -> Result<Box<dyn Subscription>, Fault> {
         Ok(Box::new(Wish(uri.clone())))
     }
+
+    fn roots_changed(&self, _view: &ViewName, _caller: &Arc<Caller>) {}
 
     fn changes(&self, _view: &ViewName) -> Option<Changes> {
         let member = Arc::new(|server: &str| server == MEMBER);

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Text};
+use trunkline_model::{Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Stay, Text};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Revision, Scanned, Shape, asks};
+use trunkline_protocol::{Revision, Scanned, Shape, method, offers};
 
 use super::answer::{self, Answer};
+use super::aside::Aside;
 use super::asking::Questions;
 use super::decode;
 use super::host::{Host, ListVersions, Subscription, ViewName};
@@ -23,6 +24,8 @@ use super::running::{Entry, Running};
 /// Most resource subscriptions of one session.
 const SUBSCRIPTIONS_MAX: usize = 1024;
 const NO_LEVEL: u8 = u8::MAX;
+/// Numbers the stays of clients, whatever front they came by.
+static STAYS: AtomicU64 = AtomicU64::new(1);
 
 /// A call on its way; `None` when the client took it back.
 pub(crate) type Calling = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
@@ -44,7 +47,9 @@ pub(crate) struct Session {
     subscriptions: Mutex<HashMap<Text, Box<dyn Subscription>>>,
     running: Arc<Running>,
     /// What it was asked and has not answered yet.
-    pub(crate) questions: Questions,
+    pub(crate) questions: Arc<Questions>,
+    /// What servers say to this session outside of any call.
+    pub(crate) aside: Arc<Aside>,
     /// What `known` gives. It outlives streams: what changes between two of them is told on the second.
     known: Mutex<ListVersions>,
     /// Ends the stream that is open for it now.
@@ -76,14 +81,27 @@ impl Session {
         let capabilities =
             object(&p.capabilities).ok_or_else(|| invalid("params.capabilities must be an object"))?;
         let info = object(&p.client_info).ok_or_else(|| invalid("params.clientInfo must be an object"))?;
+        let revision = Revision::negotiate(&hello.text(asked));
+        let questions = Arc::<Questions>::default();
+        let aside = Arc::new(Aside::new(Arc::clone(&questions), revision));
+        let number = STAYS.fetch_add(1, Ordering::Relaxed);
+        let stay = Stay::new(number, Arc::clone(&aside) as Arc<dyn Notes>);
+        let caller = Caller {
+            era: Era::Legacy,
+            info: Some(info),
+            offers: offers::of(&capabilities),
+            capabilities,
+            stay: Some(Arc::new(stay)),
+        };
         Ok(Self {
             view,
-            revision: Revision::negotiate(&hello.text(asked)),
-            caller: Arc::new(Caller { era: Era::Legacy, info: Some(info), capabilities }),
+            revision,
+            caller: Arc::new(caller),
             level: AtomicU8::new(NO_LEVEL),
             subscriptions: Mutex::default(),
             running: Arc::default(),
-            questions: Questions::default(),
+            questions,
+            aside,
             known: Mutex::default(),
             stream: Mutex::default(),
             opened: Instant::now(),
@@ -162,16 +180,22 @@ impl Session {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of the client's stay.
+    pub(crate) fn stay(&self) -> Option<u64> {
+        self.caller.stay.as_ref().map(|stay| stay.number())
+    }
+
     /// Whether the client offers anything that a server might ask for.
     pub(crate) fn can_be_asked(&self) -> bool {
-        asks::capabilities_upward(&self.caller.capabilities).len() > 2
+        !self.caller.offers.is_none()
     }
 
     /// Takes a notification or an answer; there is nothing to say to either.
-    pub(crate) fn hear(&self, scanned: &Scanned) {
+    pub(crate) fn hear(&self, host: &dyn Host, scanned: &Scanned) {
         self.touch();
         match scanned.shape {
             Shape::Answer => self.questions.answer(scanned),
+            _ if &*scanned.method() == method::ROOTS_CHANGED => host.roots_changed(&self.view, &self.caller),
             _ => self.running.hear(scanned),
         }
     }
@@ -264,7 +288,7 @@ impl Session {
         }
         // Copied for the same reason as ids.
         let uri = Text::from(uri.as_str());
-        let wish = host.subscribe(&self.view, &uri)?;
+        let wish = host.subscribe(&self.view, Some(&self.caller), &uri)?;
         self.subscriptions().insert(uri, wish);
         Ok(())
     }

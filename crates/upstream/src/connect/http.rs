@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use trunkline_model::Era;
-use trunkline_protocol::hello::Introduction;
+use trunkline_protocol::hello::{self, Introduction};
 use trunkline_protocol::{Revision, headers, method};
 use trunkline_transport::back::{Headers, HttpWire, Refusal, Wire, WireError};
 
@@ -14,6 +14,7 @@ use crate::options::{Endpoint, EraChoice};
 enum HttpProbe {
     Modern(Introduction),
     Legacy,
+    Other(Revision),
     Moved(Uri),
 }
 
@@ -23,15 +24,14 @@ impl Connecting<'_> {
         endpoint: &Endpoint,
         known: Option<Era>,
     ) -> Result<Connected, Failed> {
-        let uri: Uri =
-            endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
-        let fixed = fixed_headers(endpoint)?;
-        let mut wire = HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max);
+        let mut wire = self.http_wire(endpoint)?;
         if known != Some(Era::Legacy) {
-            // At most one move: servers that want a trailing slash.
-            for _ in 0..2 {
-                match self.probe_http(&wire).await? {
+            let mut revision = Revision::MODERN_LATEST;
+            // At most one move (servers that want a trailing slash) and one other revision.
+            for _ in 0..3 {
+                match self.probe_http(&wire, revision).await? {
                     HttpProbe::Moved(uri) => wire = wire.moved(uri),
+                    HttpProbe::Other(offered) => revision = offered,
                     HttpProbe::Modern(introduction) => {
                         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
                         return Ok(self.connected(introduction, shared, Some(wire), None, None));
@@ -43,21 +43,40 @@ impl Connecting<'_> {
                 }
             }
         }
+        match self.greet_http(&wire).await {
+            // A server whose verdict is remembered was not probed, so the move is met here.
+            Err(Failed { refused: Some(refusal), .. }) if matches!(refusal.status, 307 | 308) => {
+                wire = wire.moved(moved_to(wire.uri(), &refusal)?);
+                self.greet_http(&wire).await
+            }
+            greeted => greeted,
+        }
+    }
+
+    async fn greet_http(&self, wire: &HttpWire) -> Result<Connected, Failed> {
         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
         self.stray.reply_through(&shared, Headers::new());
         let (introduction, session_id) = self.greet(&*shared).await?;
-        Ok(self.connected(introduction, shared, Some(wire), session_id, None))
+        Ok(self.connected(introduction, shared, Some(wire.clone()), session_id, None))
     }
 
-    async fn probe_http(&self, wire: &HttpWire) -> Result<HttpProbe, Failed> {
-        let revision = HeaderValue::from_static(Revision::MODERN_LATEST.as_str());
+    /// A wire to the endpoint as it is configured.
+    pub(super) fn http_wire(&self, endpoint: &Endpoint) -> Result<HttpWire, Failed> {
+        let uri: Uri =
+            endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
+        let fixed = fixed_headers(endpoint)?;
+        Ok(HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max))
+    }
+
+    async fn probe_http(&self, wire: &HttpWire, revision: Revision) -> Result<HttpProbe, Failed> {
         let extra = vec![
-            (HeaderName::from_static(headers::PROTOCOL_VERSION), revision),
+            (HeaderName::from_static(headers::PROTOCOL_VERSION), HeaderValue::from_static(revision.as_str())),
             (HeaderName::from_static(headers::METHOD), HeaderValue::from_static(method::DISCOVER)),
         ];
-        match self.discover(wire, &extra).await {
+        match self.discover(wire, revision, extra).await {
             Ok(answered) => Ok(match probe_answer(&answered) {
                 Probed::Modern(introduction) => HttpProbe::Modern(introduction),
+                Probed::Other(revision) => HttpProbe::Other(revision),
                 Probed::Legacy | Probed::Unfit(_) => HttpProbe::Legacy,
             }),
             Err(WireError::Refused(refusal)) => self.probe_refused(wire, &refusal).await,
@@ -68,16 +87,7 @@ impl Connecting<'_> {
 
     async fn probe_refused(&self, wire: &HttpWire, refusal: &Refusal) -> Result<HttpProbe, Failed> {
         match refusal.status {
-            307 | 308 => {
-                let to = refusal
-                    .headers
-                    .get(http::header::LOCATION)
-                    .and_then(|v| v.to_str().ok())
-                    .unwrap_or_default();
-                same_origin(wire.uri(), to).map(HttpProbe::Moved).ok_or_else(|| {
-                    Failed::from("the server redirects to another origin, which is not followed".to_owned())
-                })
-            }
+            307 | 308 => moved_to(wire.uri(), refusal).map(HttpProbe::Moved),
             status @ (401 | 403) => {
                 Err(Failed::undecided(format!("the server wants authorization (HTTP {status})")))
             }
@@ -87,7 +97,12 @@ impl Connecting<'_> {
                 if let Some(session) = refusal.headers.get(headers::SESSION) {
                     wire.end(vec![(HeaderName::from_static(headers::SESSION), session.clone())]).await;
                 }
-                Ok(HttpProbe::Legacy)
+                let message = refusal.message.as_ref();
+                let error = message.and_then(|message| Some(message.at(message.error.as_ref()?)));
+                Ok(match hello::offered_instead(error.unwrap_or_default()) {
+                    Some(revision) => HttpProbe::Other(revision),
+                    None => HttpProbe::Legacy,
+                })
             }
         }
     }
@@ -104,6 +119,14 @@ fn fixed_headers(endpoint: &Endpoint) -> Result<HeaderMap, Failed> {
         fixed.append(name, value);
     }
     Ok(fixed)
+}
+
+/// Where a redirect leads.
+pub(super) fn moved_to(from: &Uri, refusal: &Refusal) -> Result<Uri, Failed> {
+    let to = refusal.headers.get(http::header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    same_origin(from, to).ok_or_else(|| {
+        Failed::from("the server redirects to another origin, which is not followed".to_owned())
+    })
 }
 
 /// The address that `location` means, if it stays at the same origin: credentials in headers must not travel further.

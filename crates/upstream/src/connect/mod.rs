@@ -4,6 +4,7 @@
 //! probe, some stay silent for ever, and none may be probed beside a second process of its own.
 
 mod http;
+mod http_sse;
 mod stdio;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use trunkline_model::Era;
 use trunkline_observe::metrics::UpstreamHandle;
 use trunkline_protocol::hello::{self, HelloError, Introduction};
 use trunkline_protocol::{Revision, bridge, compose, headers, method};
-use trunkline_transport::back::{Answered, Headers, HttpWire, Outgoing, Wire, WireError};
+use trunkline_transport::back::{Answered, Headers, HttpWire, Outgoing, Refusal, Wire, WireError};
 
 use crate::loss::Loss;
 use crate::options::{EraChoice, Options, Reach};
@@ -25,6 +26,8 @@ use crate::reason::said;
 use crate::session::{Session, describe, own_params};
 use crate::stray::Stray;
 use crate::tools::Tools;
+use crate::turns::Turns;
+use crate::verdict::Verdict;
 
 pub(crate) use stdio::{Process, exited};
 
@@ -43,11 +46,13 @@ pub(crate) struct Failed {
     pub(crate) stderr: Vec<String>,
     /// Whether it says nothing about the era: the server was not reached, or was not itself.
     pub(crate) undecided: bool,
+    /// How the server refused on the HTTP level, if it did.
+    pub(crate) refused: Option<Box<Refusal>>,
 }
 
 impl From<String> for Failed {
     fn from(reason: String) -> Self {
-        Self { reason, stderr: Vec::new(), undecided: false }
+        Self { reason, stderr: Vec::new(), undecided: false, refused: None }
     }
 }
 
@@ -64,6 +69,13 @@ impl Failed {
         };
         Self { undecided, ..Self::from(describe(error)) }
     }
+
+    /// A wire error in the handshake, with the refusal in it.
+    fn handshake(error: WireError) -> Self {
+        let failed = Self::on_wire(&error);
+        let refused = if let WireError::Refused(refusal) = error { Some(refusal) } else { None };
+        Self { refused, ..failed }
+    }
 }
 
 /// HTTP statuses that are about the moment or the caller, whatever the server speaks.
@@ -75,6 +87,8 @@ const fn passing(status: u16) -> bool {
 enum Probed {
     Modern(Introduction),
     Legacy,
+    /// It is modern, refuses the revision of the probe, and names this one, which we speak too.
+    Other(Revision),
     /// The server cannot be probed; start it anew and speak legacy.
     Unfit(String),
 }
@@ -87,6 +101,10 @@ pub(crate) struct Connecting<'a> {
     pub(crate) meter: &'a UpstreamHandle,
     /// Whether this is not the first attempt.
     pub(crate) again: bool,
+    /// The capabilities object that is declared to a legacy server.
+    pub(crate) capabilities: Bytes,
+    /// The era, where it was found out before.
+    pub(crate) known: Option<Era>,
 }
 
 impl Connecting<'_> {
@@ -95,52 +113,61 @@ impl Connecting<'_> {
         let attempt = timeout(within, self.attempt()).await;
         let opened =
             attempt.unwrap_or_else(|_| Err(format!("no handshake within {} s", within.as_secs()).into()));
-        if self.options.era == EraChoice::Auto {
+        let undecided = self.options.era == EraChoice::Auto || matches!(self.options.reach, Reach::Http(_));
+        if undecided && self.known.is_none() {
             match &opened {
-                Ok(connected) => self.tools.verdicts.set(self.options, Some(connected.session.era())),
+                Ok((_, verdict)) => self.tools.verdicts.set(self.options, Some(*verdict)),
                 Err(failed) if failed.undecided => {}
                 // A remembered verdict may be what is wrong: probe again next time.
                 Err(_) => self.tools.verdicts.set(self.options, None),
             }
         }
-        opened
+        opened.map(|(connected, _)| connected)
     }
 
-    async fn attempt(&self) -> Result<Connected, Failed> {
+    async fn attempt(&self) -> Result<(Connected, Verdict), Failed> {
+        let remembered = self.tools.verdicts.get(self.options);
         let known = match self.options.era {
             EraChoice::Modern => Some(Era::Modern),
             EraChoice::Legacy => Some(Era::Legacy),
-            EraChoice::Auto => self.tools.verdicts.get(self.options),
+            EraChoice::Auto => self.known.or_else(|| remembered.map(Verdict::era)),
         };
-        match &self.options.reach {
+        let opened = match &self.options.reach {
             Reach::Stdio(command) => self.open_stdio(command, known).await,
-            Reach::Http(endpoint) => self.open_http(endpoint, known).await,
-        }
+            Reach::Http(endpoint) => {
+                let sse = remembered == Some(Verdict::HttpSse) && known == Some(Era::Legacy);
+                return self.open_either(endpoint, known, sse).await;
+            }
+            Reach::StreamableHttp(endpoint) => self.open_http(endpoint, known).await,
+            Reach::HttpSse(endpoint) => self.open_http_sse(endpoint).await,
+        };
+        opened.map(|connected| {
+            let verdict = Verdict::of(connected.session.era());
+            (connected, verdict)
+        })
     }
 
-    /// Sends `server/discover`.
-    async fn discover(&self, wire: &dyn Wire, extra: &Headers) -> Result<Answered, WireError> {
+    /// Sends `server/discover` in a modern revision.
+    async fn discover(
+        &self,
+        wire: &dyn Wire,
+        revision: Revision,
+        extra: Headers,
+    ) -> Result<Answered, WireError> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = own_params(Bytes::from_static(b"{}"), Revision::MODERN_LATEST);
+        let params = own_params(Bytes::from_static(b"{}"), revision);
         let message = compose::request(id, method::DISCOVER, &params);
-        wire.exchange(Outgoing { id, message, headers: extra.clone(), heard: None }).await
+        wire.exchange(Outgoing { id, message, headers: extra, heard: None }).await
     }
 
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.
     async fn greet(&self, wire: &dyn Wire) -> Result<(Introduction, Option<HeaderValue>), Failed> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), b"{}");
+        let params =
+            hello::initialize_params(Revision::LEGACY_LATEST, env!("CARGO_PKG_VERSION"), &self.capabilities);
         let message = compose::request(id, method::INITIALIZE, &params);
         let answered = wire.exchange(Outgoing { id, message, headers: Headers::new(), heard: None }).await;
-        let answered = answered.map_err(|error| match &error {
-            WireError::Refused(refusal) if matches!(refusal.status, 400 | 404 | 405) && refusal.message.is_none() => {
-                Failed::from(format!(
-                    "no MCP endpoint answers there (HTTP {}); a server of the older HTTP+SSE transport is not supported yet",
-                    refusal.status
-                ))
-            }
-            other => Failed::on_wire(other),
-        })?;
+        let answered = answered.map_err(Failed::handshake)?;
         let raw = match (&answered.message.result, &answered.message.error) {
             (Some(span), _) => answered.message.share(span),
             (None, error) => {
@@ -179,6 +206,7 @@ impl Connecting<'_> {
             timeouts: self.options.timeouts,
             level: AtomicU8::new(u8::MAX),
             lost: Loss::default(),
+            turns: Turns::new(),
         };
         self.stray.reply_through(&session.wire, session.headers());
         Connected { session, child }
@@ -195,6 +223,9 @@ fn probe_answer(answered: &Answered) -> Probed {
         };
     }
     let raw = message.error.as_ref().map(|span| message.at(span)).unwrap_or_default();
+    if let Some(revision) = hello::offered_instead(raw) {
+        return Probed::Other(revision);
+    }
     match bridge::code_of(raw) {
         // A server that knows these codes knows the modern era, but then it would have answered; without an
         // introduction there is nothing to go by.
@@ -209,7 +240,6 @@ fn probe_answer(answered: &Answered) -> Probed {
 mod tests {
     use super::*;
     use ::http::HeaderMap;
-    use trunkline_transport::back::Refusal;
 
     #[test]
     fn only_failures_of_the_server_itself_say_something_about_its_era() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use trunkline_model::Era;
 use trunkline_observe::metrics::RunningChild;
+use trunkline_protocol::Revision;
 use trunkline_transport::back::{Headers, StdioWire, Wire};
 use trunkline_transport::process::{self, Child, Limits, Spec};
 
@@ -47,15 +48,13 @@ impl Connecting<'_> {
         if known == Some(Era::Legacy) {
             return self.greet_stdio(child, wire).await;
         }
-        let probed = match timeout(self.options.timeouts.probe, self.discover(&*wire, &Headers::new())).await
-        {
-            Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
-            Ok(Ok(answered)) => probe_answer(&answered),
-            Ok(Err(error)) => Probed::Unfit(error.to_string()),
-        };
+        let mut probed = self.probe_stdio(&*wire, Revision::MODERN_LATEST).await;
+        if let Probed::Other(revision) = probed {
+            probed = self.probe_stdio(&*wire, revision).await;
+        }
         match probed {
             Probed::Modern(introduction) => Ok(self.connected(introduction, wire, None, None, Some(child))),
-            Probed::Legacy => self.greet_stdio(child, wire).await,
+            Probed::Legacy | Probed::Other(_) => self.greet_stdio(child, wire).await,
             Probed::Unfit(why) if self.options.era == EraChoice::Modern => Err(self.failed(why, child).await),
             Probed::Unfit(why) => {
                 tracing::debug!(server = &*self.options.name, %why, "the probe did not suit the server; starting it anew");
@@ -63,6 +62,15 @@ impl Connecting<'_> {
                 let (child, wire) = self.start(command)?;
                 self.greet_stdio(child, wire).await
             }
+        }
+    }
+
+    async fn probe_stdio(&self, wire: &dyn Wire, revision: Revision) -> Probed {
+        let probe = self.discover(wire, revision, Headers::new());
+        match timeout(self.options.timeouts.probe, probe).await {
+            Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
+            Ok(Ok(answered)) => probe_answer(&answered),
+            Ok(Err(error)) => Probed::Unfit(error.to_string()),
         }
     }
 

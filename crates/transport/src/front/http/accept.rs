@@ -1,13 +1,15 @@
 //! Connections: taken while there is room, closed when they are slow, ended in order.
 
+use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -42,6 +44,7 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(options.connections_max));
     let front = Arc::new(Front {
         guard: guard::Guard::new(address, &options.allowed_hosts, &options.allowed_origins),
+        clients: super::pipes::sse::Clients::default(),
         sessions: sessions::Sessions::new(options.sessions_max, options.session_idle, Arc::clone(&metrics)),
         streams: Arc::new(Semaphore::new(options.streams_max)),
         routes: route::Meters::new(&metrics),
@@ -51,7 +54,6 @@ pub async fn serve(
         stop: stop.clone(),
     });
     let sweeping = tokio::spawn(sessions::sweep(Arc::clone(&front), stop.clone()));
-    let graceful = GracefulShutdown::new();
     loop {
         // Room first, then a connection: what we cannot serve stays in the kernel's queue.
         let room = tokio::select! {
@@ -75,13 +77,17 @@ pub async fn serve(
         let busy = Busy::default();
         let stream = Patient::new(stream, busy.clone(), front.options.header_timeout);
         let service_front = Arc::clone(&front);
+        // Shared with what may outlive the connection as such: a WebSocket.
+        let room = Arc::new(room);
+        let kept = Arc::clone(&room);
         let service = service_fn(move |request| {
-            let (front, busy) = (Arc::clone(&service_front), busy.clone());
+            let (front, busy, room) = (Arc::clone(&service_front), busy.clone(), Arc::clone(&kept));
             async move {
                 busy.set(true);
-                let answer = route::answer(front, request, busy.take_mixed()).await;
-                busy.set(false);
-                answer
+                let Ok(answer) = route::answer(front, request, busy.take_mixed(), room).await;
+                // After an upgrade there are no more heads to watch.
+                busy.set(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+                Ok::<_, Infallible>(answer)
             }
         });
         let connection = http1::Builder::new()
@@ -89,17 +95,28 @@ pub async fn serve(
             .header_read_timeout(IDLE)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::trace!(%error, "a connection ended early");
             }
             drop(room);
         });
     }
     drop(listener);
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    let all = u32::try_from(front.options.connections_max).unwrap_or(u32::MAX);
+    // Whoever is connected holds a place, WebSockets too.
+    if timeout(DRAIN, connections.acquire_many(all)).await.is_err() {
         tracing::warn!("some calls did not end in time");
     }
     sweeping.abort();

@@ -7,22 +7,20 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use trunkline_model::{Era, Fault, Kind, Quiet};
-use trunkline_protocol::scan::split_batch;
-use trunkline_protocol::{Message, Revision, Scanned, Shape, headers, method, scan};
+use trunkline_protocol::{Revision, Scanned, Shape, headers, method};
 
-use super::super::answer::{self, Answer};
+use super::super::answer;
 use super::super::asking::{Asking, Voice};
+use super::super::batch;
 use super::super::follow::{Follower, Reader};
 use super::super::host::ViewName;
 use super::super::notes::Pad;
-use super::super::session::{Begun, Calling, Session};
+use super::super::said;
+use super::super::session::{Begun, Session};
 use super::body::Body;
 use super::route::{Handled, accepts, refuse};
 use super::unhurried::Unhurried;
 use super::{Front, respond, stream};
-
-/// Most messages in one batch.
-const BATCH_MAX: usize = 100;
 
 /// Answers one message.
 pub(crate) async fn post(
@@ -36,7 +34,7 @@ pub(crate) async fn post(
     }
     let session = find(front, &view, headers, scanned.id_bytes())?;
     if scanned.shape != Shape::Request {
-        session.hear(&scanned);
+        session.hear(&*front.host, &scanned);
         return Ok(respond::empty(StatusCode::ACCEPTED));
     }
     let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
@@ -71,6 +69,11 @@ async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Ha
         response.headers_mut().insert(HeaderName::from_static(headers::SESSION), value);
     }
     Ok(response)
+}
+
+/// Whether a request names a session of Streamable HTTP.
+pub(crate) fn has_session(headers: &HeaderMap) -> bool {
+    headers.contains_key(HeaderName::from_static(headers::SESSION))
 }
 
 /// The session that a request belongs to.
@@ -132,13 +135,10 @@ fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Byt
 
 /// The stream on which a session hears of changes; it takes the place of the one that was open before.
 pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
-    if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
-        // A client of HTTP+SSE (2024-11-05) opens its stream like this; its transport is not served yet.
-        let mut response = refuse(
-            front,
-            StatusCode::METHOD_NOT_ALLOWED,
-            "a GET stream needs a session; start with initialize",
-        );
+    if !has_session(headers) {
+        let text =
+            "a GET stream needs a session; start with initialize, or accept text/event-stream for HTTP+SSE";
+        let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, text);
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
         return Err(response);
     }
@@ -183,7 +183,7 @@ impl Drop for Open {
 
 /// Ends a session.
 pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
-    if !headers.contains_key(HeaderName::from_static(headers::SESSION)) {
+    if !has_session(headers) {
         let mut response =
             refuse(front, StatusCode::METHOD_NOT_ALLOWED, "DELETE ends a session and needs its id");
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
@@ -202,45 +202,12 @@ pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -
 pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, raw: &Bytes) -> Handled {
     let refused = |text| refusal(front, StatusCode::BAD_REQUEST, text, None);
     let session = find(front, &view, headers, None).map_err(|_| refused("batches are not accepted here"))?;
-    if session.revision > Revision::R2025_03_26 {
-        return Err(refused("this revision has no batches"));
-    }
-    let parts =
-        split_batch(raw, BATCH_MAX).map_err(|_| refused("a batch holds between 1 and 100 messages"))?;
-    let messages: Result<Vec<Scanned>, _> = parts.into_iter().map(scan).collect();
-    let messages = messages.map_err(|_| refused("the batch holds something that is no message"))?;
+    batch::allowed(&session).map_err(refused)?;
     // Before anything is begun: a batch that is refused has done nothing.
-    if messages.iter().any(|m| m.shape == Shape::Request && &*m.method() == method::INITIALIZE) {
-        return Err(refused("initialize cannot be part of a batch"));
-    }
-    let mut calls: Vec<Calling> = Vec::new();
-    for message in messages {
-        if message.shape != Shape::Request {
-            session.hear(&message);
-            continue;
-        }
-        // The answer is one JSON array, in which there is no room for notes.
-        calls.push(match session.request(&front.host, &message, Arc::new(Quiet)) {
-            Begun::Answered(answer) => Box::pin(std::future::ready(Some(answer))),
-            Begun::Call(calling) => calling,
-        });
-    }
+    let messages = said::split(raw).map_err(refused)?;
+    // The answer is one JSON array, in which there is no room for notes.
+    let calling = batch::begin(&session, &front.host, messages, || Arc::new(Quiet));
     // The calls of a batch outlive their connection like single ones.
-    let calling = Box::pin(Unhurried::new(Box::pin(all(calls)), session.over.clone()));
+    let calling = Box::pin(Unhurried::new(calling, session.over.clone()));
     Ok(stream::answer(calling, None).await)
-}
-
-/// The answers of a batch as one array. `None` when there are none: JSON-RPC has no empty batch (JSON-RPC 2.0,
-/// section 6).
-async fn all(calls: Vec<Calling>) -> Option<Answer> {
-    let answers = futures_util::future::join_all(calls).await;
-    let answers: Vec<Bytes> =
-        answers.into_iter().flatten().map(|answer| answer.message.into_bytes()).collect();
-    if answers.is_empty() {
-        return None;
-    }
-    let mut out = b"[".to_vec();
-    out.extend(answers.join(&b","[..]));
-    out.push(b']');
-    Some(Answer { message: Message::One(Bytes::from(out)), status: 200 })
 }

@@ -1,4 +1,5 @@
-//! Streamable HTTP towards clients: one endpoint for every revision, told apart per request.
+//! HTTP towards clients: one endpoint for every revision and transport, told apart per request. `modern.rs` and
+//! `legacy.rs` are Streamable HTTP; `pipes/` are the transports that keep a client on one connection.
 
 mod accept;
 mod body;
@@ -7,6 +8,7 @@ mod heads;
 mod legacy;
 mod modern;
 mod patience;
+mod pipes;
 mod respond;
 mod route;
 mod sessions;
@@ -44,7 +46,7 @@ pub struct Options {
     pub sessions_max: usize,
     /// A session of which nothing was heard for this long is ended.
     pub session_idle: Duration,
-    /// Most open event streams (GET and listen).
+    /// Most open streams: GET, listen, HTTP+SSE and WebSocket.
     pub streams_max: usize,
 }
 
@@ -70,6 +72,7 @@ pub(crate) struct Front {
     pub(crate) options: Options,
     pub(crate) guard: guard::Guard,
     pub(crate) sessions: sessions::Sessions,
+    pub(crate) clients: pipes::sse::Clients,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) routes: route::Meters,

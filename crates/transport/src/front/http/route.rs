@@ -11,18 +11,25 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, timeout_at};
-use trunkline_model::{Era, Fault, Kind};
+use trunkline_model::Era;
 use trunkline_observe::metrics::{Metrics, RouteHandle};
 use trunkline_protocol::{Revision, ScanError, headers, scan};
 
 use super::super::answer;
 use super::super::host::ViewName;
+use super::super::said::{self, Unreadable};
 use super::body::Body;
-use super::{Front, legacy, modern, respond};
+use super::{Front, legacy, modern, pipes, respond};
 
 /// The path of the endpoint; views besides the default one lie below it.
 const ENDPOINT: &str = "/mcp";
+/// The path where nothing but HTTP+SSE is served, for clients that were told to look for it there. Views as above.
+const SSE: &str = "/sse";
+/// The media type of event streams.
+const EVENTS: &str = "text/event-stream";
 
 /// The counters of this front.
 #[derive(Debug)]
@@ -30,6 +37,8 @@ pub(crate) struct Meters {
     post: RouteHandle,
     get: RouteHandle,
     delete: RouteHandle,
+    sse_post: RouteHandle,
+    sse_get: RouteHandle,
     other: RouteHandle,
 }
 
@@ -39,6 +48,8 @@ impl Meters {
             post: metrics.route("POST", ENDPOINT),
             get: metrics.route("GET", ENDPOINT),
             delete: metrics.route("DELETE", ENDPOINT),
+            sse_post: metrics.route("POST", SSE),
+            sse_get: metrics.route("GET", SSE),
             other: metrics.route("other", "other"),
         }
     }
@@ -46,29 +57,33 @@ impl Meters {
 
 /// Answers one request.
 ///
-/// `mixed` says that the head told the end of the body in two ways.
+/// `mixed` says that the head told the end of the body in two ways; `connection` is the place of the connection.
 pub(crate) async fn answer(
     front: Arc<Front>,
     request: Request<Incoming>,
     mixed: bool,
+    connection: Arc<OwnedSemaphorePermit>,
 ) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
-    let known = request.uri().path().starts_with(ENDPOINT);
+    let path = request.uri().path();
+    let (known, sse) = (path.starts_with(ENDPOINT), path.starts_with(SSE));
     let method = request.method().clone();
     let handled = if mixed {
         let text = "a body has either a length or a transfer coding";
         Err(closing(refuse(&front, StatusCode::BAD_REQUEST, text)))
     } else {
-        handle(&front, request).await
+        handle(&front, request, connection).await
     };
     let response = match handled {
         Ok(response) => response,
         Err(response) => *response,
     };
-    let meter = match (known, &method) {
-        (true, &Method::POST) => &front.routes.post,
-        (true, &Method::GET) => &front.routes.get,
-        (true, &Method::DELETE) => &front.routes.delete,
+    let meter = match (known, sse, &method) {
+        (true, _, &Method::POST) => &front.routes.post,
+        (true, _, &Method::GET) => &front.routes.get,
+        (true, _, &Method::DELETE) => &front.routes.delete,
+        (_, true, &Method::POST) => &front.routes.sse_post,
+        (_, true, &Method::GET) => &front.routes.sse_get,
         _ => &front.routes.other,
     };
     meter.record(response.status().as_u16(), began.elapsed());
@@ -76,15 +91,18 @@ pub(crate) async fn answer(
 }
 
 /// A refusal is an answer too; boxed because it is rare.
-pub(crate) type Handled = Result<Response<Body>, Box<Response<Body>>>;
+pub(crate) type Handled = Result<Response<Body>, Refusal>;
 
-pub(crate) fn refuse(front: &Front, status: StatusCode, text: &str) -> Box<Response<Body>> {
+/// See `Handled`.
+pub(crate) type Refusal = Box<Response<Body>>;
+
+pub(crate) fn refuse(front: &Front, status: StatusCode, text: &str) -> Refusal {
     front.metrics.gateway().rejected(reason(status));
     Box::new(respond::plain_error(status, text))
 }
 
 /// The connection cannot be used any further: what follows may be the rest of a body.
-fn closing(mut response: Box<Response<Body>>) -> Box<Response<Body>> {
+fn closing(mut response: Refusal) -> Refusal {
     response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -103,29 +121,65 @@ fn reason(status: StatusCode) -> &'static str {
     }
 }
 
-async fn handle(front: &Arc<Front>, request: Request<Incoming>) -> Handled {
-    let (parts, body) = request.into_parts();
+async fn handle(
+    front: &Arc<Front>,
+    request: Request<Incoming>,
+    connection: Arc<OwnedSemaphorePermit>,
+) -> Handled {
+    let (mut parts, body) = request.into_parts();
     front.guard.check(&parts.uri, &parts.headers).map_err(|(status, text)| refuse(front, status, text))?;
-    let view = view(parts.uri.path()).filter(|view| front.host.has_view(view));
-    let Some(view) = view else {
+    let path = parts.uri.path();
+    let door = view(path, ENDPOINT).map(|view| (view, false)).or_else(|| Some((view(path, SSE)?, true)));
+    let Some((view, only_sse)) = door.filter(|(view, _)| front.host.has_view(view)) else {
         return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
     };
+    let headers = &parts.headers;
     match parts.method {
-        Method::POST => post(front, view, &parts.headers, body).await,
-        Method::GET => legacy::get(front, &view, &parts.headers),
-        Method::DELETE => legacy::delete(front, &view, &parts.headers),
-        _ => {
-            let mut response =
-                refuse(front, StatusCode::METHOD_NOT_ALLOWED, "use POST, or GET and DELETE with a session");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
-            Err(response)
+        Method::POST => match pipes::sse::session_of(&parts.uri) {
+            Some(id) => {
+                check_body(front, headers)?;
+                pipes::sse::post(front, &view, headers, id, body).await
+            }
+            None if only_sse => {
+                let text = "this path serves HTTP+SSE, which begins with GET; Streamable HTTP is at /mcp";
+                Err(not_allowed(front, "GET", text))
+            }
+            None => post(front, view, headers, body).await,
+        },
+        Method::GET if !only_sse && pipes::websocket::wanted(headers) => {
+            let upgrade = parts.extensions.remove::<OnUpgrade>();
+            pipes::websocket::open(front, view, headers, upgrade, connection)
         }
+        Method::GET if (only_sse && accepts(headers, EVENTS)) || opens_sse(headers) => {
+            pipes::sse::open(front, view, path)
+        }
+        Method::GET if only_sse => Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream")),
+        Method::GET => legacy::get(front, &view, headers),
+        Method::DELETE if !only_sse => legacy::delete(front, &view, headers),
+        _ if only_sse => Err(not_allowed(front, "GET, POST", "use GET, and POST where its stream says")),
+        _ => Err(not_allowed(front, "POST, GET, DELETE", "use POST, or GET and DELETE with a session")),
     }
 }
 
+fn not_allowed(front: &Front, allowed: &'static str, text: &str) -> Refusal {
+    let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// Whether a GET at the endpoint is that of a 2024-11-05 client: it asks for events by name, and knows nothing of
+/// sessions and later revisions.
+fn opens_sse(headers: &HeaderMap) -> bool {
+    let by_name = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let by_name = by_name.flat_map(|value| value.split(',')).any(|range| {
+        range.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(EVENTS))
+    });
+    by_name && !legacy::has_session(headers) && !claims_modern(headers)
+}
+
 /// The view that a path names: `/mcp` is the default one, `/mcp/<name>` a profile.
-fn view(path: &str) -> Option<ViewName> {
-    let rest = path.strip_prefix(ENDPOINT)?;
+fn view(path: &str, endpoint: &str) -> Option<ViewName> {
+    let rest = path.strip_prefix(endpoint)?;
     match rest.strip_prefix('/') {
         None if rest.is_empty() => Some(None),
         Some("") => Some(None),
@@ -141,16 +195,10 @@ async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, body: Inc
         Ok(scanned) => scanned,
         Err(ScanError::Batch) => return legacy::batch(front, view, headers, &raw).await,
         Err(error) => {
-            let kind = if error.is_syntax() { Kind::Unparsable } else { Kind::InvalidRequest };
-            let id = if let ScanError::Invalid { id, .. } = &error { id.clone() } else { None };
-            let id = id.and_then(|span| raw.get(span));
-            front.metrics.gateway().rejected(kind.reason());
+            let Unreadable { id, fault } = *said::unreadable(&raw, &error);
+            front.metrics.gateway().rejected(fault.kind.reason());
             let era = if claims_modern(headers) { Era::Modern } else { Era::Legacy };
-            return Err(Box::new(respond::answer(answer::refusal(
-                id,
-                &Fault::client(kind, error.to_string()),
-                era,
-            ))));
+            return Err(Box::new(respond::answer(answer::refusal(id.as_deref(), &fault, era))));
         }
     };
     if scanned.params.meta.version.is_some() || claims_modern(headers) {
@@ -166,7 +214,17 @@ fn claims_modern(headers: &HeaderMap) -> bool {
 }
 
 /// Headers that decide before the body is read.
-fn check_head(front: &Front, headers: &HeaderMap) -> Result<(), Box<Response<Body>>> {
+fn check_head(front: &Front, headers: &HeaderMap) -> Result<(), Refusal> {
+    check_body(front, headers)?;
+    if !accepts(headers, "application/json") && !accepts(headers, EVENTS) {
+        let text = "accept application/json and text/event-stream";
+        return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, text));
+    }
+    Ok(())
+}
+
+/// What the head says of the body.
+fn check_body(front: &Front, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
     if codings.next().is_some_and(|first| !chunked(first)) || codings.next().is_some() {
@@ -179,10 +237,6 @@ fn check_head(front: &Front, headers: &HeaderMap) -> Result<(), Box<Response<Bod
     if !is_json(headers) {
         let text = "the body must be application/json";
         return Err(refuse(front, StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
-    }
-    if !accepts(headers, "application/json") && !accepts(headers, "text/event-stream") {
-        let text = "accept application/json and text/event-stream";
-        return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, text));
     }
     Ok(())
 }
@@ -221,7 +275,7 @@ pub(crate) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 /// Reads the body within its size and time. A declared length is refused before anything is read.
-async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, Box<Response<Body>>> {
+pub(crate) async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, Refusal> {
     let limit = front.options.body_bytes_max;
     let declared =
         headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -274,12 +328,17 @@ mod tests {
 
     #[test]
     fn paths_lead_to_views() {
-        assert_eq!(view("/mcp"), Some(None));
-        assert_eq!(view("/mcp/"), Some(None));
-        assert_eq!(view("/mcp/dev"), Some(Some(Arc::from("dev"))));
-        for path in ["/", "/mcpx", "/mcp/a/b", "/MCP", "/mcp//"] {
-            assert_eq!(view(path), None, "{path}");
+        for endpoint in [ENDPOINT, SSE] {
+            let view = |rest: &str| view(&format!("{endpoint}{rest}"), endpoint);
+            assert_eq!(view(""), Some(None));
+            assert_eq!(view("/"), Some(None));
+            assert_eq!(view("/dev"), Some(Some(Arc::from("dev"))));
+            for rest in ["x", "/a/b", "//"] {
+                assert_eq!(view(rest), None, "{rest}");
+            }
         }
+        assert_eq!(view("/", ENDPOINT), None);
+        assert_eq!(view("/MCP", ENDPOINT), None);
     }
 
     #[test]

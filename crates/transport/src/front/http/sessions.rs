@@ -1,6 +1,7 @@
 //! The legacy sessions of this front: bounded, and ended when nobody uses them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,13 +22,15 @@ const SWEEP: Duration = Duration::from_secs(30);
 pub(crate) struct Sessions {
     by_id: Mutex<HashMap<String, Arc<Session>>>,
     max: usize,
+    /// Places of clients whose session is not in the table: it lives with their connection.
+    reserved: Arc<AtomicUsize>,
     idle: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Sessions {
     pub(crate) fn new(max: usize, idle: Duration, metrics: Arc<Metrics>) -> Self {
-        Self { by_id: Mutex::default(), max, idle, metrics }
+        Self { by_id: Mutex::default(), max, reserved: Arc::default(), idle, metrics }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
@@ -43,14 +46,26 @@ impl Sessions {
     pub(crate) fn add(&self, session: Arc<Session>) -> Option<String> {
         let id = trunkline_runtime::random_id();
         let mut sessions = self.lock();
-        if sessions.len() >= self.max {
-            let gone = idlest(&sessions)?;
-            if let Some(gone) = sessions.remove(&gone) {
-                gone.over.cancel();
-            }
-        }
+        self.make_room(&mut sessions)?;
         sessions.insert(id.clone(), session);
         Some(id)
+    }
+
+    /// Takes the place of a session for a client that needs no entry in the table; `None` when there is none.
+    pub(crate) fn reserve(&self) -> Option<Place> {
+        let mut sessions = self.lock();
+        self.make_room(&mut sessions)?;
+        self.reserved.fetch_add(1, Ordering::Relaxed);
+        Some(Place(Arc::clone(&self.reserved)))
+    }
+
+    fn make_room(&self, sessions: &mut HashMap<String, Arc<Session>>) -> Option<()> {
+        if sessions.len() + self.reserved.load(Ordering::Relaxed) >= self.max
+            && let Some(gone) = sessions.remove(&idlest(sessions)?)
+        {
+            gone.over.cancel();
+        }
+        Some(())
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
@@ -78,6 +93,16 @@ impl Sessions {
     }
 }
 
+/// The place of a session, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The idlest of a sample; `None` when all of it is in use.
 fn idlest(sessions: &HashMap<String, Arc<Session>>) -> Option<String> {
     // The order of the table is the same each time: without a random start the same few would be asked again and again.
@@ -101,8 +126,6 @@ pub(crate) async fn sweep(front: Arc<Front>, stop: CancellationToken) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
     use trunkline_protocol::scan;
 
@@ -129,5 +152,15 @@ mod tests {
         assert!(sessions.get(&used_id).is_some());
         assert!(sessions.get(&idle_id).is_none() && idle.over.is_cancelled());
         assert!(sessions.add(session(&sessions)).is_none(), "both are in use now");
+    }
+
+    #[test]
+    fn a_reserved_place_counts_like_a_session_until_it_is_given_back() {
+        let sessions = table(1);
+        let place = sessions.reserve().unwrap();
+        assert!(sessions.reserve().is_none());
+        assert!(sessions.add(session(&sessions)).is_none());
+        drop(place);
+        assert!(sessions.add(session(&sessions)).is_some());
     }
 }

@@ -79,7 +79,7 @@ impl CallStream {
     }
 
     fn push(&mut self, message: Message) {
-        encode(message, &mut self.ready);
+        encode(&sse::Head::default(), &message, &mut self.ready);
         self.quiet = None;
     }
 
@@ -127,9 +127,10 @@ impl Stream for CallStream {
     }
 }
 
-fn encode(message: Message, out: &mut VecDeque<Bytes>) {
+/// A message as an event.
+pub(crate) fn encode(head: &sse::Head<'_>, message: &Message, out: &mut VecDeque<Bytes>) {
     let mut pieces = Vec::with_capacity(4);
-    sse::event_pieces(&sse::Head::default(), message.pieces().iter().cloned(), &mut pieces);
+    sse::event_pieces(head, message.pieces().iter().cloned(), &mut pieces);
     // One frame per event where it is small: fewer chunks, fewer writes.
     if pieces.iter().map(Bytes::len).sum::<usize>() <= 8 * 1024 {
         out.push_back(Bytes::from(pieces.concat()));
@@ -148,7 +149,7 @@ pub(crate) fn following<G: Send + 'static>(
     let mut ready = VecDeque::new();
     // Without a first byte some clients and proxies wait for the head of the answer.
     match first {
-        Some(message) => encode(message, &mut ready),
+        Some(message) => encode(&sse::Head::default(), &message, &mut ready),
         None => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
     }
     let state = (follower, ready, last, false, guard);
@@ -163,12 +164,12 @@ pub(crate) fn following<G: Send + 'static>(
                     return None;
                 }
                 match follower.next().await {
-                    Word::Say(message) => encode(message, &mut ready),
+                    Word::Say(message) => encode(&sse::Head::default(), &message, &mut ready),
                     Word::Alive => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
                     Word::Over => {
                         over = true;
                         if let Some(message) = last.take() {
-                            encode(message, &mut ready);
+                            encode(&sse::Head::default(), &message, &mut ready);
                         }
                     }
                 }

@@ -14,14 +14,14 @@ use super::super::scripted::{MEMBER, Scripted, read_until, until};
 use super::{Options, serve};
 
 const VERSION: &str = "2026-07-28";
-const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+pub(super) const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 const BOTH: &str = "application/json, text/event-stream";
-const LAST_CHUNK: &str = "\r\n0\r\n\r\n";
+pub(super) const LAST_CHUNK: &str = "\r\n0\r\n\r\n";
 
-struct Running {
-    address: SocketAddr,
-    host: Arc<Scripted>,
-    stop: CancellationToken,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) host: Arc<Scripted>,
+    pub(super) stop: CancellationToken,
 }
 
 impl Drop for Running {
@@ -30,18 +30,22 @@ impl Drop for Running {
     }
 }
 
-async fn start() -> Running {
+pub(super) async fn start() -> Running {
+    start_with(Options::default()).await
+}
+
+pub(super) async fn start_with(options: Options) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (host, stop) = (Scripted::new(), CancellationToken::new());
     let behind = Arc::clone(&host);
     let metrics = Arc::new(Metrics::new("test"));
-    tokio::spawn(serve(listener, behind, Options::default(), metrics, stop.clone()));
+    tokio::spawn(serve(listener, behind, options, metrics, stop.clone()));
     Running { address, host, stop }
 }
 
 impl Running {
-    async fn send(&self, text: &str) -> TcpStream {
+    pub(super) async fn send(&self, text: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
@@ -91,7 +95,7 @@ impl Running {
     }
 }
 
-fn call(id: u32, tool: &str) -> String {
+pub(super) fn call(id: u32, tool: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}"}}}}"#)
 }
 
@@ -210,7 +214,7 @@ async fn a_stream_begins_with_the_resources_that_may_have_changed_meanwhile() {
     read_until(&mut front.legacy(&session, body).await, "\"result\":{}").await;
     let mut stream = front.stream(&session).await;
     read_until(&mut stream, "notifications/resources/updated").await;
-    let change = Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into() };
+    let change = Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None };
     front.host.events.send(change).unwrap();
     read_until(&mut stream, "notifications/resources/updated").await;
 }

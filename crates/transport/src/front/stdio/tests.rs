@@ -7,9 +7,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
 
+use super::super::pipe::LISTENS_MAX;
 use super::super::running::RUNNING_MAX;
 use super::super::scripted::{Scripted, read_until, until};
-use super::{LISTENS_MAX, serve};
+use super::serve;
 
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
@@ -123,4 +124,33 @@ async fn calls_written_before_the_input_ended_are_answered() {
     let place = |what: &str| heard.find(what).unwrap_or(usize::MAX);
     assert!(place("\"progress\":1") < place("\"progress\":2"), "{heard}");
     assert!(place("\"progress\":2") < place(r#""id":1,"result""#), "{heard}");
+}
+
+#[tokio::test]
+async fn a_batch_is_one_line_in_and_one_line_out() {
+    let mut client = Client::start();
+    client.say(&INITIALIZE.replace("2025-11-25", "2025-03-26")).await;
+    client.hears("serverInfo").await;
+    client.say(&format!(r#"[{},{{"jsonrpc":"2.0","id":2,"method":"ping"}}]"#, legacy_call(1, "quick"))).await;
+    let array = r#"[{"jsonrpc":"2.0","id":1,"result":{"content":[]}},{"jsonrpc":"2.0","id":2,"result":{}}]"#;
+    client.hears(array).await;
+    // Only notifications: there is nothing to answer.
+    client.say(&format!("[{}]", cancelled(9))).await;
+    client.say("[]").await;
+    let heard = client.hears("\n{").await;
+    assert_eq!(heard, "\n{", "no answer to the first");
+    client.hears("between 1 and 100").await;
+}
+
+#[tokio::test]
+async fn a_batch_needs_a_session_of_a_revision_that_has_them() {
+    let mut client = Client::start();
+    client.say(&format!("[{}]", legacy_call(1, "quick"))).await;
+    client.hears("start with initialize").await;
+    client.say(&format!("[{INITIALIZE}]")).await;
+    client.hears("initialize cannot be part of a batch").await;
+    client.say(INITIALIZE).await;
+    client.hears("serverInfo").await;
+    client.say(&format!("[{}]", legacy_call(1, "quick"))).await;
+    client.hears("this revision has no batches").await;
 }

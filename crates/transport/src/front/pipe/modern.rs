@@ -11,16 +11,17 @@ use trunkline_protocol::hello::Greeting;
 use super::super::follow::Follower;
 use super::super::running::Entry;
 use super::super::{answer, decode, listen};
-use super::pipe::{Pipe, pump, room};
+use super::{Pipe, pump, room};
 
 impl Pipe {
     /// Begins a request. It is noted as running before the next line is read, which may be its cancellation.
-    pub(super) async fn modern(self: Arc<Self>, scanned: &Scanned) {
+    pub(super) async fn modern(self: &Arc<Self>, scanned: &Scanned) {
         let id = scanned.id_bytes().unwrap_or_default();
         match self.begin(&id, scanned) {
             Ok((call, entry, room)) => {
+                let this = Arc::clone(self);
                 tokio::spawn(async move {
-                    self.run(&id, call, entry).await;
+                    this.serve(&id, call, entry).await;
                     drop(room);
                 });
             }
@@ -35,11 +36,11 @@ impl Pipe {
         let (caller, level) = decode::modern_caller(scanned)?;
         let call = decode::call(scanned, Arc::new(caller), level, None, self.notes())?;
         let places = if matches!(call.operation, Operation::Listen(_)) { &self.listens } else { &self.calls };
-        let room = room(places)?;
+        let room = room(places, 1)?;
         Ok((call, self.running.begin(id, &self.over)?, room))
     }
 
-    async fn run(&self, id: &[u8], call: Call, entry: Entry) {
+    async fn serve(&self, id: &[u8], call: Call, entry: Entry) {
         match &call.operation {
             Operation::Hello => {
                 let introduced = Arc::clone(&self.host).greet(self.view.clone()).await;

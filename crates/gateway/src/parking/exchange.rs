@@ -1,0 +1,282 @@
+//! One call of a modern client to a legacy server that may ask: its open questions, and what it came to.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use trunkline_model::{Ask, AskAnswer, Note, Notes, Outcome, Text};
+use trunkline_protocol::{asks, rounds};
+
+/// Questions that come within this time of the first are put together.
+const COLLECT: Duration = Duration::from_millis(30);
+
+/// A call and what it asks.
+pub(crate) struct Exchange {
+    pub(crate) id: [u8; 16],
+    /// What the call is: caller, method, target and arguments.
+    pub(crate) binding: [u8; 32],
+    inner: Mutex<Inner>,
+    /// Told when something has come of the call.
+    news: Notify,
+    /// When it is given up; `None` while a request waits for it.
+    pub(crate) deadline: watch::Sender<Option<Instant>>,
+    /// The client gave it up.
+    pub(crate) given_up: CancellationToken,
+    /// The outcome was taken, or will never be.
+    pub(crate) done: CancellationToken,
+}
+
+struct Inner {
+    /// The round whose answers are awaited.
+    round: u32,
+    /// Whether a round was said and has not been answered.
+    parked: bool,
+    questions: Vec<Question>,
+    /// Questions so far, for their keys.
+    asked: usize,
+    /// A question has come since the last round was said.
+    fresh: bool,
+    /// No question is taken any more.
+    closed: bool,
+    /// The request that waits for the call now.
+    live: Option<Arc<dyn Notes>>,
+    /// The newest progress that nobody heard.
+    progress: Option<Note>,
+    outcome: Option<Outcome>,
+}
+
+/// A question that is open.
+struct Question {
+    key: String,
+    number: u64,
+    method: Text,
+    params: Bytes,
+    reply: Box<dyn FnOnce(AskAnswer) + Send>,
+}
+
+/// What has come of a call.
+pub(crate) enum News {
+    Outcome(Outcome),
+    Asks,
+}
+
+enum Look {
+    Ended(Outcome),
+    Asks,
+    Nothing,
+}
+
+/// Why a retry is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Its round was answered before, or another request waits for the call.
+    Reused,
+    /// The call was given up.
+    Expired,
+    /// The client cannot answer this question any more.
+    Unable(Text, Bytes),
+}
+
+impl Exchange {
+    pub(crate) fn new(binding: [u8; 32], live: Arc<dyn Notes>) -> Arc<Self> {
+        let mut id = [0; 16];
+        id.copy_from_slice(&trunkline_runtime::random_key()[..16]);
+        let inner = Inner {
+            round: 0,
+            parked: false,
+            questions: Vec::new(),
+            asked: 0,
+            fresh: false,
+            closed: false,
+            live: Some(live),
+            progress: None,
+            outcome: None,
+        };
+        Arc::new(Self {
+            id,
+            binding,
+            inner: Mutex::new(inner),
+            news: Notify::new(),
+            deadline: watch::Sender::new(None),
+            given_up: CancellationToken::new(),
+            done: CancellationToken::new(),
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when the call has asked something, and what it asked together has been collected; or when it has ended.
+    /// Cancel safe.
+    pub(crate) async fn news(&self) -> News {
+        loop {
+            match self.look() {
+                Look::Ended(outcome) => return News::Outcome(outcome),
+                Look::Nothing => self.news.notified().await,
+                Look::Asks => {
+                    sleep(COLLECT).await;
+                    match self.look() {
+                        Look::Ended(outcome) => return News::Outcome(outcome),
+                        Look::Asks => return News::Asks,
+                        // All of them were taken back meanwhile.
+                        Look::Nothing => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&self) -> Look {
+        let mut inner = self.inner();
+        match inner.outcome.take() {
+            Some(outcome) => Look::Ended(outcome),
+            None if inner.fresh && !inner.questions.is_empty() => Look::Asks,
+            None => Look::Nothing,
+        }
+    }
+
+    /// Says a round: what is open, under a state that `seal` makes for the round's number.
+    pub(crate) fn round(&self, deadline: Instant, seal: impl FnOnce(u32) -> String) -> Bytes {
+        let mut inner = self.inner();
+        inner.round += 1;
+        inner.parked = true;
+        inner.fresh = false;
+        inner.live = None;
+        let state = seal(inner.round);
+        let questions = inner.questions.iter().map(|one| (one.key.as_str(), &one.method, &one.params));
+        let raw = rounds::input_required(questions, &state);
+        drop(inner);
+        self.deadline.send_replace(Some(deadline));
+        raw
+    }
+
+    /// Takes the answers of a retry; `true` when the call goes on and is waited for, `false` when questions are still
+    /// open and must be put again.
+    ///
+    /// # Errors
+    /// When the retry is not the next one, or the client offers less than what is asked.
+    pub(crate) fn answer(
+        &self,
+        round: u32,
+        responses: &Bytes,
+        able: impl Fn(&str, &[u8]) -> bool,
+        live: &Arc<dyn Notes>,
+    ) -> Result<bool, Refused> {
+        let mut inner = self.inner();
+        if inner.closed {
+            return Err(Refused::Expired);
+        }
+        if !inner.parked || inner.round != round {
+            return Err(Refused::Reused);
+        }
+        if inner.outcome.is_none()
+            && let Some(unable) = inner.questions.iter().find(|one| !able(&one.method, &one.params))
+        {
+            return Err(Refused::Unable(unable.method.clone(), unable.params.clone()));
+        }
+        let mut replies = Vec::new();
+        let mut left = Vec::new();
+        for question in std::mem::take(&mut inner.questions) {
+            match rounds::response(responses, &question.key, &question.method) {
+                Some(raw) => replies.push((question.reply, raw)),
+                None => left.push(question),
+            }
+        }
+        inner.questions = left;
+        let goes_on = inner.questions.is_empty() || inner.outcome.is_some();
+        if goes_on {
+            inner.parked = false;
+            inner.live = Some(Arc::clone(live));
+            if let Some(progress) = inner.progress.take() {
+                live.note(progress);
+            }
+        }
+        drop(inner);
+        if goes_on {
+            self.deadline.send_replace(None);
+        }
+        for (reply, raw) in replies {
+            reply(AskAnswer::Result(raw));
+        }
+        Ok(goes_on)
+    }
+
+    /// The call has ended.
+    pub(crate) fn finish(&self, outcome: Outcome) {
+        let mut inner = self.inner();
+        inner.outcome = Some(outcome);
+        // What it asked and nobody answered needs no answer now.
+        let open = std::mem::take(&mut inner.questions);
+        drop(inner);
+        drop(open);
+        self.news.notify_one();
+    }
+
+    /// Nobody will answer any more: open questions are refused, and so is every later one.
+    pub(crate) fn close(&self) {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.live = None;
+        let open = std::mem::take(&mut inner.questions);
+        drop(inner);
+        drop(open);
+    }
+
+    /// Questions are refused from now on, but what is said still goes to the request that waits.
+    pub(crate) fn refuse(&self) {
+        let mut inner = self.inner();
+        inner.closed = true;
+        let open = std::mem::take(&mut inner.questions);
+        drop(inner);
+        drop(open);
+    }
+}
+
+impl Notes for Exchange {
+    fn note(&self, note: Note) {
+        let mut inner = self.inner();
+        match (&inner.live, &note) {
+            (Some(live), _) => {
+                let live = Arc::clone(live);
+                drop(inner);
+                live.note(note);
+            }
+            (None, Note::Progress(_)) => inner.progress = Some(note),
+            (None, Note::Log(..)) => {}
+        }
+    }
+
+    fn ask(&self, ask: Ask) {
+        let mut inner = self.inner();
+        if inner.closed || inner.outcome.is_some() {
+            drop(inner);
+            // Dropped, and refused by that.
+            return;
+        }
+        inner.asked += 1;
+        let kind = match &*ask.method {
+            asks::ELICIT => "elicit",
+            asks::SAMPLE => "sample",
+            _ => "roots",
+        };
+        let key = format!("{kind}_{}", inner.asked);
+        let Ask { number, method, params, reply, .. } = ask;
+        inner.questions.push(Question { key, number, method, params, reply });
+        inner.fresh = true;
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    fn withdraw(&self, number: u64) {
+        let mut inner = self.inner();
+        let at = inner.questions.iter().position(|one| one.number == number);
+        let gone = at.map(|at| inner.questions.remove(at));
+        drop(inner);
+        drop(gone);
+        self.news.notify_one();
+    }
+}

@@ -1,0 +1,83 @@
+//! Calls that a 2025-11-25 server refuses until its user has visited some pages (error -32042, URL elicitation
+//! required). Nothing runs meanwhile: the retry simply makes the call again, once.
+
+use bytes::Bytes;
+use trunkline_model::{Call, Era, Fault, Kind, Offers, Outcome, Text};
+use trunkline_protocol::{asks, bridge, rounds};
+
+/// The visits that one call waits for.
+pub(super) struct Visits {
+    pub(super) id: [u8; 16],
+    state: String,
+    method: Text,
+    pages: Vec<(String, Bytes)>,
+    refusal: Outcome,
+}
+
+/// What a retry amounts to.
+pub(super) enum Said {
+    /// Every page was visited, or will be: the call is made again.
+    GoOn,
+    /// The user does not want to; this is the outcome.
+    Refused(Outcome),
+    /// Some questions are open still.
+    Again(Bytes),
+}
+
+/// The visits that an outcome demands of a client that can be asked for them.
+pub(super) fn demanded(call: &Call, outcome: &Outcome) -> Option<Visits> {
+    let Outcome::Error(error) = outcome else { return None };
+    let ours = error.era == Era::Legacy && error.code == bridge::URL_ELICITATION;
+    if !ours || !call.caller.offers.has(Offers::URL) {
+        return None;
+    }
+    let pages: Vec<(String, Bytes)> = rounds::demanded_visits(&error.raw)
+        .into_iter()
+        .enumerate()
+        .map(|(at, params)| (format!("elicit_{}", at + 1), params))
+        .collect();
+    if pages.is_empty() {
+        return None;
+    }
+    let mut id = [0; 16];
+    id.copy_from_slice(&trunkline_runtime::random_key()[..16]);
+    Some(Visits {
+        id,
+        state: String::new(),
+        method: Text::from(asks::ELICIT),
+        pages,
+        refusal: outcome.clone(),
+    })
+}
+
+impl Visits {
+    pub(super) fn under(self, state: String) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The result that asks for all of them.
+    pub(super) fn questions(&self) -> Bytes {
+        let all = self.pages.iter().map(|(key, params)| (key.as_str(), &self.method, params));
+        rounds::input_required(all, &self.state)
+    }
+
+    pub(super) fn answered(&self, call: &Call, responses: &Bytes) -> Said {
+        if !call.caller.offers.has(Offers::URL) {
+            return Said::Refused(super::lacking(asks::ELICIT, b"{\"mode\":\"url\"}"));
+        }
+        let answers: Vec<Option<Bytes>> =
+            self.pages.iter().map(|(key, _)| rounds::response(responses, key, asks::ELICIT)).collect();
+        if answers.iter().any(Option::is_none) {
+            return Said::Again(self.questions());
+        }
+        if answers.iter().flatten().all(|raw| rounds::is_accepted(raw)) {
+            return Said::GoOn;
+        }
+        let text = match &self.refusal {
+            Outcome::Error(error) => bridge::message_of(&error.raw),
+            _ => None,
+        };
+        let text = text.unwrap_or_else(|| "the server wants a page to be visited first".to_owned());
+        Said::Refused(Fault::client(Kind::CannotBridge, format!("declined: {text}")).into())
+    }
+}

@@ -1,0 +1,269 @@
+//! The questions that a legacy server puts while a call runs: on to the call's caller, and the answers back.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{sleep, timeout};
+use trunkline_model::{Ask, AskAnswer, Notes, Offers};
+use trunkline_protocol::{Message, Scanned, asks, bridge, compose, method, offers};
+use trunkline_transport::back::{Headers, Wire};
+
+use crate::deadlines::Signs;
+use crate::turns::Turns;
+
+/// Most questions of one call that wait for an answer at a time; further ones are answered for an absent user.
+const OPEN_MAX: usize = 32;
+/// How long an answer may take to get to the server.
+const DELIVERY: Duration = Duration::from_secs(10);
+/// While a user thinks, a server that wants to hear progress hears it this often: many give a question a minute of
+/// silence and no more.
+const STILL_THINKING: Duration = Duration::from_secs(20);
+
+/// The way to a server for messages that have no answer.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) server: Arc<str>,
+    pub(crate) wire: Weak<dyn Wire>,
+    pub(crate) headers: Headers,
+}
+
+impl Way {
+    /// Sends without waiting.
+    pub(crate) fn tell_soon(&self, message: Message) {
+        if let Some(wire) = self.wire.upgrade() {
+            wire.tell_soon(message, self.headers.clone());
+        }
+    }
+
+    async fn tell(&self, message: Message) {
+        let Some(wire) = self.wire.upgrade() else { return };
+        match timeout(DELIVERY, wire.tell(message, self.headers.clone())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(server = &*self.server, %error, "an answer was not taken"),
+            Err(_) => tracing::debug!(server = &*self.server, "an answer was not taken in time"),
+        }
+    }
+}
+
+/// Whom a server's questions go to, and which of them are open: one per call, and one for what is asked aside.
+pub(crate) struct Asking {
+    way: Way,
+    notes: Arc<dyn Notes>,
+    offers: Offers,
+    /// Where calls take turns: a call whose user thinks has given up its turn.
+    turn: Option<Turn>,
+    open: Mutex<Vec<Open>>,
+    /// The call's clock, which stands still while a user thinks.
+    signs: Option<Arc<Signs>>,
+}
+
+struct Open {
+    /// The server's id of it, raw.
+    id: Bytes,
+    number: u64,
+}
+
+/// A call's turn on a conversation that does not say which call a question belongs to.
+pub(crate) struct Turn {
+    pub(crate) turns: Arc<Turns>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Turn {
+    pub(crate) fn new(turns: Arc<Turns>, held: OwnedSemaphorePermit) -> Self {
+        Self { turns, held: Mutex::new(Some(held)) }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_up(&self) {
+        let permit = self.held().take();
+        drop(permit);
+    }
+
+    async fn take_again(&self) {
+        if self.held().is_some() {
+            return;
+        }
+        let permit = self.turns.take().await;
+        let mut held = self.held();
+        // Two answers may have waited for it; one permit is enough, the other goes back.
+        if held.is_none() {
+            *held = Some(permit);
+        }
+    }
+}
+
+impl Asking {
+    pub(crate) fn new(
+        way: Way,
+        notes: Arc<dyn Notes>,
+        offers: Offers,
+        turn: Option<Turn>,
+        signs: Option<Arc<Signs>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { way, notes, offers, turn, open: Mutex::default(), signs })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an answer is being waited for.
+    pub(crate) fn waits(&self) -> bool {
+        !self.open().is_empty()
+    }
+
+    /// Passes a question on. One that the caller cannot be asked is answered at once, as an absent user would.
+    pub(crate) fn put(self: &Arc<Self>, id: Bytes, method: &str, params: Bytes) {
+        let number = Ask::fresh_number();
+        let able = offers::needed(method, &params).is_some_and(|needed| self.offers.has(needed));
+        let mut open = self.open();
+        if !able || open.len() >= OPEN_MAX {
+            drop(open);
+            tracing::info!(
+                server = &*self.way.server,
+                method,
+                "the server asks for what this client does not offer"
+            );
+            if let Some(answer) = asks::unanswered(&id, method) {
+                self.way.tell_soon(answer);
+            }
+            return;
+        }
+        open.push(Open { id: id.clone(), number });
+        drop(open);
+        if let Some(signs) = &self.signs {
+            signs.thinking();
+        }
+        if let Some(turn) = &self.turn {
+            turn.give_up();
+        }
+        self.keep_patient(number, &params);
+        let unsaid = Unsaid { asking: Some(Arc::clone(self)), id, number, method: method.to_owned() };
+        let reply = Box::new(move |answer| unsaid.say(answer));
+        let server = Arc::clone(&self.way.server);
+        self.notes.ask(Ask { number, server, method: method.into(), params, reply });
+    }
+
+    /// The server needs the answer no more; `false` when the question is not one of these.
+    pub(crate) fn withdrawn(&self, id: &[u8]) -> bool {
+        let mut open = self.open();
+        let Some(at) = open.iter().position(|one| one.id == id) else { return false };
+        let number = open.swap_remove(at).number;
+        drop(open);
+        self.rest();
+        self.notes.withdraw(number);
+        true
+    }
+
+    /// One question less.
+    fn rest(&self) {
+        if let Some(signs) = &self.signs {
+            signs.thought();
+        }
+    }
+
+    /// Takes an answer to the server. Once: a second answer finds the question gone.
+    fn answered(self: Arc<Self>, id: Bytes, number: u64, method: &str, answer: Option<AskAnswer>) {
+        if !self.open().iter().any(|one| one.number == number) {
+            return;
+        }
+        let message = match answer {
+            Some(AskAnswer::Result(raw)) => Some(compose::result(&id, &raw)),
+            Some(AskAnswer::Refused(raw)) => Some(compose::error(Some(&id), &raw)),
+            None => asks::unanswered(&id, method),
+        };
+        let Some(message) = message else { return };
+        // A task of its own: whoever answers must not wait for the server, nor for the call's turn.
+        tokio::spawn(async move {
+            if let Some(turn) = &self.turn {
+                turn.take_again().await;
+            }
+            let still_open = {
+                let mut open = self.open();
+                let at = open.iter().position(|one| one.number == number);
+                at.map(|at| open.swap_remove(at)).is_some()
+            };
+            if still_open {
+                self.way.tell(message).await;
+                self.rest();
+            }
+        });
+    }
+
+    /// Tells a server that wants to hear of it that its question is still being thought about.
+    fn keep_patient(self: &Arc<Self>, number: u64, params: &[u8]) {
+        let Some(token) = asks::progress_token(params) else { return };
+        let asking = Arc::downgrade(self);
+        tokio::spawn(async move {
+            for times in 1_u64.. {
+                sleep(STILL_THINKING).await;
+                let Some(asking) = asking.upgrade() else { return };
+                if !asking.open().iter().any(|one| one.number == number) {
+                    return;
+                }
+                let mut params = b"{\"progressToken\":".to_vec();
+                params.extend_from_slice(&token);
+                params.extend_from_slice(format!(",\"progress\":{times}}}").as_bytes());
+                let params = Bytes::from(params);
+                asking.way.tell_soon(compose::notification(method::PROGRESS, &params));
+            }
+        });
+    }
+}
+
+/// A question whose answer has not been said; dropped, it counts as one that nobody will answer.
+struct Unsaid {
+    asking: Option<Arc<Asking>>,
+    id: Bytes,
+    number: u64,
+    method: String,
+}
+
+impl Unsaid {
+    fn say(mut self, answer: AskAnswer) {
+        if let Some(asking) = self.asking.take() {
+            asking.answered(self.id.clone(), self.number, &self.method, Some(answer));
+        }
+    }
+}
+
+impl Drop for Unsaid {
+    fn drop(&mut self) {
+        // At shutdown there is no runtime to send anything with, and no server to take it.
+        if let Some(asking) = self.asking.take()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            asking.answered(self.id.clone(), self.number, &self.method, None);
+        }
+    }
+}
+
+/// A question as it stands in a message.
+pub(crate) fn question(message: &Scanned) -> Option<(Bytes, &'static str, Bytes)> {
+    let method = match &*message.method() {
+        asks::ELICIT => asks::ELICIT,
+        asks::SAMPLE => asks::SAMPLE,
+        asks::ROOTS => asks::ROOTS,
+        _ => return None,
+    };
+    // Copied: a question outlives the block that it was read into.
+    let copy = |span: &trunkline_model::Span| Bytes::copy_from_slice(message.at(span));
+    let params = message.params.whole.as_ref().map(copy).unwrap_or_default();
+    let params = if params.starts_with(b"{") { params } else { Bytes::new() };
+    Some((Bytes::copy_from_slice(&message.id_bytes()?), method, params))
+}
+
+/// The answer to a request of the server that is no question.
+pub(crate) fn plain_answer(id: &[u8], method: &str) -> Message {
+    if method == method::PING {
+        return compose::result(id, &Bytes::from_static(b"{}"));
+    }
+    let object = compose::error_object(bridge::METHOD_NOT_FOUND, "method not found", None);
+    compose::error(Some(id), &object)
+}
