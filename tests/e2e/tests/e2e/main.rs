@@ -10,4 +10,5 @@ mod clients;
 mod features;
 mod hostile;
 mod modern_metadata;
+mod old_servers;
 mod oracle;
