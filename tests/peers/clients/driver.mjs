@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const USAGE = `(--http URL | --stdio CMD ARGS...) must come last; before it, in any order and repeated at will:
+const USAGE = `(--http URL | --sse URL | --ws URL | --stdio CMD ARGS...) must come last; before it, in any order and repeated at will:
   --call NAME JSON          call a tool            --read URI           read a resource
   --prompt NAME JSON        get a prompt           --ping               ping (legacy only)
   --complete prompt:NAME|template:URI ARGUMENT VALUE
@@ -25,6 +25,8 @@ export function readArguments(argv, modes = []) {
     const takeJson = () => JSON.parse(take());
     const flags = {
         '--http': () => (options.http = take()),
+        '--sse': () => (options.sse = take()),
+        '--ws': () => (options.ws = take()),
         '--stdio': () => (options.stdio = rest.splice(0)),
         '--mode': () => (options.mode = take()),
         '--header': () => {
@@ -58,7 +60,7 @@ export function readArguments(argv, modes = []) {
         const flag = rest.shift();
         (flags[flag] ?? (() => usage(`unknown argument ${flag}`)))();
     }
-    if (!options.http && !options.stdio?.length) usage('no server given');
+    if (!options.http && !options.sse && !options.ws && !options.stdio?.length) usage('no server given');
     if (modes.length > 0 && !modes.includes(options.mode)) usage(`--mode is one of ${modes.join(', ')}`);
     return options;
 }

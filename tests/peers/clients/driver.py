@@ -19,9 +19,11 @@ LIST_METHODS = {
 }
 
 
-def read_arguments(modes=()):
+def read_arguments(modes=(), transports=()):
     parser = argparse.ArgumentParser()
-    parser.add_argument("--http", required=True, metavar="URL")
+    server = parser.add_mutually_exclusive_group(required=True)
+    for transport in ("http", *transports):
+        server.add_argument(f"--{transport}", metavar="URL")
     if modes:
         parser.add_argument("--mode", choices=modes, default=modes[0])
     parser.add_argument("--header", action="append", default=[], metavar="'Name: value'")
@@ -71,7 +73,8 @@ class Tap:
         self.listeners = set()
 
     def note(self, direction, item):
-        message = getattr(item, "message", None)
+        # Until mcp 1.8 the streams carried bare messages.
+        message = item if hasattr(item, "root") else getattr(item, "message", None)
         if message is None:  # a transport error, not a message
             return
         plain = message.model_dump(by_alias=True, mode="json", exclude_unset=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Driver client on @modelcontextprotocol/sdk 1.x: legacy revisions up to 2025-11-25, http and stdio.
+// Driver client on @modelcontextprotocol/sdk 1.x: legacy revisions up to 2025-11-25, over all its transports.
 // Run it without arguments to see the options.
 
 import { use } from '../packages.mjs';
@@ -9,14 +9,14 @@ use('legacy');
 const { Client } = await import('@modelcontextprotocol/sdk/client/index.js');
 const { StdioClientTransport } = await import('@modelcontextprotocol/sdk/client/stdio.js');
 const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/sdk/client/streamableHttp.js');
+const { SSEClientTransport } = await import('@modelcontextprotocol/sdk/client/sse.js');
+const { WebSocketClientTransport } = await import('@modelcontextprotocol/sdk/client/websocket.js');
 const types = await import('@modelcontextprotocol/sdk/types.js');
 const { setTimeout: sleep } = await import('node:timers/promises');
 
 const options = readArguments(process.argv.slice(2));
 const [command, ...args] = options.stdio ?? [];
-const transport = command
-    ? new StdioClientTransport({ command, args, env: process.env, stderr: 'inherit' })
-    : new StreamableHTTPClientTransport(new URL(options.http), { requestInit: { headers: options.headers } });
+const transport = open();
 const wire = tap(transport);
 
 const capabilities = options.asks ? { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } } : {};
@@ -26,6 +26,14 @@ if (options.asks) {
     client.setRequestHandler(types.ElicitRequestSchema, ({ params }) => answer.elicit(params));
     client.setRequestHandler(types.CreateMessageRequestSchema, ({ params }) => answer.sample(params));
     client.setRequestHandler(types.ListRootsRequestSchema, ({ params }) => answer.roots(params));
+}
+
+function open() {
+    const requestInit = { headers: options.headers };
+    if (command) return new StdioClientTransport({ command, args, env: process.env, stderr: 'inherit' });
+    if (options.sse) return new SSEClientTransport(new URL(options.sse), { requestInit });
+    if (options.ws) return new WebSocketClientTransport(new URL(options.ws));
+    return new StreamableHTTPClientTransport(new URL(options.http), { requestInit });
 }
 
 const limits = { timeout: options.timeout };
