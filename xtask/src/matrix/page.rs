@@ -1,0 +1,7 @@
+//! `docs/compatibility.md`.
+
+use super::record::Record;
+
+pub(crate) fn render(record: &Record) -> String {
+    format!("{} cells\n", record.cells.len())
+}
