@@ -6,7 +6,7 @@
 #
 #   npm       the conformance suite, two generations of the TypeScript SDK, published servers, Node 24
 #   python    three venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers
-#   rmcp      builds the rmcp server and client with cargo (about a minute)
+#   rmcp      builds the rmcp servers and client with cargo (about a minute)
 #   old-npm, old-python, old-rmcp
 #             releases of 2024 and 2025 that people still run: for the compatibility matrix and the hostile start-up test
 #
@@ -54,16 +54,17 @@ install_python() {
 # Cargo does its own bookkeeping; the build folder stays, so a change of ours costs seconds.
 install_rmcp() {
     local from=$here/$1 into=$peers/$1 key
-    key=$(hash_of "$from/Cargo.toml" "$from/Cargo.lock" "$from"/src/*.rs)
+    local sources
+    mapfile -t sources < <(find "$from/src" -name '*.rs' | LC_ALL=C sort)
+    key=$(hash_of "$from/Cargo.toml" "$from/Cargo.lock" "${sources[@]}")
     is_current "$into" "$key" && return
     say "peers: building $1"
     rm -rf "$into/package"
-    mkdir -p "$into/package/src" "$into/bin"
-    cp "$from/Cargo.toml" "$from/Cargo.lock" "$into/package/"
-    cp "$from"/src/*.rs "$into/package/src/"
+    mkdir -p "$into/package" "$into/bin"
+    cp -R "$from/Cargo.toml" "$from/Cargo.lock" "$from/src" "$into/package/"
     chmod -R u+w "$into/package"
     CARGO_TARGET_DIR=$into/target cargo build --locked --quiet --manifest-path "$into/package/Cargo.toml" >&2
-    cp "$into/target/debug/$1-server" "$into/target/debug/$1-client" "$into/bin/"
+    find "$into/target/debug" -maxdepth 1 -type f -executable -name "$1-*" -exec cp {} "$into/bin/" ';'
     printf '%s' "$key" >"$into/.stamp"
 }
 
@@ -139,6 +140,7 @@ PEER_TIME=$peers/python/servers/bin/mcp-server-time
 PEER_GIT=$peers/python/servers/bin/mcp-server-git
 PEER_RMCP_SERVER=$peers/rmcp/bin/rmcp-server
 PEER_RMCP_CLIENT=$peers/rmcp/bin/rmcp-client
+PEER_RMCP_SUITE=$peers/rmcp/bin/rmcp-suite
 PEER_SCHEMAS=$peers/schemas
 PEER_EVERYTHING_2025=$npm/old/node_modules/@modelcontextprotocol/server-everything/dist/index.js
 PEER_PYTHON_1_2=$peers/python/old-12/bin/python

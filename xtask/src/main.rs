@@ -19,8 +19,10 @@ use anyhow::Result;
 const USAGE: &str = "\
 cargo xtask test [--quick]
     Installs what the tests need and runs them all. --quick: three conformance cells, no doc tests.
-cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16] [--back dual|modern-only|legacy-only] [--keep DIR]
+cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16|all] [--back dual|modern-only|legacy-only|rmcp]
+                       [--keep DIR]
     The official suite through the gateway. Without --front or --back: all of them, and the client mode too.
+    --front all: also the extensions, tasks and skills, which only rmcp serves.
 cargo xtask conformance --client [--requirements 2025-11-25|2026-07-28] [--keep DIR]
     The suite's client mode: its servers against the gateway's upstream side (all but authorization).
 cargo xtask matrix [--full] [--client ID] [--server ID]

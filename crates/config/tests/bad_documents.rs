@@ -88,24 +88,30 @@ const CASES: &[Case] = &[
         "a.yaml",
         "mcpServers:\n  a: {url: 'ftp://h'}\n  b: {url: 'http://u:p@h/'}\n  c: {url: h/mcp}\n",
         &[
-            "2:12: only http and https URLs can be reached",
+            "2:12: only http, https, ws and wss URLs can be reached",
             "3:12: a URL must not hold a user or password",
             "4:12: not a URL",
         ],
     ),
     (
         "a.yaml",
-        "mcpServers:\n  a: {type: sse, url: http://h/sse}\n  b: {type: ws, url: http://h}\n  c: {type: sdtio, command: x}\n",
+        "mcpServers:\n  a: {type: sse, url: ws://h/sse}\n  b: {type: ws, url: http://h}\n  c: {type: sdtio, command: x}\n  d: {type: stdio, url: ws://h}\n  e: {type: sse, url: http://h/sse, era: modern}\n",
         &[
-            "2:13: the HTTP+SSE transport comes in a later release",
-            "3:13: the WebSocket transport comes in a later release",
+            "2:23: `type: sse` needs an http or https URL",
+            "3:22: `type: ws` needs a ws or wss URL",
             "4:13: not a transport",
+            "5:13: this type needs `command`, but `url` is given",
+            "6:42: HTTP+SSE carries the legacy era only",
         ],
     ),
     (
         "a.yaml",
-        "mcpServers:\n  a: {type: http, command: x}\n",
-        &["2:13: this type needs `url`, but `command` is given"],
+        "mcpServers:\n  a: {type: http, command: x}\n  b: {type: sse, command: x}\n  c: {type: ws}\n",
+        &[
+            "2:13: this type needs `url`, but `command` is given",
+            "3:13: this type needs `url`, but `command` is given",
+            "4:6: neither `command` nor `url` is given",
+        ],
     ),
     (
         "a.yaml",

@@ -17,7 +17,8 @@ fn shape(loaded: &Loaded) -> Vec<String> {
                 command.env.iter().map(|(name, value)| format!("{name}={}", value.expose())).collect();
             format!("{} {} [{}]", command.program, command.args.join(" "), env.join(" "))
         }
-        Reach::Http(endpoint) | Reach::StreamableHttp(endpoint) | Reach::HttpSse(endpoint) => {
+        remote => {
+            let endpoint = remote.endpoint().expect("everything else has an address");
             let headers: Vec<_> =
                 endpoint.headers.iter().map(|(name, value)| format!("{name}: {}", value.expose())).collect();
             format!("{} [{}]", endpoint.url, headers.join(", "))
@@ -235,4 +236,28 @@ fn opencode_and_continue() {
     assert_eq!(shape(&accepted("opencode.json", opencode)), ["a: bun x m [E=v]"]);
     let list = "mcpServers:\n  - name: SQLite MCP\n    type: streamable-http\n    url: https://h/mcp\n";
     assert_eq!(shape(&accepted("config.yaml", list)), ["SQLite MCP: https://h/mcp []"]);
+}
+
+#[test]
+fn the_transport_is_inferred_from_the_url_and_narrowed_by_its_type() {
+    let text = r#"{"mcpServers": {
+        "a": {"url": "https://h/mcp"}, "b": {"url": "https://h/mcp", "type": "http"},
+        "c": {"url": "https://h/mcp", "type": "streamable-http"}, "d": {"url": "https://h/sse", "type": "SSE"},
+        "e": {"url": "wss://h/ws"}, "f": {"url": "ws://localhost/ws", "transport": "websocket"},
+        "g": {"url": "https://h/mcp", "type": "remote"}, "h": {"url": "wss://h/ws", "type": "remote"}
+    }}"#;
+    let loaded = accepted("mcp.json", text);
+    let found: String = loaded
+        .settings
+        .upstreams
+        .iter()
+        .map(|upstream| match &upstream.reach {
+            Reach::Stdio(_) => 'p',
+            Reach::Http(_) => 'a',
+            Reach::StreamableHttp(_) => 'h',
+            Reach::HttpSse(_) => 's',
+            Reach::WebSocket(_) => 'w',
+        })
+        .collect();
+    assert_eq!(found, "ahhswwaw");
 }

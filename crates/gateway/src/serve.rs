@@ -6,7 +6,7 @@ use trunkline_model::{Call, Fault, Outcome};
 use trunkline_transport::front::host::ViewName;
 
 use crate::gateway::Gateway;
-use crate::stages::{authorize, dispatch, record, resolve};
+use crate::stages::{acquaint, authorize, dispatch, record, resolve};
 use crate::view::{Current, View};
 
 /// Runs one call. There is one way in, one snapshot all the way, and one way out.
@@ -20,8 +20,19 @@ pub(crate) async fn serve(gateway: &Gateway, view: &ViewName, call: Call) -> Out
         return Fault::internal("the view has gone").into();
     };
     // The catalog brings the upstreams that its numbers mean, whatever reloads meanwhile.
-    let now = view.current.load_full();
-    let (plan, outcome) = line(gateway, &view, &now, &call).await;
+    let mut now = view.current.load_full();
+    if acquaint::concerns(&call) {
+        acquaint::make(&view, &now, &call).await;
+        now = view.current.load_full();
+    }
+    let (plan, outcome) = match line(gateway, &view, &now, &call).await {
+        (None, Outcome::Fault(fault)) if acquaint::might_help(&call, &fault) => {
+            acquaint::make(&view, &now, &call).await;
+            now = view.current.load_full();
+            line(gateway, &view, &now, &call).await
+        }
+        ended => ended,
+    };
     record::finished(gateway, &now, &call, plan.as_ref(), &outcome, began.elapsed());
     outcome
 }

@@ -18,6 +18,8 @@ pub(crate) struct View {
     pub(crate) current: ArcSwap<Current>,
     pub(crate) cursors: Cursors,
     pub(crate) lists: watch::Sender<ListVersions>,
+    /// Counts catalogs.
+    pub(crate) built: watch::Sender<u64>,
 }
 
 /// A catalog together with the upstreams that its numbers mean.
@@ -51,7 +53,7 @@ impl View {
         let fleet =
             Fleet { generation: 0, naming: Naming::default(), upstreams: Vec::new(), rules: Vec::new() };
         let current = ArcSwap::from_pointee(Current { catalog: build(&nothing), fleet: Arc::new(fleet) });
-        Self { name, current, cursors, lists: watch::Sender::new(ListVersions::default()) }
+        Self { name, current, cursors, lists: watch::Sender::default(), built: watch::Sender::default() }
     }
 
     /// Makes the catalog anew and tells who listens what of it changed. Nobody is told of the first one.
@@ -96,6 +98,7 @@ impl View {
         }
         self.current.store(Arc::new(Current { catalog: new, fleet: Arc::clone(fleet) }));
         self.cursors.retire(old.version);
+        self.built.send_modify(|count| *count += 1);
         if changed.contains(&true) {
             self.lists.send_modify(|versions| {
                 versions.tools += u64::from(changed[0]);

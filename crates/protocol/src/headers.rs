@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use trunkline_model::{Fault, Kind};
+use trunkline_model::{Fault, Kind, Text};
 
+use crate::json::Reader;
 use crate::method;
 use crate::scan::Scanned;
 
@@ -20,6 +21,7 @@ pub const LAST_EVENT_ID: &str = "last-event-id";
 /// What the names of mirrored tool arguments begin with.
 pub const PARAM_PREFIX: &str = "mcp-param-";
 
+const TASK_ID: &str = "taskId";
 const OPEN: &str = "=?base64?";
 const CLOSE: &str = "?=";
 
@@ -67,7 +69,7 @@ pub fn check(
         let said = match key {
             "name" => scanned.params.name.as_ref().map(|l| scanned.text(l)),
             "uri" => scanned.params.uri.as_ref().map(|l| scanned.text(l)),
-            _ => task_id(scanned),
+            _ => scanned.params.whole.as_ref().and_then(|span| task_id(&body_method, scanned.at(span))),
         };
         if let Some(said) = said {
             agree("Mcp-Name", name, &said)?;
@@ -81,24 +83,28 @@ pub fn name_key(method_name: &str) -> Option<&'static str> {
     match method_name {
         method::CALL_TOOL | method::GET_PROMPT => Some("name"),
         method::READ_RESOURCE => Some("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(TASK_ID),
         _ => None,
     }
 }
 
-fn task_id(scanned: &Scanned) -> Option<trunkline_model::Text> {
-    let span = scanned.params.whole.clone()?;
-    let mut reader = crate::json::Reader::new(scanned.at(&span)).ok()?;
+/// The task that a request with these params is about, if its method mirrors one (SEP-2663, routing headers). The other
+/// targets are part of an operation; tasks pass whole.
+pub fn task_id(method_name: &str, params: &[u8]) -> Option<Text> {
+    if name_key(method_name) != Some(TASK_ID) {
+        return None;
+    }
+    let mut reader = Reader::new(params).ok()?;
     let mut found = None;
     let walked = reader.object(|key, reader| {
-        if key == "taskId" && reader.peek()? == b'"' {
+        if key == TASK_ID && reader.peek()? == b'"' {
             found = Some(reader.string()?);
             return Ok(());
         }
         reader.skip()
     });
     walked.ok()?;
-    found.map(|literal| trunkline_model::Text::from(&*reader.decode(&literal)))
+    found.map(|literal| Text::from(&*reader.decode(&literal)))
 }
 
 fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {
@@ -130,6 +136,15 @@ mod tests {
         for bad in ["=?base64?w6k?=", "=?base64?***?=", "a\u{1}b"] {
             assert_eq!(decode(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_task_is_named_by_its_own_methods_only() {
+        let params = br#"{"inputResponses":{"taskId":"no"},"taskId":"t\u0031"}"#;
+        assert_eq!(task_id("tasks/update", params).as_deref(), Some("t1"));
+        assert_eq!(task_id("tasks/list", params), None);
+        assert_eq!(task_id("tasks/get", br#"{"taskId":7}"#), None);
+        assert_eq!(task_id("tasks/get", b""), None);
     }
 
     proptest! {

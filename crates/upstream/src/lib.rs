@@ -7,6 +7,7 @@
 mod asking;
 mod connect;
 mod deadlines;
+mod extras;
 mod giving_up;
 mod hearing;
 mod lists;

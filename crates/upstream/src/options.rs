@@ -44,15 +44,29 @@ pub enum Reach {
     StreamableHttp(Endpoint),
     /// The event stream of an HTTP+SSE server (2024-11-05). Always legacy.
     HttpSse(Endpoint),
+    /// A WebSocket; the URL has the scheme `ws` or `wss`.
+    WebSocket(Endpoint),
 }
 
 impl Reach {
+    /// The address, where it has one.
+    pub const fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Stdio(_) => None,
+            Self::Http(endpoint)
+            | Self::StreamableHttp(endpoint)
+            | Self::HttpSse(endpoint)
+            | Self::WebSocket(endpoint) => Some(endpoint),
+        }
+    }
+
     /// The configured transport, in one word.
     pub const fn transport(&self) -> &'static str {
         match self {
             Self::Stdio(_) => "stdio",
             Self::Http(_) | Self::StreamableHttp(_) => "http",
             Self::HttpSse(_) => "sse",
+            Self::WebSocket(_) => "ws",
         }
     }
 }
@@ -75,9 +89,9 @@ pub struct Command {
 /// Where a server that runs elsewhere is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// Absolute `http` or `https` URL.
+    /// Absolute URL: `http` or `https`, or `ws` or `wss` for a WebSocket.
     pub url: String,
-    /// Headers added to every request, in order.
+    /// Headers added to every request, or to the WebSocket's handshake, in order.
     pub headers: Vec<(String, Secret)>,
 }
 

@@ -148,7 +148,7 @@ impl Pool {
         key: Key,
         caller: &Arc<Caller>,
     ) -> Result<Lease, Refused> {
-        let slot = shared.pool.slot(shared, key, caller)?;
+        let slot = shared.pool.slot(shared, key, Some(caller))?;
         // From here on the use is given back whatever happens.
         let held = Held(Some(slot));
         let Some(slot) = &held.0 else { return Err(Refused::Unopened("it was given up".into())) };
@@ -166,8 +166,13 @@ impl Pool {
         }
     }
 
-    /// A slot for one more use, already counted.
-    fn slot(&self, shared: &Arc<Shared>, key: Key, caller: &Arc<Caller>) -> Result<Arc<Slot>, Refused> {
+    /// A slot for one more use, already counted. `caller` is needed for a stay's own.
+    fn slot(
+        &self,
+        shared: &Arc<Shared>,
+        key: Key,
+        caller: Option<&Arc<Caller>>,
+    ) -> Result<Arc<Slot>, Refused> {
         let mut slots = self.slots();
         let most = if matches!(key, Key::Alike(_)) { ALIKE_MAX } else { 1 };
         let of_key = slots.get(&key).map(Vec::as_slice).unwrap_or_default();
@@ -199,6 +204,18 @@ impl Pool {
         slots.entry(key).or_default().push(Arc::clone(&slot));
         pooled::start(shared, Arc::clone(&slot), caller);
         Ok(slot)
+    }
+
+    /// Opens a conversation with these offers, if there is none, and waits until the lists have been read on it.
+    pub(crate) async fn look(shared: &Arc<Shared>, offers: Offers) {
+        let Ok(slot) = shared.pool.slot(shared, Key::Alike(offers), None) else { return };
+        let held = Held(Some(Arc::clone(&slot)));
+        let (mut looked, mut state) = (shared.extras.looked.subscribe(), slot.state.subscribe());
+        tokio::select! {
+            _ = looked.wait_for(|looked| looked.contains(&offers)) => {}
+            _ = state.wait_for(|state| matches!(state, State::Over(_))) => {}
+        }
+        drop(held);
     }
 
     fn paused(&self) -> bool {
@@ -268,7 +285,7 @@ impl Pool {
 
     /// Opens the conversation of a stay without a call.
     pub(crate) fn open(&self, shared: &Arc<Shared>, key: Key, caller: &Arc<Caller>) {
-        if let Ok(slot) = self.slot(shared, key, caller) {
+        if let Ok(slot) = self.slot(shared, key, Some(caller)) {
             slot.release();
         }
     }

@@ -1,5 +1,6 @@
 //! The life of one conversation on which a server may ask: a task of its own from its opening to its end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Caller, Era};
+use trunkline_model::{Caller, Era, ListKind};
 use trunkline_protocol::offers;
 
 use crate::connect::{Connected, Connecting, Failed, Process};
+use crate::extras;
 use crate::pool::{Key, Slot, State};
 use crate::push;
 use crate::reason::printable;
@@ -21,12 +23,15 @@ use crate::upstream::Shared;
 
 /// A conversation of modern callers is closed when nobody used it for this long; opening another costs them little.
 const IDLE: Duration = Duration::from_mins(5);
+/// A server that speaks of a change to all of its sessions does so within this time.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// Begins to open the conversation on behalf of `caller`.
-pub(crate) fn start(shared: &Arc<Shared>, slot: Arc<Slot>, caller: &Arc<Caller>) {
+pub(crate) fn start(shared: &Arc<Shared>, slot: Arc<Slot>, caller: Option<&Arc<Caller>>) {
     let over = shared.stop.child_token();
-    let (relay, capabilities) = match (&caller.stay, slot.key) {
-        (Some(stay), Key::Stay(number)) => {
+    let stay = caller.and_then(|caller| Some((caller, caller.stay.as_ref()?)));
+    let (relay, capabilities) = match (slot.key, stay) {
+        (Key::Stay(number), Some((caller, stay))) => {
             let (pool, token) = (Arc::downgrade(shared), over.clone());
             stay.on_end(move || {
                 token.cancel();
@@ -36,7 +41,8 @@ pub(crate) fn start(shared: &Arc<Shared>, slot: Arc<Slot>, caller: &Arc<Caller>)
             });
             (Relay::Stay(Arc::downgrade(stay), caller.offers), offers::on_behalf(&caller.capabilities))
         }
-        _ => (Relay::Calls, offers::declared(caller.offers)),
+        (Key::Alike(offers), _) => (Relay::Calls, offers::declared(offers)),
+        (Key::Stay(_), None) => (Relay::Nobody, Bytes::from_static(b"{}")),
     };
     let shared = Arc::clone(shared);
     let tasks = shared.pool.tasks.clone();
@@ -52,7 +58,7 @@ async fn run(
 ) {
     let begun = Instant::now();
     let (name, changes) = (Arc::clone(&shared.options.name), shared.tools.changes.clone());
-    let stray = Arc::new(Stray::relaying(name, changes, relay, Some(Arc::clone(&shared.stray))));
+    let stray = Arc::new(Stray::relaying(name, changes, relay));
     let connecting = Connecting {
         options: &shared.options,
         tools: &shared.tools,
@@ -83,6 +89,7 @@ async fn run(
         }
     };
     shared.pool.remove(slot);
+    extras::forget(shared, slot.key);
     slot.state.send_replace(State::Over(why.into()));
 }
 
@@ -113,6 +120,11 @@ async fn last(
     child: Option<&Process>,
     over: &CancellationToken,
 ) -> String {
+    let own = &session.stray;
+    let mut reading: Option<Reading<'_>> = None;
+    if matches!(slot.key, Key::Alike(_)) {
+        reading = Some(Box::pin(extras::read(shared, slot.key, session, &ListKind::ALL, false)));
+    }
     let live = watch::Sender::new(false);
     let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), slot.wanted.clone(), &live));
     loop {
@@ -126,12 +138,36 @@ async fn last(
                 return "the process ended".to_owned();
             }
             () = &mut pushing => {}
+            () = finish(&mut reading) => reading = None,
+            () = own.stirred.notified(), if reading.is_none() => {
+                reading = Some(Box::pin(read_stirred(shared, slot.key, session)));
+            }
             () = unused(slot), if matches!(slot.key, Key::Alike(_)) => {
                 if shared.pool.remove_unused(slot) {
                     return "nobody used it".to_owned();
                 }
             }
         }
+    }
+}
+
+/// Lists being read.
+type Reading<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+async fn finish(reading: &mut Option<Reading<'_>>) {
+    match reading {
+        Some(reading) => reading.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The server spoke of changed lists on this conversation. What it says on all of them is read on the shared one.
+async fn read_stirred(shared: &Shared, key: Key, session: &Session) {
+    sleep(SETTLE).await;
+    let mut stale = session.stray.take_stale();
+    stale.retain(|kind| !shared.stray.stirred_within(*kind, SETTLE * 4));
+    if !stale.is_empty() {
+        extras::read(shared, key, session, &stale, true).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use trunkline_model::{Era, ListKind};
 use trunkline_protocol::hello::Introduction;
 
+use crate::extras;
 use crate::lists::{self, Fetched};
 use crate::reason::printable;
 use crate::session::Session;
@@ -103,6 +104,7 @@ fn merged(
     Offer {
         introduction: introduction.clone(),
         lists,
+        extra: old.map_or_else(extras::nothing, |offer| offer.extra.clone()),
         ttl_ms: hints.ttl_ms(),
         public: introduction.era() == Era::Modern && hints.public(),
         pushes: lists::announces(introduction),

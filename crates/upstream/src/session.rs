@@ -216,7 +216,11 @@ impl Session {
         let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);
-        let spoken = target.or_else(|| call.operation.target().map(|t| &**t));
+        let task = match &call.operation {
+            Operation::Other(method) => headers::task_id(method, &call.params.raw),
+            _ => None,
+        };
+        let spoken = target.or_else(|| call.operation.target().or(task.as_ref()).map(|t| &**t));
         let mut headers = self.request_headers(method, spoken);
         if self.http.is_some() && self.era() == Era::Modern {
             for (name, value) in extra {

@@ -80,6 +80,8 @@ pub struct Offer {
     pub introduction: Introduction,
     /// Tools, prompts, resources and templates, each in the upstream's order.
     pub lists: [Arc<[Item]>; 4],
+    /// What it offers besides to clients that can be asked: lists as before, without what those have.
+    pub extra: [Arc<[Item]>; 4],
     /// Shortest time that a list may be kept, in milliseconds, when the upstream said one.
     pub ttl_ms: Option<u64>,
     /// Whether every list said that it may be shown to anybody.
@@ -94,5 +96,13 @@ impl Offer {
     /// One of the lists.
     pub fn list(&self, kind: ListKind) -> &Arc<[Item]> {
         &self.lists[kind as usize]
+    }
+
+    /// Every item of a list, and whether it is offered only to clients that can be asked.
+    pub fn items(&self, kind: ListKind) -> impl Iterator<Item = (&Item, bool)> {
+        let (shared, extra) = (&self.lists[kind as usize], &self.extra[kind as usize]);
+        // The shared list may have grown since the rest was read.
+        let more = extra.iter().filter(|item| !shared.iter().any(|one| one.key == item.key));
+        shared.iter().map(|item| (item, false)).chain(more.map(|item| (item, true)))
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use std::time::Duration;
+
 use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::Instant;
 use trunkline_model::{Change, Level, ListKind, Offers, Stay};
 use trunkline_protocol::{Scanned, Shape, asks, method};
 use trunkline_transport::back::{Headers, Heard, Wire};
@@ -36,8 +39,8 @@ pub(crate) struct Stray {
     relay: Relay,
     /// What the client was asked outside of any call.
     aside: Mutex<Option<Arc<Asking>>>,
-    /// Hears of changed lists in place of this one.
-    lists: Option<Arc<Stray>>,
+    /// When each list was last marked.
+    told: Mutex<[Option<Instant>; 4]>,
     /// A question came that could have been that of several calls.
     ambiguous: AtomicBool,
 }
@@ -45,16 +48,11 @@ pub(crate) struct Stray {
 impl Stray {
     /// For the shared conversation.
     pub(crate) fn new(server: Arc<str>, changes: broadcast::Sender<Change>) -> Self {
-        Self::relaying(server, changes, Relay::Nobody, None)
+        Self::relaying(server, changes, Relay::Nobody)
     }
 
-    /// For a conversation on which the server can ask; `lists` is the shared one's.
-    pub(crate) fn relaying(
-        server: Arc<str>,
-        changes: broadcast::Sender<Change>,
-        relay: Relay,
-        lists: Option<Arc<Self>>,
-    ) -> Self {
+    /// For a conversation on which the server can ask.
+    pub(crate) fn relaying(server: Arc<str>, changes: broadcast::Sender<Change>, relay: Relay) -> Self {
         Self {
             server,
             changes,
@@ -65,7 +63,7 @@ impl Stray {
             running: Mutex::new(Vec::new()),
             relay,
             aside: Mutex::new(None),
-            lists,
+            told: Mutex::default(),
             ambiguous: AtomicBool::new(false),
         }
     }
@@ -78,11 +76,15 @@ impl Stray {
 
     /// Marks a list as changed.
     pub(crate) fn stir(&self, kind: ListKind) {
-        if let Some(shared) = &self.lists {
-            return shared.stir(kind);
-        }
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)[kind as usize] = Some(Instant::now());
         self.stale.fetch_or(1 << kind as u8, Ordering::Relaxed);
         self.stirred.notify_one();
+    }
+
+    /// Whether a list was marked as changed this short a time ago.
+    pub(crate) fn stirred_within(&self, kind: ListKind, time: Duration) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner)[kind as usize];
+        told.is_some_and(|at| at.elapsed() <= time)
     }
 
     /// Marks everything as changed, after a gap in what we heard.

@@ -11,11 +11,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Era, Fault, Outcome, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 use trunkline_protocol::{compose, method};
 
-use crate::options::Options;
+use crate::extras::Extras;
+use crate::options::{Options, SessionScope};
 use crate::pool::{Key, Lease, Pool, Refused};
 use crate::refresh::Hints;
 use crate::session::{Lost, Session, asks_during};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) uses: AtomicU64,
     /// The conversations on which the server may ask.
     pub(crate) pool: Pool,
+    /// What the server offers there alone.
+    pub(crate) extras: Extras,
     /// Ends everything.
     pub(crate) stop: CancellationToken,
 }
@@ -125,6 +128,7 @@ impl Upstream {
             running: AtomicUsize::new(0),
             uses: AtomicU64::new(0),
             pool: Pool::default(),
+            extras: Extras::default(),
             stop: CancellationToken::new(),
         });
         let task = tokio::spawn(supervise::run(Arc::clone(&shared), shared.stop.clone()));
@@ -226,6 +230,18 @@ impl Upstream {
         let era = self.shared.session.load().as_ref().map(|session| session.era());
         let era = era.or_else(|| self.shared.status.borrow().era);
         era == Some(Era::Legacy) && (!call.caller.offers.is_none() || answers())
+    }
+
+    /// Makes sure, within `patience`, that what the server offers only to clients with these offers is in its [`Offer`].
+    /// Costs nothing once it is known, and for servers whose lists do not depend on the client.
+    pub async fn look_for(&self, offers: Offers, patience: Duration) {
+        let shared = &self.shared;
+        let known = offers.is_none() || shared.extras.looked.borrow().contains(&offers);
+        let asks = shared.options.sessions != SessionScope::Shared;
+        let legacy = shared.session.load().as_ref().is_some_and(|session| session.era() == Era::Legacy);
+        if !known && asks && legacy {
+            let _ = timeout(patience, Pool::look(shared, offers)).await;
+        }
     }
 
     /// Whether a client has a session of its own with this server, if it is a legacy one.

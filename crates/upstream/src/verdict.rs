@@ -127,12 +127,9 @@ fn key(options: &Options) -> String {
             add("http");
             add(&endpoint.url);
         }
-        Reach::StreamableHttp(endpoint) => {
-            add("streamable-http");
-            add(&endpoint.url);
-        }
-        Reach::HttpSse(endpoint) => {
-            add("http+sse");
+        Reach::StreamableHttp(endpoint) | Reach::HttpSse(endpoint) | Reach::WebSocket(endpoint) => {
+            add("pinned");
+            add(options.reach.transport());
             add(&endpoint.url);
         }
     }

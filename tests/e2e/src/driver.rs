@@ -43,6 +43,13 @@ impl Driver {
         report(&format!("{self:?}"), command)
     }
 
+    /// Runs steps over a transport (`http`, `sse` or `ws`) and returns the report.
+    pub fn over(self, transport: &str, url: &str, steps: &[&str]) -> Value {
+        let mut command = self.command();
+        command.args(["--transport", transport]).args(steps).args(["--http", url]);
+        report(&format!("{self:?} over {transport}"), command)
+    }
+
     /// Runs steps over the pipes of a command and returns the report.
     pub fn stdio(self, program: &str, arguments: &[&str], steps: &[&str]) -> Value {
         let mut command = self.command();

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const USAGE = `(--http URL | --sse URL | --ws URL | --stdio CMD ARGS...) must come last; before it, in any order and repeated at will:
+const USAGE = `(--http URL | --stdio CMD ARGS...) must come last; before it, in any order and repeated at will:
   --call NAME JSON          call a tool            --read URI           read a resource
   --prompt NAME JSON        get a prompt           --ping               ping (legacy only)
   --complete prompt:NAME|template:URI ARGUMENT VALUE
@@ -15,18 +15,18 @@ const USAGE = `(--http URL | --sse URL | --ws URL | --stdio CMD ARGS...) must co
   --no-asks                 declare no sampling, elicitation and roots
   --elicit accept|decline|cancel                   how forms are answered (accept)
   --mode MODE               where the client has modes
+  --transport http|sse|ws   how URL is spoken to (http; ts1 only)
+  --break-stream            cut the first event stream of a call after its first event (ts1 only)
   --wire                    add every message to the report`;
 
 /** Reads the command line. Actions keep their order. */
 export function readArguments(argv, modes = []) {
-    const options = { mode: modes[0], headers: {}, timeout: 15_000, actions: [], asks: true, lists: true, elicit: 'accept' };
+    const options = { mode: modes[0], headers: {}, timeout: 15_000, actions: [], asks: true, lists: true, elicit: 'accept', transport: 'http' };
     const rest = [...argv];
     const take = () => rest.shift() ?? usage('an argument is missing');
     const takeJson = () => JSON.parse(take());
     const flags = {
         '--http': () => (options.http = take()),
-        '--sse': () => (options.sse = take()),
-        '--ws': () => (options.ws = take()),
         '--stdio': () => (options.stdio = rest.splice(0)),
         '--mode': () => (options.mode = take()),
         '--header': () => {
@@ -37,6 +37,8 @@ export function readArguments(argv, modes = []) {
         '--no-asks': () => (options.asks = false),
         '--no-lists': () => (options.lists = false),
         '--elicit': () => (options.elicit = take()),
+        '--transport': () => (options.transport = take()),
+        '--break-stream': () => (options.breaks = true),
         '--wire': () => (options.wire = true),
         '--ping': () => options.actions.push({ kind: 'ping' }),
         '--call': () => options.actions.push({ kind: 'call', name: take(), args: takeJson() }),
@@ -60,7 +62,8 @@ export function readArguments(argv, modes = []) {
         const flag = rest.shift();
         (flags[flag] ?? (() => usage(`unknown argument ${flag}`)))();
     }
-    if (!options.http && !options.sse && !options.ws && !options.stdio?.length) usage('no server given');
+    if (!options.http && !options.stdio?.length) usage('no server given');
+    if (!['http', 'sse', 'ws'].includes(options.transport)) usage('--transport is http, sse or ws');
     if (modes.length > 0 && !modes.includes(options.mode)) usage(`--mode is one of ${modes.join(', ')}`);
     return options;
 }
@@ -92,6 +95,38 @@ export function tap(transport) {
         }
     });
     return { messages, listeners };
+}
+
+/** A fetch that cuts the first event stream it is answered to a POST, right behind its first event with data. */
+export function breaking(options) {
+    options.broken = [];
+    return async (url, init) => {
+        const cut = new AbortController();
+        const signal = init?.signal ? AbortSignal.any([init.signal, cut.signal]) : cut.signal;
+        const response = await fetch(url, { ...init, signal });
+        const stream = response.headers.get('content-type')?.startsWith('text/event-stream');
+        const last = new Headers(init?.headers).get('last-event-id');
+        if (last) options.broken.push({ resumedAfter: last });
+        if (init?.method !== 'POST' || !stream || options.broken.length > 0) return response;
+        options.broken.push({ cut: true });
+        const reader = response.body.getReader();
+        const decoder = new TextDecoder();
+        let text = '';
+        const body = new ReadableStream({
+            async pull(controller) {
+                const { done, value } = await reader.read();
+                if (done) return controller.close();
+                text += decoder.decode(value, { stream: true });
+                controller.enqueue(value);
+                if (/^data: ?\{.*\n\n/m.test(text)) {
+                    // What was handed over is read before the break is noticed.
+                    setTimeout(() => (cut.abort(), controller.error(new TypeError('cut'))), 20);
+                    await new Promise(() => {});
+                }
+            }
+        });
+        return new Response(body, { status: response.status, headers: response.headers });
+    };
 }
 
 /** The answers a client gives when it is asked, and the record of the asking. */
@@ -143,6 +178,7 @@ export async function drive({ peer, options, client, wire, asked }) {
         if (problem) fail('driver', new Error(problem));
         report.ok = report.failures.length === 0;
         report.asks = asked;
+        report.broken = options.broken;
         report.notifications = wire.messages.filter(incomingNotification).map(({ message }) => message);
         if (options.wire) report.wire = wire.messages;
         await new Promise(done => process.stdout.write(`${JSON.stringify(report)}\n`, done));

@@ -1,4 +1,4 @@
-"""Driver client on PyPI mcp 1.16.0: legacy revisions up to 2025-06-18, Streamable HTTP.
+"""Driver client on PyPI mcp 1.16.0: legacy revisions up to 2025-06-18, on every transport that has a URL.
 
 Run with $TRUNKLINE_PEERS/python/client-1/bin/python; --help lists the options.
 """
@@ -9,7 +9,9 @@ from datetime import timedelta
 
 import driver
 from mcp import ClientSession, types
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.websocket import websocket_client
 from pydantic import AnyUrl
 
 
@@ -19,8 +21,9 @@ class Client:
 
     async def __aenter__(self):
         async with AsyncExitStack() as stack:
-            transport = streamablehttp_client(self.options.http, headers=self.options.headers)
-            reader, writer, self.session_id = await stack.enter_async_context(self.tap.over(transport))
+            transport = self._transport(self.options.http)
+            reader, writer, *session_id = await stack.enter_async_context(self.tap.over(transport))
+            self.session_id = session_id[0] if session_id else lambda: None
             self.session = await stack.enter_async_context(ClientSession(reader, writer, **self._settings()))
             self.initialized = await self.session.initialize()
             self.stack = stack.pop_all()
@@ -28,6 +31,12 @@ class Client:
 
     async def __aexit__(self, *error):
         return await self.stack.__aexit__(*error)
+
+    def _transport(self, url):
+        if self.options.transport == "ws":
+            return websocket_client(url)
+        client = sse_client if self.options.transport == "sse" else streamablehttp_client
+        return client(url, headers=self.options.headers)
 
     def _settings(self):
         settings = {

@@ -1,7 +1,7 @@
 """Driver client on releases of PyPI mcp 1.x, over all their network transports.
 
-  mcp 1.6.0    2024-11-05, --sse and --ws
-  mcp 1.30.0   2025-11-25, also --http
+  mcp 1.6.0    2024-11-05, --transport sse and ws
+  mcp 1.30.0   2025-11-25, also http
 
 Run with $TRUNKLINE_PEERS/python/old-16/bin/python or old-130; --help lists the options.
 """
@@ -35,14 +35,14 @@ class Client:
         return await self.stack.__aexit__(*error)
 
     def _transport(self):
-        if self.options.sse:
+        if self.options.transport == "sse":
             from mcp.client.sse import sse_client
 
-            return sse_client(self.options.sse, headers=self.options.headers)
-        if self.options.ws:
+            return sse_client(self.options.http, headers=self.options.headers)
+        if self.options.transport == "ws":
             from mcp.client.websocket import websocket_client
 
-            return websocket_client(self.options.ws)
+            return websocket_client(self.options.http)
         from mcp.client.streamable_http import streamablehttp_client
 
         return streamablehttp_client(self.options.http, headers=self.options.headers)
@@ -120,4 +120,4 @@ async def run(options):
 
 
 if __name__ == "__main__":
-    driver.main(run)(driver.read_arguments(transports=("sse", "ws")))
+    driver.main(run)(driver.read_arguments(transports=("http", "sse", "ws")))

@@ -40,13 +40,13 @@ async function open() {
         const { StdioClientTransport } = await import(`${sdk}/client/stdio.js`);
         return new StdioClientTransport({ command, args, env: process.env, stderr: 'inherit' });
     }
-    if (options.sse) {
+    if (options.transport === 'sse') {
         const { SSEClientTransport } = await import(`${sdk}/client/sse.js`);
-        return new SSEClientTransport(new URL(options.sse), { requestInit });
+        return new SSEClientTransport(new URL(options.http), { requestInit });
     }
-    if (options.ws) {
+    if (options.transport === 'ws') {
         const { WebSocketClientTransport } = await import(`${sdk}/client/websocket.js`);
-        return new WebSocketClientTransport(new URL(options.ws));
+        return new WebSocketClientTransport(new URL(options.http));
     }
     const { StreamableHTTPClientTransport } = await import(`${sdk}/client/streamableHttp.js`);
     return new StreamableHTTPClientTransport(new URL(options.http), { requestInit });

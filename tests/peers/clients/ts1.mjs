@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Driver client on @modelcontextprotocol/sdk 1.x: legacy revisions up to 2025-11-25, over all its transports.
+// Driver client on @modelcontextprotocol/sdk 1.x: legacy revisions up to 2025-11-25, on every transport.
 // Run it without arguments to see the options.
 
 import { use } from '../packages.mjs';
-import { answers, drive, readArguments, tap } from './driver.mjs';
+import { answers, breaking, drive, readArguments, tap } from './driver.mjs';
 
 use('legacy');
 const { Client } = await import('@modelcontextprotocol/sdk/client/index.js');
@@ -16,7 +16,15 @@ const { setTimeout: sleep } = await import('node:timers/promises');
 
 const options = readArguments(process.argv.slice(2));
 const [command, ...args] = options.stdio ?? [];
-const transport = open();
+const requestInit = { headers: options.headers };
+const over = {
+    http: url => new StreamableHTTPClientTransport(url, { requestInit, fetch: options.breaks && breaking(options) }),
+    sse: url => new SSEClientTransport(url, { requestInit }),
+    ws: url => new WebSocketClientTransport(url)
+};
+const transport = command
+    ? new StdioClientTransport({ command, args, env: process.env, stderr: 'inherit' })
+    : over[options.transport](new URL(options.http));
 const wire = tap(transport);
 
 const capabilities = options.asks ? { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } } : {};
@@ -26,14 +34,6 @@ if (options.asks) {
     client.setRequestHandler(types.ElicitRequestSchema, ({ params }) => answer.elicit(params));
     client.setRequestHandler(types.CreateMessageRequestSchema, ({ params }) => answer.sample(params));
     client.setRequestHandler(types.ListRootsRequestSchema, ({ params }) => answer.roots(params));
-}
-
-function open() {
-    const requestInit = { headers: options.headers };
-    if (command) return new StdioClientTransport({ command, args, env: process.env, stderr: 'inherit' });
-    if (options.sse) return new SSEClientTransport(new URL(options.sse), { requestInit });
-    if (options.ws) return new WebSocketClientTransport(new URL(options.ws));
-    return new StreamableHTTPClientTransport(new URL(options.http), { requestInit });
 }
 
 const limits = { timeout: options.timeout };
@@ -64,7 +64,10 @@ await drive({
                 cursor = nextCursor;
             }
         },
-        call: (name, args, more) => client.callTool({ name, arguments: args }, undefined, more),
+        call: (name, args, more) => {
+            const onresumptiontoken = token => options.broken?.push({ token });
+            return client.callTool({ name, arguments: args }, undefined, { ...more, ...(options.breaks && { onresumptiontoken }) });
+        },
         read: uri => client.readResource({ uri }, limits),
         prompt: (name, args) => client.getPrompt({ name, arguments: args }, limits),
         complete: (ref, argument) => client.complete({ ref, argument }, limits),
@@ -72,7 +75,7 @@ await drive({
         // The standalone stream is opened in the background after `initialized`; give it time to stand.
         listen: () => sleep(300),
         async close() {
-            if (options.http) await transport.terminateSession();
+            await transport.terminateSession?.();
             await client.close();
         }
     }

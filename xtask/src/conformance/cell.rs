@@ -20,9 +20,9 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// What the suite speaks, and what the fixture speaks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
-    /// `2025-11-25`, `2026-07-28` or `0.1.16`.
+    /// `2025-11-25`, `2026-07-28`, `0.1.16` or `all`.
     pub(crate) front: &'static str,
-    /// `dual`, `modern-only` or `legacy-only`.
+    /// `dual`, `modern-only`, `legacy-only` or `rmcp`.
     pub(crate) back: &'static str,
 }
 
@@ -81,9 +81,14 @@ impl Cell {
     }
 
     fn fixture(&self, peers: &Peers) -> Result<(Guarded, String)> {
-        let mut command = Command::new(peers.path("PEER_NODE")?);
-        command.arg(build::root().join("tests/peers/fixtures/ts-server.mjs"));
-        command.args(["--mode", self.back, "--port", "0"]);
+        let mut command = if self.back == super::RMCP {
+            Command::new(peers.path("PEER_RMCP_SUITE")?)
+        } else {
+            let mut node = Command::new(peers.path("PEER_NODE")?);
+            node.arg(build::root().join("tests/peers/fixtures/ts-server.mjs")).args(["--mode", self.back]);
+            node
+        };
+        command.args(["--port", "0"]);
         let fixture = Guarded::start("the fixture", command, Output::Stdout)?;
         let url = fixture.wait_for(START_LIMIT, |line| {
             let said: Value = serde_json::from_str(line).ok()?;

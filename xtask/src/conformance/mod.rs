@@ -24,11 +24,14 @@ use crate::report::{Counts, Report};
 pub(crate) use behind::{COMMAND as BEHIND, run as behind};
 pub(crate) use cell::{Cell, Outcome};
 
-/// The suites and revisions, as `--front` names them.
-const FRONTS: [&str; 3] = ["2025-11-25", "2026-07-28", "0.1.16"];
+/// The suites and revisions, as `--front` names them. `all` is everything that the second generation has, extensions
+/// included.
+const FRONTS: [&str; 4] = ["2025-11-25", "2026-07-28", "0.1.16", ALL];
+const ALL: &str = "all";
 
-/// The modes of the fixture.
-const BACKS: [&str; 3] = ["dual", "modern-only", "legacy-only"];
+/// The modes of the TypeScript fixture, and the one on rmcp.
+const BACKS: [&str; 4] = ["dual", "modern-only", "legacy-only", RMCP];
+const RMCP: &str = "rmcp";
 
 /// `cargo xtask conformance`.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
@@ -81,6 +84,8 @@ pub(crate) fn cells<'a>(front: Option<&'a str>, back: Option<&'a str>) -> impl I
     let fronts = FRONTS.into_iter().filter(move |name| front.is_none_or(|wanted| wanted == *name));
     fronts.flat_map(move |front_name| {
         let backs = BACKS.into_iter().filter(move |name| back.is_none_or(|wanted| wanted == *name));
+        // Only rmcp serves the extensions.
+        let backs = backs.filter(move |back_name| front_name != ALL || *back_name == RMCP);
         backs.map(move |back_name| Cell { front: front_name, back: back_name })
     })
 }

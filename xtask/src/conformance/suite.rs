@@ -47,6 +47,8 @@ pub(crate) fn run(peers: &Peers, front: &str, url: &str, out: &Path) -> Result<R
     command.arg(suite).args(["server", "--url", url]);
     if first_generation {
         command.args(["--suite", "all"]);
+    } else if front == super::ALL {
+        command.args(["--suite", "all", "--timeout", SCENARIO_LIMIT_MS]);
     } else {
         command.args(["--requirements", front, "--timeout", SCENARIO_LIMIT_MS]);
     }

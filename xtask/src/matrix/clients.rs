@@ -250,8 +250,8 @@ impl Client {
         }
         match (place, self.wire) {
             (Place::Command(words), _) => command.arg("--stdio").args(words),
-            (Place::Url(url), Wire::Sse) => command.args(["--sse", url]),
-            (Place::Url(url), Wire::Ws) => command.args(["--ws", url]),
+            (Place::Url(url), Wire::Sse) => command.args(["--transport", "sse", "--http", url]),
+            (Place::Url(url), Wire::Ws) => command.args(["--transport", "ws", "--http", url]),
             (Place::Url(url), _) => command.args(["--http", url]),
         };
         let output = bounded(command).with_context(|| format!("cannot run {}", self.id))?;

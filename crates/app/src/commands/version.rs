@@ -22,8 +22,9 @@ enum Output {
 }
 
 /// What this build can do beyond the minimum: each is a transport or a revision family that clients and servers may
-/// speak.
-const FEATURES: [&str; 4] = ["streamable-http", "stdio", "era-modern", "era-legacy"];
+/// speak. Those that only servers may speak say so.
+const FEATURES: [&str; 6] =
+    ["streamable-http", "stdio", "upstream-http-sse", "upstream-websocket", "era-modern", "era-legacy"];
 
 /// Prints version, commit, compiler, target and features.
 pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Code, Stop> {

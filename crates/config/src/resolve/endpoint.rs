@@ -1,4 +1,4 @@
-//! The HTTP endpoint of a server.
+//! Where a server that runs elsewhere is reached.
 
 use trunkline_model::Secret;
 use trunkline_upstream::Endpoint;
@@ -13,7 +13,7 @@ use crate::tree::{Node, Spot, Value};
 /// Spellings of the key of added headers.
 pub(crate) const HEADER_KEYS: [&str; 2] = ["headers", "http_headers"];
 
-/// Headers that the transport sets itself; a second value would break the exchange.
+/// Headers that the transport sets itself, besides those of a WebSocket's handshake.
 const OWN_HEADERS: [&str; 10] = [
     "accept",
     "connection",
@@ -76,6 +76,11 @@ fn named_variable(node: &Node, world: &Surroundings<'_>, check: &mut Check<'_>) 
     value
 }
 
+/// Whether the transport sets this header itself; a second value would break the exchange.
+fn is_own(name: &str) -> bool {
+    OWN_HEADERS.contains(&name) || name.starts_with("sec-websocket-")
+}
+
 fn add(
     headers: &mut Vec<(String, Secret)>,
     name: &str,
@@ -87,7 +92,7 @@ fn add(
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if name.is_empty() || !name.chars().all(token) {
         check.problem(name_spot, "not the name of a header", "");
-    } else if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+    } else if is_own(&name.to_ascii_lowercase()) {
         check.problem(name_spot, "this header is set by Trunkline itself", "remove it");
     } else if text.chars().any(|c| c.is_control() && c != '\t') {
         check.problem(spot, "a header cannot hold control characters or line breaks", "");
@@ -109,20 +114,9 @@ pub(super) fn endpoint(
         check.problem(&node.spot, "not a URL", hint);
         return None;
     };
-    match url.scheme() {
-        "http" | "https" => {}
-        "ws" | "wss" => {
-            check.problem(
-                &node.spot,
-                "the WebSocket transport comes in a later release",
-                "use an http or https URL",
-            );
-            return None;
-        }
-        _ => {
-            check.problem(&node.spot, "only http and https URLs can be reached", "");
-            return None;
-        }
+    if !matches!(url.scheme(), "http" | "https" | "ws" | "wss") {
+        check.problem(&node.spot, "only http, https, ws and wss URLs can be reached", "");
+        return None;
     }
     if !url.username().is_empty() || url.password().is_some() {
         check.problem(
@@ -136,8 +130,13 @@ pub(super) fn endpoint(
         check.problem(&node.spot, "a URL with a `#` part cannot be called", "remove it");
         return None;
     }
-    if url.scheme() == "http" && !headers.is_empty() && !near(&url) {
-        check.note(&node.spot, "headers are sent to another machine without encryption", "use https");
+    let encrypted = match url.scheme() {
+        "http" => Some("use https"),
+        "ws" => Some("use wss"),
+        _ => None,
+    };
+    if let (Some(hint), false, false) = (encrypted, headers.is_empty(), near(&url)) {
+        check.note(&node.spot, "headers are sent to another machine without encryption", hint);
     }
     Some(Endpoint { url: url.into(), headers })
 }

@@ -1,6 +1,6 @@
 //! How a server is reached: `command` or `url`, and what `type` says about it.
 
-use trunkline_upstream::Reach;
+use trunkline_upstream::{Endpoint, Reach};
 
 use super::{command, endpoint};
 use crate::check::Check;
@@ -17,9 +17,25 @@ pub(crate) const TYPE_KEYS: [&str; 2] = ["type", "transport"];
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Stdio,
+    /// Reached over the network, in whatever way is found there.
+    Remote,
     Http,
-    Later,
+    Sse,
+    WebSocket,
     Unknown,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::Remote => "remote",
+            Self::Http => "http",
+            Self::Sse => "sse",
+            Self::WebSocket => "ws",
+            Self::Unknown => "",
+        }
+    }
 }
 
 /// The reach of the server. `None` when its keys do not tell one.
@@ -35,7 +51,7 @@ pub(super) fn reach(
     let url = fields.take_any(&URL_KEYS, check);
     let command = command::command(fields, program, url.is_some(), enabled, world, check);
     let headers = endpoint::headers(fields, url.is_none(), world, check);
-    let reach = match (program, url) {
+    match (program, url) {
         (Some(_), Some(url)) => {
             check.problem(
                 &url.spot,
@@ -45,38 +61,62 @@ pub(super) fn reach(
             None
         }
         (None, None) => {
-            if !kind.is_some_and(|(kind, _)| kind == Kind::Later) {
-                let hint = "give `command` for a server to start, or `url` for one to reach";
-                check.problem(fields.spot(), "neither `command` nor `url` is given", hint);
-            }
+            let hint = "give `command` for a server to start, or `url` for one to reach";
+            check.problem(fields.spot(), "neither `command` nor `url` is given", hint);
             None
         }
-        (Some(_), None) => command.map(Reach::Stdio),
-        (None, Some(url)) => endpoint::endpoint(url, headers, check).map(Reach::Http),
-    };
-    if let Some((kind, node)) = kind {
-        match kind {
-            Kind::Stdio if program.is_none() && url.is_some() => {
-                check.problem(
-                    &node.spot,
-                    "this type needs `command`, but `url` is given",
-                    "use `type: http`",
-                );
+        (Some(_), None) => {
+            if let Some((kind, node)) = kind
+                && !matches!(kind, Kind::Stdio | Kind::Unknown)
+            {
+                let message = "this type needs `url`, but `command` is given";
+                check.problem(&node.spot, message, "use `type: stdio`");
             }
-            Kind::Http if url.is_none() && program.is_some() => {
-                check.problem(
-                    &node.spot,
-                    "this type needs `url`, but `command` is given",
-                    "use `type: stdio`",
-                );
-            }
-            _ => {}
+            command.map(Reach::Stdio)
+        }
+        (None, Some(url)) => {
+            let endpoint = endpoint::endpoint(url, headers, check)?;
+            reached(endpoint, kind, url, check)
         }
     }
-    reach
 }
 
-/// The synonyms in use for the two transports.
+/// The transport towards an endpoint: what its URL says, narrowed by what `type` says.
+fn reached(
+    endpoint: Endpoint,
+    kind: Option<(Kind, &Node)>,
+    url: &Node,
+    check: &mut Check<'_>,
+) -> Option<Reach> {
+    let socket = endpoint.url.starts_with("ws");
+    let Some((kind, node)) = kind else {
+        return Some(if socket { Reach::WebSocket(endpoint) } else { Reach::Http(endpoint) });
+    };
+    match (kind, socket) {
+        (Kind::Stdio, _) => {
+            let hint = if socket { "use `type: ws`" } else { "use `type: http`" };
+            check.problem(&node.spot, "this type needs `command`, but `url` is given", hint);
+            None
+        }
+        (Kind::WebSocket | Kind::Remote, true) => Some(Reach::WebSocket(endpoint)),
+        (Kind::Http, false) => Some(Reach::StreamableHttp(endpoint)),
+        (Kind::Sse, false) => Some(Reach::HttpSse(endpoint)),
+        (Kind::Remote, false) => Some(Reach::Http(endpoint)),
+        (Kind::Http | Kind::Sse, true) => {
+            let message = format!("`type: {}` needs an http or https URL", kind.as_str());
+            check.problem(&url.spot, message, "use `type: ws`, or leave `type` out");
+            None
+        }
+        (Kind::WebSocket, false) => {
+            let hint = "write ws:// or wss://, or leave `type` out";
+            check.problem(&url.spot, "`type: ws` needs a ws or wss URL", hint);
+            None
+        }
+        (Kind::Unknown, _) => None,
+    }
+}
+
+/// The synonyms in use for the transports.
 fn kind_of(node: &Node, check: &mut Check<'_>) -> Kind {
     let Value::String(text) = &node.value else {
         check.expected("text", node);
@@ -86,23 +126,16 @@ fn kind_of(node: &Node, check: &mut Check<'_>) -> Kind {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match folded.as_str() {
         "stdio" | "local" | "command" => Kind::Stdio,
-        "http" | "https" | "streamablehttp" | "streamable" | "remote" => Kind::Http,
-        "sse" | "httpsse" => {
-            let hint = "most servers also speak Streamable HTTP; try `type: http` with the same or the `/mcp` address";
-            check.problem(&node.spot, "the HTTP+SSE transport comes in a later release", hint);
-            Kind::Later
-        }
-        "ws" | "wss" | "websocket" => {
-            check.problem(
-                &node.spot,
-                "the WebSocket transport comes in a later release",
-                "use `type: http` or `type: stdio`",
-            );
-            Kind::Later
-        }
+        "http" | "https" | "streamablehttp" | "streaminghttp" | "streamable" => Kind::Http,
+        "sse" | "httpsse" => Kind::Sse,
+        "ws" | "wss" | "websocket" => Kind::WebSocket,
+        "remote" => Kind::Remote,
         _ => {
-            let hint = nearest(text, &["stdio", "http", "streamable-http"])
-                .map_or_else(|| "one of stdio, http".to_owned(), |near| format!("did you mean `{near}`?"));
+            let words = ["stdio", "http", "streamable-http", "sse", "ws", "websocket"];
+            let hint = nearest(text, &words).map_or_else(
+                || "one of stdio, http, sse, ws".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
             check.problem(&node.spot, "not a transport", hint);
             Kind::Unknown
         }

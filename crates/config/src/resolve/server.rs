@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use trunkline_gateway::options::{Naming, ServerRules};
-use trunkline_upstream::{EraChoice, Options};
+use trunkline_upstream::{EraChoice, Options, Reach};
 
 use super::{keys, reach, shown, timing};
 use crate::check::Check;
@@ -94,7 +94,15 @@ fn one(
     let mut fields = Fields::open(node, SERVER, check)?;
     let enabled = enabled(&mut fields, check);
     let reach = reach::reach(&mut fields, enabled, world, check);
-    let era = era(fields.take("era", check), check);
+    let era_node = fields.take("era", check);
+    let era = era(era_node, check);
+    if let (Some(Reach::HttpSse(_)), EraChoice::Modern, Some(node)) = (&reach, era, era_node) {
+        check.problem(
+            &node.spot,
+            "HTTP+SSE carries the legacy era only",
+            "remove `era`, or use `type: http`",
+        );
+    }
     let timing = timing::timing(&mut fields, check);
     let message_bytes = fields.take("maxMessageBytes", check);
     let message_bytes = message_bytes.and_then(|node| check.bytes(node, 4096..=1 << 30));

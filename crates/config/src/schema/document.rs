@@ -92,9 +92,9 @@ struct Server {
     inherit_env: Option<Vec<Inherited>>,
     /// Working directory of the program. Default: Trunkline's own.
     cwd: Option<String>,
-    /// Address of a Streamable HTTP endpoint: http or https, without user and password.
+    /// Address of the server: http or https, or ws or wss for a WebSocket; without user and password.
     url: Option<String>,
-    /// Headers added to every request to `url`.
+    /// Headers added to every request to `url`, or to the handshake of a WebSocket.
     headers: Option<BTreeMap<String, Text>>,
     /// Headers whose value is that of the named environment variable (Codex).
     #[schemars(rename = "env_http_headers")]
@@ -102,7 +102,9 @@ struct Server {
     /// The environment variable that holds the bearer token (Codex).
     #[schemars(rename = "bearer_token_env_var")]
     bearer_token_env_var: Option<String>,
-    /// The transport: `stdio` or `http`, in any client's spelling. Default: `stdio` with `command`, `http` with `url`.
+    /// The transport, in any client's spelling: `stdio`, `http` (Streamable HTTP only), `sse` (HTTP+SSE only) or `ws`.
+    /// Default: `stdio` with `command`, `ws` with a ws or wss `url`, else Streamable HTTP and, where that is not answered,
+    /// HTTP+SSE.
     #[schemars(rename = "type")]
     kind: Option<String>,
     /// Leave this server out. Default: false.

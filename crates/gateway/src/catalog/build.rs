@@ -59,6 +59,8 @@ pub struct Input<'a> {
 
 /// An item to be shown: its bytes for each era, legacy first.
 struct Shown {
+    /// Only to clients that can be asked something.
+    asked: bool,
     legacy: Bytes,
     modern: Bytes,
 }
@@ -77,13 +79,19 @@ pub fn build(input: &Input<'_>) -> Catalog {
     }
     if !transparent {
         let item = Bytes::from(status::listed());
-        shown[ListKind::Resources as usize].push(Shown { legacy: item.clone(), modern: item });
+        shown[ListKind::Resources as usize].push(Shown { asked: false, legacy: item.clone(), modern: item });
     }
     let meta = status::note(input.sources);
     let hints = hints(input.sources);
-    let pages = [Era::Legacy, Era::Modern].map(|era| {
-        ListKind::ALL.map(|kind| pages(input, kind, era, &shown[kind as usize], meta.as_deref(), hints))
-    });
+    let rendered = |asked: bool| {
+        [Era::Legacy, Era::Modern].map(|era| {
+            ListKind::ALL
+                .map(|kind| pages(input, kind, era, asked, &shown[kind as usize], meta.as_deref(), hints))
+        })
+    };
+    let plain = rendered(false);
+    let differs = shown.iter().flatten().any(|item| item.asked);
+    let pages = [plain.clone(), if differs { rendered(true) } else { plain }];
     Catalog {
         version: input.version,
         tools,
@@ -95,6 +103,7 @@ pub fn build(input: &Input<'_>) -> Catalog {
             [only] if transparent => only.offer.as_ref().map_or([0; 4], |offer| offer.announced),
             _ => [0; 4],
         },
+        made_from: input.sources.iter().map(|s| (s.number, s.offer.clone())).collect(),
         servers,
         absent: input
             .sources
@@ -124,16 +133,9 @@ fn uris(input: &Input<'_>, servers: &[(usize, Arc<str>)]) -> Uris {
     }
     for (source, offer) in offers(input.sources) {
         let admitted = |item: &&Item| source.rules.resources.admits(&item.key);
-        offer
-            .list(ListKind::Resources)
-            .iter()
-            .filter(admitted)
-            .for_each(|i| uris.add_resource(&i.key, source.number));
-        offer
-            .list(ListKind::Templates)
-            .iter()
-            .filter(admitted)
-            .for_each(|i| uris.add_template(&i.key, source.number));
+        let items = |kind| offer.items(kind).map(|(item, _)| item).filter(admitted);
+        items(ListKind::Resources).for_each(|i| uris.add_resource(&i.key, source.number));
+        items(ListKind::Templates).for_each(|i| uris.add_template(&i.key, source.number));
     }
     uris.seal();
     uris
@@ -155,7 +157,7 @@ fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<S
             _ => (&rules.prompts, &rules.prompt_overrides),
         };
         let prefix = rules.prefix.as_deref().unwrap_or(&rules.server);
-        for item in offer.list(kind).iter().filter(|item| filter.admits(&item.key)) {
+        for (item, asked) in offer.items(kind).filter(|(item, _)| filter.admits(&item.key)) {
             let change = overrides.get(&*item.key);
             let wanted = match change.and_then(|o| o.name.clone()) {
                 Some(name) => name,
@@ -183,13 +185,14 @@ fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<S
             let meter = (kind == ListKind::Tools).then(|| input.metrics.tool(&rules.server, &name));
             let original = (*name != *item.key).then(|| item.key.clone());
             table.insert(name, &item.key, Route { server: source.number, original, mirrored, meter });
-            shown.push(for_both(respelled, offer.introduction.era()));
+            shown.push(for_both(respelled, offer.introduction.era(), asked));
         }
     }
     table
 }
 
-fn mirrored(kind: ListKind, item: &Item) -> Result<Arc<[Mirrored]>, mirror::BadAnnotation> {
+/// The arguments of a tool that must be mirrored in headers.
+pub(crate) fn mirrored(kind: ListKind, item: &Item) -> Result<Arc<[Mirrored]>, mirror::BadAnnotation> {
     match item.input_schema().filter(|_| kind == ListKind::Tools) {
         Some(schema) => mirror::read(schema).map(Arc::from),
         None => Ok(Arc::from([])),
@@ -199,31 +202,33 @@ fn mirrored(kind: ListKind, item: &Item) -> Result<Arc<[Mirrored]>, mirror::BadA
 /// Resources or templates: filters and spelling.
 fn addressed(input: &Input<'_>, kind: ListKind, transparent: bool, uris: &Uris, shown: &mut Vec<Shown>) {
     for (source, offer) in offers(input.sources) {
-        for item in offer.list(kind).iter().filter(|item| source.rules.resources.admits(&item.key)) {
+        for (item, asked) in offer.items(kind).filter(|(item, _)| source.rules.resources.admits(&item.key)) {
             let uri = uris.expose(source.number, &item.key);
             let origin = (!transparent).then_some((&*source.rules.server, &*item.key));
             let respelled = item.respell(Respelling { key: Some(&uri), origin, ..Respelling::default() });
-            shown.push(for_both(respelled, offer.introduction.era()));
+            shown.push(for_both(respelled, offer.introduction.era(), asked));
         }
     }
 }
 
 /// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced.
-fn for_both(item: Bytes, era: Era) -> Shown {
+fn for_both(item: Bytes, era: Era, asked: bool) -> Shown {
     let carries = era == Era::Legacy && memchr::memmem::find(&item, b"\"execution\"").is_some();
     let modern = carries.then(|| bridge::without(&item, |key, _| key == "execution")).flatten();
-    Shown { modern: modern.map_or_else(|| item.clone(), Bytes::from), legacy: item }
+    Shown { asked, modern: modern.map_or_else(|| item.clone(), Bytes::from), legacy: item }
 }
 
 fn pages(
     input: &Input<'_>,
     kind: ListKind,
     era: Era,
+    asked: bool,
     items: &[Shown],
     meta: Option<&[u8]>,
     hints: (u64, bool),
 ) -> Vec<Bytes> {
     let size = input.naming.page_items.max(1);
+    let items: Vec<&Shown> = items.iter().filter(|item| asked || !item.asked).collect();
     let count = items.len().div_ceil(size).max(1);
     let page = |number: usize| {
         let part = items.iter().skip(number * size).take(size);

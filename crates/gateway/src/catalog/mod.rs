@@ -15,7 +15,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use trunkline_model::{Era, Fault, Kind, ListKind, Text};
 use trunkline_transport::front::host::Introduced;
+use trunkline_upstream::Offer;
 
+pub(crate) use build::mirrored;
 pub use build::{Input, Source, build};
 pub use cursor::Cursors;
 pub use uris::Uris;
@@ -43,8 +45,10 @@ pub struct Catalog {
     pub(crate) shown: [Vec<Bytes>; 4],
     /// Changes announced by the one server of a transparent view; they are passed on even when nothing differs.
     pub(crate) announced: [u64; 4],
-    /// Finished list results per era and list.
-    pages: [[Vec<Bytes>; 4]; 2],
+    /// The offers that it was made from, by server.
+    pub(crate) made_from: Vec<(usize, Option<Arc<Offer>>)>,
+    /// Finished list results for clients that can be asked nothing and for the others, per era and list.
+    pages: [[[Vec<Bytes>; 4]; 2]; 2],
 }
 
 /// Where an exposed name leads.
@@ -107,7 +111,7 @@ impl Names {
 }
 
 impl Catalog {
-    /// A finished page of a list.
+    /// A finished page of a list; `asked` is for clients that can be asked something.
     ///
     /// # Errors
     /// [`Kind::BadCursor`] for cursors that we did not give out or that are too old.
@@ -115,10 +119,11 @@ impl Catalog {
         &self,
         kind: ListKind,
         era: Era,
+        asked: bool,
         cursor: Option<&Text>,
         cursors: &Cursors,
     ) -> Result<Bytes, Fault> {
-        let pages = &self.pages[era as usize][kind as usize];
+        let pages = &self.pages[usize::from(asked)][era as usize][kind as usize];
         let number = match cursor {
             None => 0,
             Some(text) => cursors.open(text, kind, self.version).ok_or_else(bad_cursor)?,

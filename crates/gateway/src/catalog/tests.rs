@@ -32,6 +32,7 @@ fn offer(revision: Revision, tools: &str, resources: &str) -> Arc<Offer> {
             items(ListKind::Resources, resources),
             Arc::from([]),
         ],
+        extra: std::array::from_fn(|_| Arc::from([])),
         ttl_ms: None,
         public: false,
         pushes: true,
@@ -70,7 +71,7 @@ fn built(sources: &[Source]) -> Catalog {
 }
 
 fn page(catalog: &Catalog, kind: ListKind, era: Era) -> serde_json::Value {
-    let raw = catalog.page(kind, era, None, &Cursors::new([1; 32])).unwrap();
+    let raw = catalog.page(kind, era, false, None, &Cursors::new([1; 32])).unwrap();
     serde_json::from_slice(&raw).unwrap()
 }
 
@@ -151,7 +152,7 @@ fn one_transparent_server_is_shown_as_it_is() {
     let mut sources = vec![two().remove(1)];
     sources[0].rules.transparent = true;
     let catalog = built(&sources);
-    let raw = catalog.page(ListKind::Tools, Era::Legacy, None, &Cursors::new([1; 32])).unwrap();
+    let raw = catalog.page(ListKind::Tools, Era::Legacy, false, None, &Cursors::new([1; 32])).unwrap();
     assert_eq!(raw, r#"{"tools":[{"name":"echo"}]}"#);
     assert_eq!(catalog.introduced.instructions.as_deref(), Some("use it well"));
 }
@@ -185,7 +186,7 @@ fn pages_are_walked_with_sealed_cursors() {
     let mut cursor: Option<Text> = None;
     let mut seen = Vec::new();
     loop {
-        let raw = catalog.page(ListKind::Tools, Era::Legacy, cursor.as_ref(), &cursors).unwrap();
+        let raw = catalog.page(ListKind::Tools, Era::Legacy, false, cursor.as_ref(), &cursors).unwrap();
         let list: serde_json::Value = serde_json::from_slice(&raw).unwrap();
         seen.extend(list["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap().to_owned()));
         match list["nextCursor"].as_str() {
@@ -194,8 +195,9 @@ fn pages_are_walked_with_sealed_cursors() {
         }
     }
     assert_eq!(seen, ["s__t0", "s__t1", "s__t2", "s__t3", "s__t4"]);
-    let fault =
-        catalog.page(ListKind::Tools, Era::Legacy, Some(&Text::from("nonsense")), &cursors).unwrap_err();
+    let fault = catalog
+        .page(ListKind::Tools, Era::Legacy, false, Some(&Text::from("nonsense")), &cursors)
+        .unwrap_err();
     assert_eq!(fault.kind, Kind::BadCursor);
 }
 

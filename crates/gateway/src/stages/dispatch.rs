@@ -9,8 +9,8 @@ use trunkline_protocol::{bridge, headers, mirror, uris};
 use crate::catalog::{Catalog, Route};
 use crate::parking::{Parking, Work};
 use crate::stages::authorize::Authorized;
-use crate::stages::drive;
 use crate::stages::resolve::Plan;
+use crate::stages::{drive, remirror};
 use crate::status;
 use crate::view::Current;
 
@@ -52,7 +52,7 @@ async fn one(
     let Some(upstream) = now.fleet.upstreams.get(server) else {
         return Fault::internal("dangling route").into();
     };
-    let extra = match route.map(|route| mirrored(route, call)).transpose() {
+    let extra = match route.map(|route| headers_of(&route.mirrored, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
@@ -65,6 +65,7 @@ async fn one(
     } else {
         let target = target.map(|t| &**t);
         let outcome = upstream.call(call, target, &extra).await;
+        let outcome = remirror::settle(upstream, call, target, outcome).await;
         // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
         drive::drive(upstream, call, target, &extra, outcome).await
     };
@@ -72,14 +73,14 @@ async fn one(
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.
-fn mirrored(route: &Route, call: &Call) -> Result<Vec<(String, String)>, Fault> {
-    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
-    if route.mirrored.is_empty() {
+pub(crate) fn headers_of(mirrored: &[mirror::Mirrored], call: &Call) -> Result<Vec<(String, String)>, Fault> {
+    if mirrored.is_empty() {
         return Ok(Vec::new());
     }
+    let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));
     let arguments = arguments.unwrap_or(b"{}");
-    let mut out = Vec::with_capacity(route.mirrored.len());
-    for one in route.mirrored.iter() {
+    let mut out = Vec::with_capacity(mirrored.len());
+    for one in mirrored {
         let value = mirror::value_of(arguments, &one.path);
         let value =
             value.map_err(|e| Fault::client(Kind::InvalidParams, format!("params.arguments: {e}")))?;

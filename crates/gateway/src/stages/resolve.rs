@@ -30,7 +30,8 @@ pub(crate) enum Plan {
 pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Result<Plan, Fault> {
     let era = call.caller.era;
     let page = |kind: ListKind, cursor: &Option<Text>| {
-        catalog.page(kind, era, cursor.as_ref(), cursors).map(Plan::Page)
+        let asked = !call.caller.offers.is_none();
+        catalog.page(kind, era, asked, cursor.as_ref(), cursors).map(Plan::Page)
     };
     match &call.operation {
         Operation::ListTools(cursor) => page(ListKind::Tools, cursor),

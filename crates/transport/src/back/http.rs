@@ -79,7 +79,7 @@ impl HttpWire {
 
     /// Opens an event stream (GET); errors as of [`HttpWire::follow`].
     pub(super) async fn listen(&self, extra: Headers) -> Result<Events, WireError> {
-        let response = self.inner.send(Method::GET, None, extra, "text/event-stream").await?;
+        let response = self.request(Method::GET, extra, "text/event-stream").await?;
         if !response.status().is_success() {
             return Err(refusal(response).await);
         }
@@ -87,6 +87,21 @@ impl HttpWire {
             return Err(WireError::Invalid("what it answered is no event stream".to_owned()));
         }
         Ok(Events::new(response.into_body(), self.inner.message_bytes_max))
+    }
+
+    /// Sends a request without a body.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        extra: Headers,
+        accept: &'static str,
+    ) -> Result<Response<Incoming>, WireError> {
+        self.inner.send(method, None, extra, accept).await
+    }
+
+    /// Largest message that is taken, in bytes.
+    pub(super) fn message_bytes_max(&self) -> usize {
+        self.inner.message_bytes_max
     }
 
     /// How many more notifications may be under way.
@@ -218,7 +233,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
 }
 
-async fn refusal(response: Response<Incoming>) -> WireError {
+pub(super) async fn refusal(response: Response<Incoming>) -> WireError {
     let (parts, body) = response.into_parts();
     let body = match collect(body, ERROR_PAGE_BYTES_MAX).await {
         Ok(body) => body,

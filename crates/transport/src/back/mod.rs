@@ -10,9 +10,11 @@ mod http;
 mod http_sse;
 mod pending;
 mod resume;
+mod socket;
 mod stdio;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,6 +29,7 @@ pub use events::Position;
 pub use http::HttpWire;
 pub use http_sse::HttpSseWire;
 pub use stdio::StdioWire;
+pub use websocket::WebSocketWire;
 
 /// A future at the seam.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

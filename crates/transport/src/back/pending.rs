@@ -98,7 +98,8 @@ impl Pending {
         self.why_over()
     }
 
-    fn why_over(&self) -> String {
+    /// Why it ended.
+    pub(super) fn why_over(&self) -> String {
         self.lock().over.clone().unwrap_or_else(|| "the connection ended".to_owned())
     }
 }

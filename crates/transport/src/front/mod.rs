@@ -2,7 +2,7 @@
 //!
 //! `host.rs` is the seam to the gateway; `answer.rs` puts outcomes into the caller's words; `session.rs` is what a
 //! legacy client's session holds; `running.rs` is how a call is cancelled; `follow.rs` is what open streams tell, `listen.rs` what frames it;
-//! `said.rs` reads messages, `batch.rs` answers many at once; `pipe/` is a client that is spoken to over one pipe of
+//! `replay/` is what a client may come back for; `said.rs` reads messages, `frames.rs` makes events of them, `batch.rs` answers many at once; `pipe/` is a client that is spoken to over one pipe of
 //! messages; `http/` and `stdio/` are the wires.
 
 mod answer;
@@ -11,11 +11,13 @@ mod asking;
 mod batch;
 mod decode;
 mod follow;
+mod frames;
 pub mod host;
 pub mod http;
 mod listen;
 mod notes;
 mod pipe;
+mod replay;
 mod running;
 mod said;
 #[cfg(test)]

@@ -14,7 +14,8 @@ use super::host::{BoxFuture, Changes, Host, Introduced, ListVersions, Subscripti
 /// The server that belongs to the view; every other one does not.
 pub(crate) const MEMBER: &str = "mine";
 
-/// Calls of a tool named `wait` last until `release`; one named `notes` gives two notes before its answer.
+/// Calls of a tool named `wait` last until `release`; one named `notes` gives two notes before its answer; one named
+/// `half` gives one, waits, and gives the other.
 pub(crate) struct Scripted {
     pub(crate) lists: watch::Sender<ListVersions>,
     pub(crate) events: broadcast::Sender<Change>,
@@ -100,6 +101,11 @@ impl Host for Scripted {
             let params = String::from_utf8_lossy(&call.params.raw).into_owned();
             if params.contains(r#""name":"wait""#) {
                 let _ = self.released.subscribe().wait_for(|released| *released).await;
+            }
+            if params.contains(r#""name":"half""#) {
+                call.notes.note(Note::Progress(Bytes::from_static(b"{\"progress\":1}")));
+                let _ = self.released.subscribe().wait_for(|released| *released).await;
+                call.notes.note(Note::Progress(Bytes::from_static(b"{\"progress\":2}")));
             }
             if params.contains(r#""name":"notes""#) {
                 call.notes.note(Note::Progress(Bytes::from_static(b"{\"progress\":1}")));

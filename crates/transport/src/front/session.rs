@@ -19,6 +19,7 @@ use super::aside::Aside;
 use super::asking::Questions;
 use super::decode;
 use super::host::{Host, ListVersions, Subscription, ViewName};
+use super::replay::Replay;
 use super::running::{Entry, Running};
 
 /// Most resource subscriptions of one session.
@@ -52,8 +53,8 @@ pub(crate) struct Session {
     pub(crate) aside: Arc<Aside>,
     /// What `known` gives. It outlives streams: what changes between two of them is told on the second.
     known: Mutex<ListVersions>,
-    /// Ends the stream that is open for it now.
-    stream: Mutex<CancellationToken>,
+    /// Streams that its client may come back to.
+    pub(crate) replay: Replay,
     opened: Instant,
     last_used_ms: AtomicU64,
     /// Streams that are open for it.
@@ -103,7 +104,7 @@ impl Session {
             questions,
             aside,
             known: Mutex::default(),
-            stream: Mutex::default(),
+            replay: Replay::default(),
             opened: Instant::now(),
             last_used_ms: AtomicU64::new(0),
             streams: AtomicUsize::new(0),
@@ -137,14 +138,11 @@ impl Session {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What ends the stream that is opened now. The session's previous one ends with this: each message goes to one
-    /// stream only (2025-11-25, Streamable HTTP, multiple connections), and a client that opens another has most likely
-    /// lost the first.
-    pub(crate) fn take_stream(&self) -> CancellationToken {
-        let token = self.over.child_token();
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *stream, token.clone()).cancel();
-        token
+    /// Ends its streams and calls.
+    pub(crate) fn end(&self) {
+        self.over.cancel();
+        // They hold the session.
+        self.replay.clear();
     }
 
     /// Notes a sign of life.

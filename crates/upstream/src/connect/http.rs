@@ -62,8 +62,13 @@ impl Connecting<'_> {
 
     /// A wire to the endpoint as it is configured.
     pub(super) fn http_wire(&self, endpoint: &Endpoint) -> Result<HttpWire, Failed> {
-        let uri: Uri =
-            endpoint.url.parse().map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
+        // A WebSocket begins as HTTP on the same port: `ws` is `http`, and `wss` is `https` (RFC 6455, section 3).
+        let url = endpoint.url.strip_prefix("ws").map(|rest| format!("http{rest}"));
+        let uri: Uri = url
+            .as_deref()
+            .unwrap_or(&endpoint.url)
+            .parse()
+            .map_err(|e| Failed::from(format!("the URL is not usable: {e}")))?;
         let fixed = fixed_headers(endpoint)?;
         Ok(HttpWire::new(self.tools.http.clone(), uri, fixed, self.options.message_bytes_max))
     }

@@ -6,6 +6,7 @@
 mod http;
 mod http_sse;
 mod stdio;
+mod websocket;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64};
@@ -89,7 +90,7 @@ enum Probed {
     Legacy,
     /// It is modern, refuses the revision of the probe, and names this one, which we speak too.
     Other(Revision),
-    /// The server cannot be probed; start it anew and speak legacy.
+    /// The server cannot be probed; start it or reach it anew and speak legacy.
     Unfit(String),
 }
 
@@ -140,6 +141,7 @@ impl Connecting<'_> {
             }
             Reach::StreamableHttp(endpoint) => self.open_http(endpoint, known).await,
             Reach::HttpSse(endpoint) => self.open_http_sse(endpoint).await,
+            Reach::WebSocket(endpoint) => self.open_websocket(endpoint, known).await,
         };
         opened.map(|connected| {
             let verdict = Verdict::of(connected.session.era());
@@ -158,6 +160,24 @@ impl Connecting<'_> {
         let params = own_params(Bytes::from_static(b"{}"), revision);
         let message = compose::request(id, method::DISCOVER, &params);
         wire.exchange(Outgoing { id, message, headers: extra, heard: None }).await
+    }
+
+    /// Probes a server on a channel that all callers share, a second time if it names another modern revision. Nothing
+    /// else may be sent before the verdict.
+    async fn probe_channel(&self, wire: &dyn Wire) -> Probed {
+        match self.probe_once(wire, Revision::MODERN_LATEST).await {
+            Probed::Other(revision) => self.probe_once(wire, revision).await,
+            probed => probed,
+        }
+    }
+
+    async fn probe_once(&self, wire: &dyn Wire, revision: Revision) -> Probed {
+        let probe = self.discover(wire, revision, Headers::new());
+        match timeout(self.options.timeouts.probe, probe).await {
+            Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
+            Ok(Ok(answered)) => probe_answer(&answered),
+            Ok(Err(error)) => Probed::Unfit(error.to_string()),
+        }
     }
 
     /// Sends `initialize` and `notifications/initialized`; returns what the server said and the session it opened.

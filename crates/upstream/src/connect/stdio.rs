@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 use trunkline_model::Era;
 use trunkline_observe::metrics::RunningChild;
-use trunkline_protocol::Revision;
 use trunkline_transport::back::{Headers, StdioWire, Wire};
 use trunkline_transport::process::{self, Child, Limits, Spec};
 
-use super::{Connected, Connecting, Failed, Probed, probe_answer};
+use super::{Connected, Connecting, Failed, Probed};
 use crate::options::{Command, EraChoice};
 
 /// Grace for a process that is replaced after a failed probe.
@@ -48,11 +47,7 @@ impl Connecting<'_> {
         if known == Some(Era::Legacy) {
             return self.greet_stdio(child, wire).await;
         }
-        let mut probed = self.probe_stdio(&*wire, Revision::MODERN_LATEST).await;
-        if let Probed::Other(revision) = probed {
-            probed = self.probe_stdio(&*wire, revision).await;
-        }
-        match probed {
+        match self.probe_channel(&*wire).await {
             Probed::Modern(introduction) => Ok(self.connected(introduction, wire, None, None, Some(child))),
             Probed::Legacy | Probed::Other(_) => self.greet_stdio(child, wire).await,
             Probed::Unfit(why) if self.options.era == EraChoice::Modern => Err(self.failed(why, child).await),
@@ -62,15 +57,6 @@ impl Connecting<'_> {
                 let (child, wire) = self.start(command)?;
                 self.greet_stdio(child, wire).await
             }
-        }
-    }
-
-    async fn probe_stdio(&self, wire: &dyn Wire, revision: Revision) -> Probed {
-        let probe = self.discover(wire, revision, Headers::new());
-        match timeout(self.options.timeouts.probe, probe).await {
-            Err(_) => Probed::Unfit("it did not answer the probe".to_owned()),
-            Ok(Ok(answered)) => probe_answer(&answered),
-            Ok(Err(error)) => Probed::Unfit(error.to_string()),
         }
     }
 

@@ -15,7 +15,7 @@ const CALLS: [(&str, &str, &str); 4] = [
     ("test_sampling", r#"{"prompt":"hi"}"#, "sampled: hi"),
 ];
 
-fn steps(prefix: &str) -> Vec<String> {
+pub(crate) fn steps(prefix: &str) -> Vec<String> {
     let mut steps = vec!["--no-lists".to_owned()];
     for (tool, arguments, _) in CALLS {
         steps.extend(["--call".to_owned(), format!("{prefix}{tool}"), arguments.to_owned()]);
@@ -27,7 +27,7 @@ fn text(call: &Value) -> &str {
     call["result"]["content"][0]["text"].as_str().unwrap_or_default()
 }
 
-fn answered(report: &Value) {
+pub(crate) fn answered(report: &Value) {
     assert_ok(report);
     for (at, (tool, _, expected)) in CALLS.iter().enumerate() {
         let said = text(&report["calls"][at]);

@@ -59,7 +59,15 @@ fn a_cancelled_call_is_cancelled_at_the_server() {
             for (at, driver) in FRONTS.into_iter().enumerate() {
                 let report = driver.http(
                     &gateway.url(),
-                    &["--no-lists", "--call-cancel", "slow", r#"{"ms":20000,"steps":200}"#, "400"],
+                    // A client that can be asked would have a process of its own, with counts of its own.
+                    &[
+                        "--no-asks",
+                        "--no-lists",
+                        "--call-cancel",
+                        "slow",
+                        r#"{"ms":20000,"steps":200}"#,
+                        "400",
+                    ],
                 );
                 assert_eq!(report["calls"][0]["cancelled"], true, "{report:#}");
                 let mut client = gateway.client(Era::Modern);

@@ -12,3 +12,4 @@ mod hostile;
 mod modern_metadata;
 mod old_servers;
 mod oracle;
+mod transports;

@@ -2,13 +2,9 @@
 //!
 //! `rmcp-server --port N` serves Streamable HTTP on loopback and prints `{"ready":true,"url":...}`;
 //! `rmcp-server --stdio` (the default) serves its own standard input and output.
-//!
-//! Results are written as JSON and read into the SDK's types, so the fixture shows what goes out
-//! rather than how rmcp spells it.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
@@ -19,17 +15,14 @@ use rmcp::{
         ServerCapabilities, ServerConfig,
     },
     service::RequestContext,
-    transport::{
-        stdio,
-        streamable_http_server::{
-            StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
-        },
-    },
+    transport::stdio,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use trunkline_peer_rmcp::{
+    Failure, http,
+    json::{read_result as read, text},
+};
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Context = RequestContext<RoleServer>;
 
 #[tokio::main(flavor = "current_thread")]
@@ -40,29 +33,8 @@ async fn main() -> Result<(), Failure> {
             Peer.serve(stdio()).await?.waiting().await?;
             Ok(())
         }
-        ["--port", port] => serve_http(port.parse()?).await,
+        ["--port", port] => http::serve(port.parse()?, || Peer).await,
         _ => Err("usage: rmcp-server [--stdio | --port N]".into()),
-    }
-}
-
-async fn serve_http(port: u16) -> Result<(), Failure> {
-    let service = StreamableHttpService::new(
-        || Ok(Peer),
-        LocalSessionManager::default().into(),
-        StreamableHttpServerConfig::default().with_legacy_session_mode(true),
-    );
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let url = format!("http://localhost:{}/mcp", listener.local_addr()?.port());
-    println!("{}", json!({ "ready": true, "url": url }));
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(async move {
-            // A client that hangs up is no concern of ours.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
     }
 }
 
@@ -234,16 +206,4 @@ async fn slow(arguments: &Value, context: &Context) -> Result<Value, ErrorData> 
         }
     }
     Ok(json!({ "content": [text(&format!("slept {ms} ms in {steps} steps"))] }))
-}
-
-fn text(words: &str) -> Value {
-    json!({ "type": "text", "text": words })
-}
-
-/// Reads our own JSON into the SDK's type. A mistake here is a mistake in this file.
-///
-/// The SDK takes `resultType` off again for a legacy client; only its own constructors would add it.
-fn read<T: serde::de::DeserializeOwned>(mut value: Value) -> Result<T, ErrorData> {
-    value["resultType"] = json!("complete");
-    serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }

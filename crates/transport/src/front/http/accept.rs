@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
 
 use super::super::host::Host;
+use super::super::replay::KEPT_BYTES_MAX;
 use super::heads::Busy;
 use super::patience::Patient;
 use super::{Front, Options, guard, route, sessions};
@@ -47,6 +48,7 @@ pub async fn serve(
         clients: super::pipes::sse::Clients::default(),
         sessions: sessions::Sessions::new(options.sessions_max, options.session_idle, Arc::clone(&metrics)),
         streams: Arc::new(Semaphore::new(options.streams_max)),
+        kept: Arc::new(Semaphore::new(KEPT_BYTES_MAX)),
         routes: route::Meters::new(&metrics),
         host,
         options,

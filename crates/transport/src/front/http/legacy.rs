@@ -12,15 +12,20 @@ use trunkline_protocol::{Revision, Scanned, Shape, headers, method};
 use super::super::answer;
 use super::super::asking::{Asking, Voice};
 use super::super::batch;
-use super::super::follow::{Follower, Reader};
+use super::super::follow::{self, Follower};
 use super::super::host::ViewName;
 use super::super::notes::Pad;
+use super::super::replay::{Purpose, Reader, Resumed};
 use super::super::said;
 use super::super::session::{Begun, Session};
 use super::body::Body;
-use super::route::{Handled, accepts, refuse};
+use super::route::{Handled, Refusal, accepts, refuse};
 use super::unhurried::Unhurried;
 use super::{Front, respond, stream};
+use crate::sse;
+
+/// The last event that arrived (WHATWG HTML, section 9.2.4).
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Answers one message.
 pub(crate) async fn post(
@@ -48,7 +53,10 @@ pub(crate) async fn post(
         Begun::Answered(answer) => Ok(respond::answer(answer)),
         Begun::Call(calling) => {
             let calling = Box::pin(Unhurried::new(calling, session.over.clone()));
-            Ok(stream::answer(calling, pad).await)
+            Ok(match pad {
+                Some(pad) => stream::resumable(calling, pad, &session, &front.kept).await,
+                None => stream::answer(calling, None).await,
+            })
         }
     }
 }
@@ -82,7 +90,7 @@ fn find(
     view: &ViewName,
     headers: &HeaderMap,
     id: Option<Bytes>,
-) -> Result<Arc<Session>, Box<Response<Body>>> {
+) -> Result<Arc<Session>, Refusal> {
     let mut ids = headers.get_all(HeaderName::from_static(headers::SESSION)).iter();
     let session_id = match (ids.next(), ids.next()) {
         (Some(one), None) => one.to_str().unwrap_or_default(),
@@ -133,7 +141,8 @@ fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Byt
     Box::new(respond::json(status, answer.message))
 }
 
-/// The stream on which a session hears of changes; it takes the place of the one that was open before.
+/// The stream on which a session hears of changes, which takes the place of the one that was open before; or, with the
+/// id of an event, the rest of the stream that the event was on.
 pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
     if !has_session(headers) {
         let text =
@@ -153,15 +162,29 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> H
             "too many streams are open; try again later",
         ));
     };
-    let Some(changes) = front.host.changes(view) else {
-        return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
-    };
     session.touch();
-    let open = Open::begin(&session);
-    let over = [session.take_stream(), front.stop.clone()];
-    let follower = Follower::new(Reader::Session(session), changes, over);
-    let guard = (room, front.metrics.gateway().streams().hold(), open);
-    Ok(respond::events(stream::following(follower, None, None, guard)))
+    let guard = (room, front.metrics.gateway().streams().hold(), Open::begin(&session));
+    let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    let reader = match last.map_or(Resumed::Afresh, |id| session.replay.resume(id)) {
+        Resumed::Reader(reader) => reader,
+        // Not 404: that would tell the client that its session has gone.
+        Resumed::Lost => {
+            let text = "what came after this event is not kept any more; its call may have run";
+            return Err(refusal(front, StatusCode::BAD_REQUEST, text, None));
+        }
+        Resumed::Afresh => news(front, session)?,
+    };
+    Ok(respond::events(Box::pin(stream::guarded(reader, guard))))
+}
+
+fn news(front: &Front, session: Arc<Session>) -> Result<Reader, Refusal> {
+    let gone = || refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path");
+    let changes = front.host.changes(&session.view).ok_or_else(gone)?;
+    let over = [session.over.clone(), front.stop.clone()];
+    let source = stream::news(Follower::new(follow::Reader::Session(Arc::clone(&session)), changes, over));
+    let begun = session.replay.begin(Purpose::News, source, session.revision, &front.kept);
+    // Without a first byte some clients and proxies wait for the head of the answer.
+    begun.map(|reader| reader.after(Bytes::from_static(sse::KEEP_ALIVE))).map_err(|_| gone())
 }
 
 /// Counts a stream on its session while it is open.

@@ -3,6 +3,8 @@
 
 mod accept;
 mod body;
+#[cfg(test)]
+mod coming_back;
 mod guard;
 mod heads;
 mod legacy;
@@ -74,6 +76,8 @@ pub(crate) struct Front {
     pub(crate) sessions: sessions::Sessions,
     pub(crate) clients: pipes::sse::Clients,
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
+    /// Room for events that are kept for clients that come back, in bytes.
+    pub(crate) kept: Arc<tokio::sync::Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) routes: route::Meters,
     /// Ends the streams: the front is shutting down.

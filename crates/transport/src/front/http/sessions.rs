@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ impl Sessions {
         if sessions.len() + self.reserved.load(Ordering::Relaxed) >= self.max
             && let Some(gone) = sessions.remove(&idlest(sessions)?)
         {
-            gone.over.cancel();
+            gone.end();
         }
         Some(())
     }
@@ -76,17 +76,19 @@ impl Sessions {
     pub(crate) fn remove(&self, id: &str) -> bool {
         let gone = self.lock().remove(id);
         if let Some(session) = &gone {
-            session.over.cancel();
+            session.end();
         }
         gone.is_some()
     }
 
     fn sweep(&self) {
-        let limit = self.idle.as_millis() as u64;
+        let (limit, now) = (self.idle.as_millis() as u64, Instant::now());
         self.lock().retain(|_, session| {
             let keep = session.idle_ms() < limit;
-            if !keep {
-                session.over.cancel();
+            if keep {
+                session.replay.prune(now);
+            } else {
+                session.end();
             }
             keep
         });

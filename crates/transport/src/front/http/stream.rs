@@ -5,30 +5,53 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use http::{Response, StatusCode};
+use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
-use trunkline_protocol::Message;
+use trunkline_protocol::{Message, Revision};
 
 use super::super::answer::Answer;
 use super::super::follow::{Follower, KEEP_ALIVE, Word};
+use super::super::frames::encode;
 use super::super::notes::Pad;
-use super::super::session::Calling;
+use super::super::replay::{Purpose, Source};
+use super::super::session::{Calling, Session};
 use super::body::Body;
 use super::respond;
 use crate::sse;
+
+/// A call that takes this long becomes a stream for a client that can come back to one: from then on a connection that
+/// breaks costs it nothing. Most calls are answered before.
+const PRIME_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits for the call's answer or its first note, whichever comes first, and answers accordingly. Without a pad the
 /// client takes no events, and the answer is all there is.
 pub(crate) async fn answer(calling: Calling, pad: Option<Arc<Pad>>) -> Response<Body> {
     let Some(pad) = pad else { return whole(calling.await) };
-    let mut call = CallStream { calling: Some(calling), pad, ready: VecDeque::new(), quiet: None };
-    let first = std::future::poll_fn(|cx| call.poll_first(cx)).await;
-    match first {
-        First::Answer(answer) => whole(answer),
-        First::Events => respond::events(Box::pin(call)),
+    match Words::of(calling, pad, KEEP_ALIVE).begin().await {
+        Ok(words) => respond::events(plain(words)),
+        Err(answer) => whole(answer),
+    }
+}
+
+/// The same for a call of a session, whose client may come back for what it missed.
+pub(crate) async fn resumable(
+    calling: Calling,
+    pad: Arc<Pad>,
+    session: &Session,
+    room: &Arc<Semaphore>,
+) -> Response<Body> {
+    let patience = if session.revision >= Revision::R2025_11_25 { PRIME_AFTER } else { KEEP_ALIVE };
+    match Words::of(calling, pad, patience).begin().await {
+        Ok(words) => match session.replay.begin(Purpose::Call, Box::pin(words), session.revision, room) {
+            Ok(reader) => respond::events(Box::pin(reader)),
+            Err(words) => respond::events(plain(words)),
+        },
+        Err(answer) => whole(answer),
     }
 }
 
@@ -37,49 +60,58 @@ fn whole(answer: Option<Answer>) -> Response<Body> {
     answer.map_or_else(|| respond::empty(StatusCode::ACCEPTED), respond::answer)
 }
 
-enum First {
-    Answer(Option<Answer>),
-    Events,
-}
-
-/// The events of one call: its notes, then its answer.
-struct CallStream {
+/// What is said during one call: its notes, then its answer.
+struct Words {
     calling: Option<Calling>,
     pad: Arc<Pad>,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Message>,
+    /// How long nothing may be said.
+    patience: Duration,
     quiet: Option<Pin<Box<Sleep>>>,
 }
 
-impl CallStream {
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<First> {
-        let Some(calling) = self.calling.as_mut() else { return Poll::Ready(First::Answer(None)) };
+impl Words {
+    fn of(calling: Calling, pad: Arc<Pad>, patience: Duration) -> Self {
+        Self { calling: Some(calling), pad, ready: VecDeque::new(), patience, quiet: None }
+    }
+
+    /// Waits for something to say. The answer when that is all there is.
+    async fn begin(mut self) -> Result<Self, Option<Answer>> {
+        let answered = std::future::poll_fn(|cx| self.poll_first(cx)).await;
+        self.patience = KEEP_ALIVE;
+        answered.map_or(Ok(self), Err)
+    }
+
+    /// The answer, if nothing is to be said before it.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Answer>>> {
+        let Some(calling) = self.calling.as_mut() else { return Poll::Ready(Some(None)) };
         let done = calling.as_mut().poll(cx);
         // A note that was taken before the answer must be told before it.
         let note = if done.is_ready() { self.pad.take() } else { self.pad.poll(cx) };
         match (done, note) {
             (Poll::Ready(answer), None) => {
                 self.calling = None;
-                Poll::Ready(First::Answer(answer))
+                Poll::Ready(Some(answer))
             }
             (Poll::Ready(answer), Some(note)) => {
                 self.calling = None;
                 self.push(note);
                 self.finish(answer);
-                Poll::Ready(First::Events)
+                Poll::Ready(None)
             }
             (Poll::Pending, Some(note)) => {
                 self.push(note);
-                Poll::Ready(First::Events)
+                Poll::Ready(None)
             }
             (Poll::Pending, None) => {
                 // A call that takes long becomes a stream, so that comments can keep the connection alive.
-                if self.poll_quiet(cx) { Poll::Ready(First::Events) } else { Poll::Pending }
+                if self.poll_quiet(cx) { Poll::Ready(None) } else { Poll::Pending }
             }
         }
     }
 
     fn push(&mut self, message: Message) {
-        encode(&sse::Head::default(), &message, &mut self.ready);
+        self.ready.push_back(message);
         self.quiet = None;
     }
 
@@ -93,7 +125,8 @@ impl CallStream {
     }
 
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> bool {
-        let quiet = self.quiet.get_or_insert_with(|| Box::pin(sleep(KEEP_ALIVE)));
+        let patience = self.patience;
+        let quiet = self.quiet.get_or_insert_with(|| Box::pin(sleep(patience)));
         let over = quiet.as_mut().poll(cx).is_ready();
         if over {
             self.quiet = None;
@@ -102,78 +135,69 @@ impl CallStream {
     }
 }
 
-impl Stream for CallStream {
-    type Item = Bytes;
+impl Stream for Words {
+    type Item = Word;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Word>> {
         let this = self.get_mut();
-        if let Some(piece) = this.ready.pop_front() {
-            return Poll::Ready(Some(piece));
+        loop {
+            if let Some(message) = this.ready.pop_front() {
+                return Poll::Ready(Some(Word::Say(message)));
+            }
+            let Some(calling) = this.calling.as_mut() else { return Poll::Ready(None) };
+            if let Poll::Ready(answer) = calling.as_mut().poll(cx) {
+                this.calling = None;
+                this.finish(answer);
+            } else if let Some(note) = this.pad.poll(cx) {
+                this.push(note);
+            } else if this.poll_quiet(cx) {
+                return Poll::Ready(Some(Word::Alive));
+            } else {
+                return Poll::Pending;
+            }
         }
-        let Some(calling) = this.calling.as_mut() else { return Poll::Ready(None) };
-        if let Poll::Ready(answer) = calling.as_mut().poll(cx) {
-            this.calling = None;
-            this.finish(answer);
-            return Poll::Ready(this.ready.pop_front());
-        }
-        if let Some(note) = this.pad.poll(cx) {
-            this.push(note);
-            return Poll::Ready(this.ready.pop_front());
-        }
-        if this.poll_quiet(cx) {
-            return Poll::Ready(Some(Bytes::from_static(sse::KEEP_ALIVE)));
-        }
-        Poll::Pending
     }
 }
 
-/// A message as an event.
-pub(crate) fn encode(head: &sse::Head<'_>, message: &Message, out: &mut VecDeque<Bytes>) {
-    let mut pieces = Vec::with_capacity(4);
-    sse::event_pieces(head, message.pieces().iter().cloned(), &mut pieces);
-    // One frame per event where it is small: fewer chunks, fewer writes.
-    if pieces.iter().map(Bytes::len).sum::<usize>() <= 8 * 1024 {
-        out.push_back(Bytes::from(pieces.concat()));
-    } else {
-        out.extend(pieces);
-    }
+/// What a follower hears, until its end.
+pub(crate) fn news(follower: Follower) -> Source {
+    Box::pin(futures_util::stream::unfold(follower, async |mut follower| match follower.next().await {
+        Word::Over => None,
+        word => Some((word, follower)),
+    }))
+}
+
+/// Words as events to which nobody can come back.
+fn plain(words: impl Stream<Item = Word> + Send + 'static) -> Pin<Box<dyn Stream<Item = Bytes> + Send>> {
+    let events = words.map(|word| {
+        let mut frames = VecDeque::new();
+        match word {
+            Word::Say(message) => encode(&sse::Head::default(), &message, &mut frames),
+            Word::Alive | Word::Over => frames.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
+        }
+        futures_util::stream::iter(frames)
+    });
+    Box::pin(events.flatten())
 }
 
 /// The events of a stream that follows changes: `first`, then whatever happens, then `last` when the server ends it.
+/// The guard is kept until then.
 pub(crate) fn following<G: Send + 'static>(
     follower: Follower,
     first: Option<Message>,
     last: Option<Message>,
     guard: G,
 ) -> Pin<Box<dyn Stream<Item = Bytes> + Send>> {
-    let mut ready = VecDeque::new();
     // Without a first byte some clients and proxies wait for the head of the answer.
-    match first {
-        Some(message) => encode(&sse::Head::default(), &message, &mut ready),
-        None => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
-    }
-    let state = (follower, ready, last, false, guard);
-    Box::pin(futures_util::stream::unfold(
-        state,
-        |(mut follower, mut ready, mut last, mut over, guard)| async move {
-            loop {
-                if let Some(piece) = ready.pop_front() {
-                    return Some((piece, (follower, ready, last, over, guard)));
-                }
-                if over {
-                    return None;
-                }
-                match follower.next().await {
-                    Word::Say(message) => encode(&sse::Head::default(), &message, &mut ready),
-                    Word::Alive => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
-                    Word::Over => {
-                        over = true;
-                        if let Some(message) = last.take() {
-                            encode(&sse::Head::default(), &message, &mut ready);
-                        }
-                    }
-                }
-            }
-        },
-    ))
+    let first = first.map_or(Word::Alive, Word::Say);
+    let said = |message: Option<Message>| futures_util::stream::iter(message.map(Word::Say));
+    let words = futures_util::stream::iter([first]).chain(news(follower)).chain(said(last));
+    plain(guarded(words, guard))
+}
+
+/// A stream that keeps something until it is dropped.
+pub(crate) fn guarded<S: Stream, G>(stream: S, guard: G) -> impl Stream<Item = S::Item> {
+    stream.inspect(move |_| {
+        let _ = &guard;
+    })
 }

@@ -59,7 +59,7 @@ impl Running {
     }
 
     /// A session's request; the answer is read by the caller.
-    async fn legacy(&self, session: &str, body: &str) -> TcpStream {
+    pub(super) async fn legacy(&self, session: &str, body: &str) -> TcpStream {
         self.send(&self.post(&format!("Accept: {BOTH}\r\nMcp-Session-Id: {session}\r\n"), body)).await
     }
 
@@ -73,7 +73,7 @@ impl Running {
         self.send(&self.post(&headers, &body)).await
     }
 
-    async fn session(&self, revision: &str) -> String {
+    pub(super) async fn session(&self, revision: &str) -> String {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{revision}","capabilities":{{}},"clientInfo":{{"name":"t","version":"0"}}}}}}"#
         );
@@ -85,13 +85,18 @@ impl Running {
 
     /// A session's stream, open: its first comment has been read.
     async fn stream(&self, session: &str) -> TcpStream {
-        let address = self.address;
-        let head = format!(
-            "GET /mcp HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n"
-        );
-        let mut stream = self.send(&head).await;
+        let mut stream = self.get(session, "").await;
         read_until(&mut stream, "\r\n\r\n").await;
         stream
+    }
+
+    /// A session's GET; the answer is read by the caller.
+    pub(super) async fn get(&self, session: &str, more: &str) -> TcpStream {
+        let address = self.address;
+        let head = format!(
+            "GET /mcp HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n{more}\r\n"
+        );
+        self.send(&head).await
     }
 }
 

@@ -53,6 +53,7 @@ impl Pipe {
     }
 
     pub(super) async fn batch(self: &Arc<Self>, messages: Vec<Scanned>) {
+        self.outbox.room().await;
         let refused = |text| Fault::client(Kind::InvalidRequest, text);
         let session = self.session().ok_or_else(|| refused("a batch needs a session; start with initialize"));
         let admitted = session.and_then(|session| {

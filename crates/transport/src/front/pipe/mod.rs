@@ -114,6 +114,7 @@ impl Pipe {
                 None => self.running.hear(&scanned),
             };
         }
+        self.outbox.room().await;
         let modern = scanned.params.meta.version.is_some() || &*scanned.method() == method::DISCOVER;
         match self.session() {
             Some(session) => self.legacy(&session, &scanned).await,

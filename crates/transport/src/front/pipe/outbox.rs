@@ -52,6 +52,15 @@ impl Outbox {
         self.queue.send((message, room)).await.map_err(|_| Gone)
     }
 
+    /// Waits until what waited before has gone, as far as there must be room for more. A client that does not read what
+    /// it asked for is not to ask for more: the answers of calls that run wait too, each with its call.
+    pub(crate) async fn room(&self) {
+        tokio::select! {
+            _ = self.bytes.acquire() => {}
+            () = self.queue.closed() => {}
+        }
+    }
+
     /// Says a message if there is room now.
     ///
     /// # Errors

@@ -17,11 +17,12 @@ use trunkline_model::Era;
 
 use super::super::super::answer;
 use super::super::super::follow::KEEP_ALIVE;
+use super::super::super::frames::encode;
 use super::super::super::host::ViewName;
 use super::super::super::pipe::{Outgoing, Pipe};
 use super::super::super::said::{Said, Unreadable};
 use super::super::route::{self, Handled, refuse};
-use super::super::{Front, respond, stream};
+use super::super::{Front, respond};
 use super::{DRAIN, Room};
 use crate::sse;
 
@@ -155,7 +156,7 @@ impl Stream for Events {
         let this = self.get_mut();
         if this.ready.is_empty() {
             match this.outgoing.poll_next(cx) {
-                Poll::Ready(Some(message)) => stream::encode(&OF_MESSAGE, &message, &mut this.ready),
+                Poll::Ready(Some(message)) => encode(&OF_MESSAGE, &message, &mut this.ready),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending if this.quiet.as_mut().poll(cx).is_ready() => {
                     this.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE));

@@ -1,5 +1,5 @@
 //! WebSocket: one JSON-RPC message per text frame, subprotocol `mcp`. No revision defines it; this is what clients and
-//! servers do (RFC 6455; decisions/0025-websocket.md).
+//! servers do (RFC 6455).
 
 use std::sync::Arc;
 use std::time::Duration;
