@@ -19,14 +19,12 @@ LIST_METHODS = {
 }
 
 
-def read_arguments(modes=(), transports=()):
+def read_arguments(modes=()):
     parser = argparse.ArgumentParser()
     parser.add_argument("--http", required=True, metavar="URL")
-    if transports:
-        parser.add_argument("--transport", choices=transports, default=transports[0])
     if modes:
         parser.add_argument("--mode", choices=modes, default=modes[0])
-    parser.add_argument("--transport", choices=("http", "sse", "ws"), default="http", help="how URL is spoken to (py116 only)")
+    parser.add_argument("--transport", choices=("http", "sse", "ws"), default="http", help="how URL is spoken to (py116, py_old)")
     parser.add_argument("--header", action="append", default=[], metavar="'Name: value'")
     parser.add_argument("--timeout", type=float, default=15_000, metavar="MS")
     parser.add_argument("--no-lists", action="store_true")

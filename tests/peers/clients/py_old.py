@@ -120,4 +120,4 @@ async def run(options):
 
 
 if __name__ == "__main__":
-    driver.main(run)(driver.read_arguments(transports=("http", "sse", "ws")))
+    driver.main(run)(driver.read_arguments())
