@@ -1,5 +1,7 @@
 //! The real clients.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::servers::{Eras, Place, Server, Wire};
+use super::tap::side;
 use crate::build;
 use crate::peers::Peers;
 
@@ -225,8 +228,9 @@ impl Client {
         self.wire == server.wire && self.eras.meet(server.eras)
     }
 
-    /// Takes the server's steps and returns the report; `Null` with a reason inside if there is none.
-    pub(crate) fn run(&self, peers: &Peers, server: &Server, place: &Place) -> Result<Value> {
+    /// Takes the server's steps and returns the report, or one that says that there is none. What the client says besides
+    /// goes to `log.err`.
+    pub(crate) fn run(&self, peers: &Peers, server: &Server, place: &Place, log: &Path) -> Result<Value> {
         let mut words = Vec::new();
         for word in self.program {
             words.push(if word.starts_with("PEER_") {
@@ -254,7 +258,8 @@ impl Client {
             (Place::Url(url), Wire::Ws) => command.args(["--transport", "ws", "--http", url]),
             (Place::Url(url), _) => command.args(["--http", url]),
         };
-        let output = bounded(command).with_context(|| format!("cannot run {}", self.id))?;
+        let output = bounded(command, File::create(side(log, "err"))?)
+            .with_context(|| format!("cannot run {}", self.id))?;
         Ok(serde_json::from_str(output.lines().last().unwrap_or_default()).unwrap_or_else(|_| {
             serde_json::json!({ "failures": [{ "step": "client", "message": "the client ended without a report" }] })
         }))
@@ -262,8 +267,8 @@ impl Client {
 }
 
 /// Runs a command for as long as it may take, and returns what it wrote to standard output.
-fn bounded(mut command: Command) -> Result<String> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+fn bounded(mut command: Command, errors: File) -> Result<String> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn()?;
     let mut pipe = child.stdout.take().context("stdout was piped")?;
     let reader = std::thread::spawn(move || {
         let mut text = Vec::new();

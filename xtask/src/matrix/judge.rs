@@ -63,7 +63,11 @@ impl Evidence<'_> {
             for item in &expected {
                 let name = item[key].as_str().unwrap_or_default();
                 // Servers offer the tools that ask only to clients that can be asked.
-                let asks = self.server.steps.iter().any(|(feature, step)| feature.ask().is_some() && step[1] == name);
+                let asks = self
+                    .server
+                    .steps
+                    .iter()
+                    .any(|(feature, step)| feature.ask().is_some() && step[1] == name);
                 let Some(found) = got.iter().find(|other| other[key] == item[key]) else {
                     if asks || !self.has_direct_view() {
                         continue;
@@ -126,14 +130,24 @@ impl Evidence<'_> {
         };
         if feature == Feature::Elicit && !self.client.can.elicit {
             // It cannot be asked. What matters is that the call ends, and not in an empty success.
-            let ended = got["error"].is_object() || got["result"]["content"].as_array().is_some_and(|all| !all.is_empty());
-            return if ended { Verdict::Absent } else { Verdict::Fails(format!("{}: {}", step[1], self.failure_of(got))) };
+            let ended = got["error"].is_object()
+                || got["result"]["content"].as_array().is_some_and(|all| !all.is_empty());
+            return if ended {
+                Verdict::Absent
+            } else {
+                Verdict::Fails(format!("{}: {}", step[1], self.failure_of(got)))
+            };
         }
         if step[1] == "no_such_tool" {
             let refused = got["error"].is_object() || got["result"]["isError"] == true;
-            return if refused { Verdict::Works } else { Verdict::Fails("an unknown tool is not refused".to_owned()) };
+            return if refused {
+                Verdict::Works
+            } else {
+                Verdict::Fails("an unknown tool is not refused".to_owned())
+            };
         }
-        let Some(expected) = self.direct.iter().filter_map(|report| entry(report, step)).find(|entry| answered(entry))
+        let Some(expected) =
+            self.direct.iter().filter_map(|report| entry(report, step)).find(|entry| answered(entry))
         else {
             return Verdict::Fails(format!("{}: nobody got an answer directly", step[1]));
         };
@@ -203,13 +217,15 @@ impl Evidence<'_> {
                 let null = |value: &Value| value.is_null();
                 whole
                     && mine.iter().filter(|(key, _)| !OWN.contains(&key.as_str())).all(|(key, value)| {
-                        theirs.get(key).map_or(!self.client.can.show_the_wire && (null(value) || *value == false), |other| {
-                            self.same(value, other)
-                        })
+                        theirs.get(key).map_or(
+                            !self.client.can.show_the_wire && (null(value) || *value == false),
+                            |other| self.same(value, other),
+                        )
                     })
             }
             (Value::Array(mine), Value::Array(theirs)) => {
-                mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| self.same(mine, theirs))
+                mine.len() == theirs.len()
+                    && mine.iter().zip(theirs).all(|(mine, theirs)| self.same(mine, theirs))
             }
             (Value::Number(mine), Value::Number(theirs)) => mine.as_f64() == theirs.as_f64(),
             _ => got == expected,
@@ -224,8 +240,11 @@ impl Evidence<'_> {
 
     fn first_failure(&self, step: &str) -> String {
         let failures = self.through["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let matching = failures.iter().find(|failure| failure["step"].as_str().is_some_and(|of| of.starts_with(step)));
-        matching.or_else(|| failures.first()).map_or("no answer".to_owned(), |failure| brief(&failure["message"]))
+        let matching =
+            failures.iter().find(|failure| failure["step"].as_str().is_some_and(|of| of.starts_with(step)));
+        matching
+            .or_else(|| failures.first())
+            .map_or("no answer".to_owned(), |failure| brief(&failure["message"]))
     }
 }
 
@@ -337,7 +356,10 @@ mod tests {
 
     #[test]
     fn reasons_are_the_same_in_every_run() {
-        assert_eq!(brief(&json!("connect ECONNREFUSED 127.0.0.1:43211\n  x")), "connect ECONNREFUSED 127.0.0.1:N x");
+        assert_eq!(
+            brief(&json!("connect ECONNREFUSED 127.0.0.1:43211\n  x")),
+            "connect ECONNREFUSED 127.0.0.1:N x"
+        );
         assert_eq!(brief(&json!("HTTP 400")), "HTTP 400");
     }
 }

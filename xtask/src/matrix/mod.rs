@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let mut choice = Choice { full: false, client: None, server: None };
     let mut rest = arguments.iter();
     while let Some(flag) = rest.next() {
-        let mut value = || rest.next().map(String::as_str).ok_or_else(|| anyhow::anyhow!("{flag} wants a value"));
+        let mut value =
+            || rest.next().map(String::as_str).ok_or_else(|| anyhow::anyhow!("{flag} wants a value"));
         match flag.as_str() {
             "--full" => choice.full = true,
             "--client" => choice.client = Some(value()?),
@@ -68,7 +69,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     Ok(report.close())
 }
 
-/// The default choice of cells, for `cargo xtask test`.
+/// The default choice of cells, as a part of `cargo xtask test`.
 pub(crate) fn default_cells(peers: &Peers, gateway: &std::path::Path) -> Result<Counts> {
     cells(&Choice { full: false, client: None, server: None }, peers, gateway)
 }
@@ -114,8 +115,12 @@ fn cells(choice: &Choice, peers: &Peers, gateway: &std::path::Path) -> Result<Co
             let changed = !worse.is_empty() || !better.is_empty();
             counts.failed += usize::from(changed);
             counts.passed += usize::from(!changed);
-            worse.iter().for_each(|line| println!("    WORSE: {line}"));
-            better.iter().for_each(|line| println!("    BETTER: {line}; the record has been changed, commit it"));
+            for line in worse {
+                println!("    WORSE: {line}");
+            }
+            for line in better {
+                println!("    BETTER: {line}; the record has been changed, commit it");
+            }
         }
     }
     for violation in &relayed {

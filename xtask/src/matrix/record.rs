@@ -65,13 +65,16 @@ impl Record {
         for (pair, row) in signs {
             let verdict = |(feature, sign): (Feature, char)| {
                 let note = notes.get(&(pair.clone(), feature)).cloned().unwrap_or_default();
-                Ok((feature, match sign {
-                    '+' => Verdict::Works,
-                    '~' => Verdict::Noted(note),
-                    '-' => Verdict::Fails(note),
-                    '.' => Verdict::Absent,
-                    other => bail!("not a sign: {other}"),
-                }))
+                Ok((
+                    feature,
+                    match sign {
+                        '+' => Verdict::Works,
+                        '~' => Verdict::Noted(note),
+                        '-' => Verdict::Fails(note),
+                        '.' => Verdict::Absent,
+                        other => bail!("not a sign: {other}"),
+                    },
+                ))
             };
             let verdicts = FEATURES.into_iter().zip(row.chars()).map(verdict).collect::<Result<_>>()?;
             record.cells.insert(pair, verdicts);

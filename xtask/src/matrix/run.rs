@@ -78,12 +78,17 @@ pub(crate) fn server<'a>(
     let cells = Mutex::new(Vec::new());
     let one = |client: &'a Client| -> Result<Cell<'a>> {
         let reached = client.reaches(server);
-        let direct = reached.then(|| client.run(peers, server, &direct)).transpose()?;
+        let direct = reached
+            .then(|| client.run(peers, server, &direct, &out.join(format!("{}.direct", client.id))))
+            .transpose()?;
         let (through, said) = front.serve(client, peers, server, out)?;
-        fs::write(out.join(format!("{}.json", client.id)), serde_json::to_vec_pretty(&json!({ "through": through, "direct": direct }))?)?;
+        fs::write(
+            out.join(format!("{}.json", client.id)),
+            serde_json::to_vec_pretty(&json!({ "through": through, "direct": direct }))?,
+        )?;
         Ok(Cell { client, through, direct, front: said })
     };
-    let reference = reference(server).run(peers, server, &direct)?;
+    let reference = reference(server).run(peers, server, &direct, &out.join("reference"))?;
     std::thread::scope(|scope| -> Result<()> {
         let workers: Vec<_> = (0..AT_ONCE)
             .map(|_| {
@@ -130,11 +135,18 @@ impl Run<'_> {
     /// What the schemas say of all that was said.
     pub(crate) fn findings(&self, server: &Server, schemas: &mut Schemas) -> Result<Judged> {
         let back = schemas.judge(Between::Back, &self.back)?;
+        if back.messages == 0 {
+            bail!("nothing was overheard between the gateway and the server");
+        }
         let mut judged = Judged { composed: Vec::new(), relayed: Vec::new(), messages: back.messages };
         let mut of_clients = Findings::default();
         for cell in &self.cells {
             let front = schemas.judge(Between::Front, &cell.front)?;
             judged.messages += front.messages;
+            // A tap that hears nothing would find nothing, for ever.
+            if front.messages == 0 && cell.through["connected"].is_object() {
+                bail!("nothing was overheard between {} and the gateway", cell.client.id);
+            }
             of_clients.peer.extend(front.peer);
             for violation in front.gateway {
                 judged.sort(&violation, &back.peer, &format!("to {}", cell.client.id), server);
@@ -149,7 +161,13 @@ impl Run<'_> {
 
 impl Judged {
     /// A fault that a peer made itself, whatever its revision calls it, is not the gateway's.
-    fn sort(&mut self, found: &Violation, of_peers: &std::collections::BTreeSet<Violation>, to: &str, server: &Server) {
+    fn sort(
+        &mut self,
+        found: &Violation,
+        of_peers: &std::collections::BTreeSet<Violation>,
+        to: &str,
+        server: &Server,
+    ) {
         let line = format!("{} in {}: {} ({to}, {})", found.what, found.revision, found.why, server.id);
         let made = of_peers.iter().any(|peer| peer.what == found.what && peer.why == found.why);
         if made { self.relayed.push(line) } else { self.composed.push(line) }
@@ -183,43 +201,53 @@ impl Front {
             line["message"].as_str().filter(|message| message.contains("ready"))?;
             Some((line["endpoint"].as_str()?.to_owned(), line["admin"].as_str()?.to_owned()))
         })?;
-        wait_until_ready(&admin)?;
+        wait_until_up(&admin)?;
         Ok((running, Self { port: port_of(&endpoint)?, config, binary: binary.to_owned() }))
     }
 
     /// Lets one client come, and returns its report and what was said.
-    fn serve(&self, client: &Client, peers: &Peers, server: &Server, out: &Path) -> Result<(Value, Vec<Said>)> {
+    fn serve(
+        &self,
+        client: &Client,
+        peers: &Peers,
+        server: &Server,
+        out: &Path,
+    ) -> Result<(Value, Vec<Said>)> {
         if client.wire == Wire::Stdio {
             let log = out.join(client.id);
             let text = |path: &Path| path.to_str().map(str::to_owned).context("paths are text");
-            let words =
-                [text(&self.binary)?, "stdio".to_owned(), "--config".to_owned(), text(&self.config)?];
+            let words = [text(&self.binary)?, "stdio".to_owned(), "--config".to_owned(), text(&self.config)?];
             let place = Place::Command(Place::teed(&words, &log)?);
-            let report = client.run(peers, server, &place)?;
+            let report = client.run(peers, server, &place, &out.join(client.id))?;
             return Ok((report, said::of_lines(&teed(&log))));
         }
         let scheme = if client.wire == Wire::Ws { "ws" } else { "http" };
         let url = format!("{scheme}://localhost:{}/mcp", self.port);
         let (tap, tapped) = Tap::instead_of(&url, self.port)?;
-        let report = client.run(peers, server, &Place::Url(tapped))?;
+        let report = client.run(peers, server, &Place::Url(tapped), &out.join(client.id))?;
         Ok((report, said::of_connections(&tap.heard())))
     }
 }
 
-fn wait_until_ready(admin: &str) -> Result<()> {
-    let address = admin.split_once("://").map_or(admin, |(_, rest)| rest).split('/').next().unwrap_or_default();
+/// Waits until the server is up. Being ready means less: that every server was tried, or a few seconds passed.
+fn wait_until_up(admin: &str) -> Result<()> {
+    let address =
+        admin.split_once("://").map_or(admin, |(_, rest)| rest).split('/').next().unwrap_or_default();
     let deadline = Instant::now() + START_LIMIT;
     loop {
         let mut stream = TcpStream::connect(address).context("the admin listener")?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        if answer.starts_with("HTTP/1.1 200") {
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let health: Value = serde_json::from_str(body).context("/health answers JSON")?;
+        if health["upstreams"]["peer"]["state"] == "ready" {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("the gateway does not reach the server: {}", answer.lines().last().unwrap_or_default());
+            bail!("the gateway does not reach the server: {}", health["upstreams"]["peer"]);
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -19,7 +19,8 @@ pub(crate) struct Said {
 pub(crate) fn of_lines(heard: &Heard) -> Vec<Said> {
     let side = |bytes: &[u8], by_server| {
         let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-        let said = lines.map(move |message| Said { by_server, thread: "pipe".to_owned(), exchange: 0, message });
+        let said =
+            lines.map(move |message| Said { by_server, thread: "pipe".to_owned(), exchange: 0, message });
         said.collect::<Vec<_>>()
     };
     let mut all = side(&heard.asked, false);
@@ -56,7 +57,8 @@ pub(crate) fn of_connections(connections: &[Heard]) -> Vec<Said> {
             let answer = response.body(&mut answered, true);
             if response.field("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")) {
                 let (endpoint, events) = events(&answer);
-                let thread = endpoint.map_or_else(|| request.thread(Some(&response)), |place| query_of(&place));
+                let thread =
+                    endpoint.map_or_else(|| request.thread(Some(&response)), |place| query_of(&place));
                 push(&mut all, false, &thread, exchange, &body);
                 for event in events {
                     push(&mut all, true, &thread, exchange, event.as_bytes());
@@ -97,7 +99,8 @@ impl Head {
         let mut lines = text.split("\r\n");
         let first = lines.next()?.to_owned();
         let fields = lines.filter_map(|line| line.split_once(':'));
-        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+        let fields =
+            fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
         Some(Self { first, fields })
     }
 
@@ -230,7 +233,8 @@ mod tests {
         let answered = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: s\r\nContent-Length: 36\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\
             HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: 1\ndata:\n\nevent: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\ndata: \"result\":{}}\n\n";
         let said = of_connections(&[heard(asked, answered)]);
-        let told: Vec<_> = said.iter().map(|one| (one.by_server, one.exchange, one.message["id"].as_u64())).collect();
+        let told: Vec<_> =
+            said.iter().map(|one| (one.by_server, one.exchange, one.message["id"].as_u64())).collect();
         assert_eq!(told, [(false, 1, Some(1)), (true, 1, Some(1)), (false, 2, Some(2)), (true, 2, Some(2))]);
         assert!(said.iter().all(|one| one.thread == "s"));
     }
@@ -239,12 +243,16 @@ mod tests {
     fn frames_are_unmasked_and_joined() {
         let mask = [1, 2, 3, 4];
         let text = br#"{"jsonrpc":"2.0","id":1}"#;
-        let masked = |part: &[u8]| part.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect::<Vec<_>>();
+        let masked = |part: &[u8]| {
+            part.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect::<Vec<_>>()
+        };
         let framed = |code: u8, part: &[u8]| {
             let length = u8::try_from(part.len()).unwrap();
             [vec![code, 0x80 | length], mask.to_vec(), masked(part)].concat()
         };
-        let asked = [b"GET /ws HTTP/1.1\r\n\r\n".to_vec(), framed(0x01, &text[..10]), framed(0x80, &text[10..])].concat();
+        let asked =
+            [b"GET /ws HTTP/1.1\r\n\r\n".to_vec(), framed(0x01, &text[..10]), framed(0x80, &text[10..])]
+                .concat();
         let answered = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x89\x00\x81\x11{\"jsonrpc\":\"2.0\"}";
         let said = of_connections(&[heard(&asked, answered)]);
         let told: Vec<_> = said.iter().map(|one| (one.by_server, one.thread.as_str())).collect();

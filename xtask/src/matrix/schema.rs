@@ -123,7 +123,11 @@ impl Schemas {
             };
         }
         let method = talk.method_answered(one);
-        let what = format!("{} {}", method.unwrap_or("?"), if message.get("error").is_some() { "error" } else { "result" });
+        let what = format!(
+            "{} {}",
+            method.unwrap_or("?"),
+            if message.get("error").is_some() { "error" } else { "result" }
+        );
         if message.get("error").is_some() {
             return match self.check(&revision, &["JSONRPCErrorResponse", "JSONRPCError"], message)? {
                 Some(why) => violation(what, why),
@@ -131,7 +135,11 @@ impl Schemas {
             };
         }
         let Some((.., answers)) = METHODS.iter().find(|(name, ..)| Some(*name) == method) else {
-            return if method.is_some() { Ok(None) } else { violation(what, "answers no request".to_owned()) };
+            return if method.is_some() {
+                Ok(None)
+            } else {
+                violation(what, "answers no request".to_owned())
+            };
         };
         let answers: Vec<&str> = match message["result"]["resultType"].as_str() {
             Some("input_required") => vec!["InputRequiredResult"],
@@ -142,7 +150,9 @@ impl Schemas {
         };
         let envelope = json!({ "jsonrpc": message["jsonrpc"], "id": message["id"], "result": {"resultType": "complete"} });
         let whole = self.check(&revision, &["JSONRPCResultResponse", "JSONRPCResponse"], &envelope)?;
-        match whole.map_or_else(|| self.check(&revision, &answers, &message["result"]), |why| Ok(Some(why)))? {
+        match whole
+            .map_or_else(|| self.check(&revision, &answers, &message["result"]), |why| Ok(Some(why)))?
+        {
             Some(why) => violation(what, why),
             None => Ok(None),
         }
@@ -159,7 +169,8 @@ impl Schemas {
             let Some(Some(validator)) = self.validators.get(&key) else { continue };
             return Ok(validator.iter_errors(value).next().map(|error| {
                 let place = error.instance_path().to_string();
-                let place: String = place.chars().map(|sign| if sign.is_ascii_digit() { '#' } else { sign }).collect();
+                let place: String =
+                    place.chars().map(|sign| if sign.is_ascii_digit() { '#' } else { sign }).collect();
                 brief(&json!(format!("{definition}{place}: {}", reason(&error.to_string()))))
             }));
         }
@@ -186,7 +197,14 @@ impl Schemas {
 
 /// Without the value, which differs from run to run and may be long.
 fn reason(text: &str) -> String {
-    let known = ["is a required property", "is not of type", "is not valid under any", "was expected", "is not one of", "is not a"];
+    let known = [
+        "is a required property",
+        "is not of type",
+        "is not valid under any",
+        "was expected",
+        "is not one of",
+        "is not a",
+    ];
     let found = known.iter().find_map(|part| text.rfind(part));
     let required = text.ends_with("is a required property");
     match found {
@@ -217,7 +235,8 @@ impl Talk {
                 talk.methods.entry(key).or_default().push((one.exchange, method.to_owned()));
             }
             if let Some(version) = one.message["params"]["_meta"][VERSION_KEY].as_str() {
-                talk.by_exchange.insert(if one.thread == "pipe" { usize::MAX } else { one.exchange }, version.to_owned());
+                talk.by_exchange
+                    .insert(if one.thread == "pipe" { usize::MAX } else { one.exchange }, version.to_owned());
             }
         }
         for one in said {
@@ -255,7 +274,9 @@ impl Talk {
         let exchange = if one.thread == "pipe" { usize::MAX } else { one.exchange };
         let legacy = self.revisions.get(&one.thread);
         // A pipe that was initialized is legacy from then on; what came before was a question for the era.
-        if exchange == usize::MAX && let Some(legacy) = legacy {
+        if exchange == usize::MAX
+            && let Some(legacy) = legacy
+        {
             return legacy;
         }
         self.by_exchange.get(&exchange).or(legacy).unwrap_or(&self.any)

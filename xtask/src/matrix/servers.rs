@@ -121,8 +121,22 @@ const EVERYTHING_2026: &[(Feature, &[&str])] = &[
 ];
 
 const TIME: &[(Feature, &[&str])] = &[
-    (Call, &["--call", "convert_time", r#"{"source_timezone":"UTC","time":"12:00","target_timezone":"Asia/Tokyo"}"#]),
-    (Errors, &["--call", "convert_time", r#"{"source_timezone":"Nowhere","time":"12:00","target_timezone":"UTC"}"#]),
+    (
+        Call,
+        &[
+            "--call",
+            "convert_time",
+            r#"{"source_timezone":"UTC","time":"12:00","target_timezone":"Asia/Tokyo"}"#,
+        ],
+    ),
+    (
+        Errors,
+        &[
+            "--call",
+            "convert_time",
+            r#"{"source_timezone":"Nowhere","time":"12:00","target_timezone":"UTC"}"#,
+        ],
+    ),
     UNKNOWN,
 ];
 

@@ -33,7 +33,11 @@ impl Tap {
     /// Opens one in front of a port on loopback.
     pub(crate) fn open(target: u16) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot open a tap")?;
-        let tap = Self { port: listener.local_addr()?.port(), connections: Connections::default(), open: Arc::new(()) };
+        let tap = Self {
+            port: listener.local_addr()?.port(),
+            connections: Connections::default(),
+            open: Arc::new(()),
+        };
         let (connections, open) = (Arc::clone(&tap.connections), Arc::downgrade(&tap.open));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -83,7 +87,9 @@ fn join(client: TcpStream, server: TcpStream, heard: &Arc<Mutex<Heard>>) {
     let (Ok(from), Ok(to)) = (client.try_clone(), server.try_clone()) else { return };
     let (asked, answered) = (Arc::clone(heard), Arc::clone(heard));
     std::thread::spawn(move || pass(from, to, |bytes| lock(&asked).asked.extend_from_slice(bytes)));
-    std::thread::spawn(move || pass(server, client, |bytes| lock(&answered).answered.extend_from_slice(bytes)));
+    std::thread::spawn(move || {
+        pass(server, client, |bytes| lock(&answered).answered.extend_from_slice(bytes));
+    });
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8])) {
