@@ -125,6 +125,11 @@ const CASES: &[Case] = &[
     ),
     (
         "a.yaml",
+        "mcpServers:\n  a: {command: x, sessions: perclient, maxSessions: 0}\n",
+        &["2:29: not a way to share sessions", "2:53: expected a whole number from 1 to 10000"],
+    ),
+    (
+        "a.yaml",
         "mcpServers:\n  a: {url: 'http://h', headers: {'a b': x, Host: h, X: \"a\\nb\"}}\n",
         &[
             "2:34: not the name of a header",

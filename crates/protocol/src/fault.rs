@@ -27,7 +27,12 @@ pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
     let called_tool = matches!(operation, Some(Operation::CallTool(_)));
     let as_result = matches!(
         fault.kind,
-        Kind::Unavailable | Kind::TimedOut | Kind::CannotBridge | Kind::Overloaded | Kind::BadAnswer
+        Kind::Unavailable
+            | Kind::TimedOut
+            | Kind::CannotBridge
+            | Kind::MissingCapability(_)
+            | Kind::Overloaded
+            | Kind::BadAnswer
     );
     if called_tool && as_result {
         return Spoken::ToolResult(tool_result(fault, era));
@@ -84,15 +89,13 @@ fn data(fault: &Fault) -> Option<Vec<u8>> {
         Kind::MissingCapability(needed) => {
             out.extend_from_slice(b"{\"requiredCapabilities\":");
             out.extend_from_slice(needed.as_bytes());
+            named(&mut out, fault);
         }
         Kind::Unparsable | Kind::InvalidRequest | Kind::UnknownMethod | Kind::HeaderMismatch => return None,
         kind => {
             out.extend_from_slice(b"{\"reason\":");
             escape_into(&mut out, kind.reason());
-            if let Some(server) = &fault.server {
-                out.extend_from_slice(b",\"server\":");
-                escape_into(&mut out, server);
-            }
+            named(&mut out, fault);
             if let Kind::UnknownName(candidates) = kind
                 && !candidates.is_empty()
             {
@@ -109,6 +112,9 @@ fn data(fault: &Fault) -> Option<Vec<u8>> {
                 out.extend_from_slice(b",\"outcome\":\"unknown\"");
             }
             match fault.retry {
+                Retry::Never if code(kind, Era::Legacy) == INTERNAL => {
+                    out.extend_from_slice(b",\"retryable\":false");
+                }
                 Retry::Never => {}
                 Retry::After(wait) => {
                     let ms = wait.as_millis();
@@ -120,6 +126,14 @@ fn data(fault: &Fault) -> Option<Vec<u8>> {
     }
     out.push(b'}');
     Some(out)
+}
+
+/// The server concerned.
+fn named(out: &mut Vec<u8>, fault: &Fault) {
+    if let Some(server) = &fault.server {
+        out.extend_from_slice(b",\"server\":");
+        escape_into(out, server);
+    }
 }
 
 fn tool_result(fault: &Fault, era: Era) -> Bytes {
@@ -169,10 +183,89 @@ mod tests {
         assert!(std::str::from_utf8(&raw).unwrap().contains("\"reason\":\"upstream_unavailable\""));
     }
 
+    /// The table of `bridging.md` section 10, as far as it is about what the gateway says: code, and what `data` holds.
     #[test]
-    fn a_missing_resource_has_the_code_of_its_era() {
-        let fault = Fault::resource_not_found("a:b");
-        assert!(matches!(speak(&fault, Era::Legacy, None), Spoken::Error(-32002, _)));
-        assert!(matches!(speak(&fault, Era::Modern, None), Spoken::Error(-32602, _)));
+    fn every_fault_has_its_code_and_its_reason() {
+        let server = Arc::from("time");
+        let wait = Duration::from_secs(3);
+        let call = Operation::CallTool(Text::from("x"));
+        let read = Operation::ReadResource(Text::from("a:b"));
+        let lacking = Kind::MissingCapability(r#"{"sampling":{}}"#.into());
+        for (fault, legacy, modern, data) in [
+            (Fault::resource_not_found("a:b"), -32002, -32602, r#"{"uri":"a:b"}"#),
+            (Fault::unknown_name("tool", "x", vec![]), -32602, -32602, r#"{"reason":"unknown_name"}"#),
+            (Fault::client(Kind::BadCursor, "c"), -32602, -32602, r#"{"reason":"bad_cursor"}"#),
+            (
+                Fault::unavailable(&server, "gone", wait),
+                -32603,
+                -32603,
+                r#"{"reason":"upstream_unavailable","server":"time","retryable":true,"retryAfterMs":3000}"#,
+            ),
+            (
+                Fault::timed_out(&server, wait),
+                -32603,
+                -32603,
+                r#"{"reason":"upstream_timeout","server":"time","retryable":false}"#,
+            ),
+            (
+                Fault::bad_answer(&server, "d"),
+                -32603,
+                -32603,
+                r#"{"reason":"bad_answer","server":"time","retryable":false}"#,
+            ),
+            (
+                Fault::outcome_unknown(&server, "d"),
+                -32603,
+                -32603,
+                r#"{"reason":"outcome_unknown","server":"time","retryable":false}"#,
+            ),
+            (
+                Fault::client(lacking, "m").of(&server),
+                -32021,
+                -32021,
+                r#"{"requiredCapabilities":{"sampling":{}},"server":"time"}"#,
+            ),
+            (
+                Fault::client(Kind::UnsupportedRevision("1".into()), "m"),
+                -32022,
+                -32022,
+                r#"{"supported":["2026-07-28"],"requested":"1"}"#,
+            ),
+            (Fault::unknown_method("x"), -32601, -32601, ""),
+        ] {
+            for (era, expected) in [(Era::Legacy, legacy), (Era::Modern, modern)] {
+                let Spoken::Error(code, raw) = speak(&fault, era, Some(&read)) else {
+                    panic!("not an error")
+                };
+                assert_eq!(code, expected, "{fault:?}");
+                let text = std::str::from_utf8(&raw).unwrap();
+                let said = text.split_once(",\"data\":").map_or("", |(_, data)| data.trim_end_matches('}'));
+                assert_eq!(said, data.trim_end_matches('}'), "{fault:?}");
+                // A call that may have run is an error even for tools, so that no host repeats it by itself.
+                let spoken = speak(&fault, era, Some(&call));
+                let is_result = matches!(spoken, Spoken::ToolResult(_));
+                let told_to_model = matches!(
+                    fault.kind,
+                    Kind::Unavailable | Kind::TimedOut | Kind::BadAnswer | Kind::MissingCapability(_)
+                );
+                assert_eq!(is_result, told_to_model, "{fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_decided_before_dispatch_has_the_status_of_its_kind() {
+        for (kind, status) in [
+            (Kind::Unparsable, 400),
+            (Kind::InvalidRequest, 400),
+            (Kind::HeaderMismatch, 400),
+            (Kind::UnsupportedRevision("1".into()), 400),
+            (Kind::MissingCapability("{}".into()), 400),
+            (Kind::InvalidParams, 400),
+            (Kind::UnknownMethod, 404),
+            (Kind::Overloaded, 503),
+        ] {
+            assert_eq!(http_status(&kind), status, "{kind:?}");
+        }
     }
 }

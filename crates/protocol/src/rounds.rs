@@ -2,10 +2,10 @@
 //! retry that answers.
 
 use bytes::Bytes;
-use trunkline_model::Text;
+use trunkline_model::{Params, Span, Text};
 
-use crate::asks::{ELICIT, is_answer};
-use crate::bridge::{members, without};
+use crate::asks::{ELICIT, is_answer, params_upward};
+use crate::bridge::members;
 use crate::json::{escape_into, splice};
 
 /// What a retry brings besides the request itself.
@@ -40,6 +40,54 @@ pub fn answers(params: &Bytes) -> Result<Option<Answers>, &'static str> {
         return Err(wrong);
     }
     Ok((walked.is_ok() && answers.state.is_some()).then_some(answers))
+}
+
+/// The params of the request that a retry repeats: without the answers and the state, which are not the server's.
+pub fn first_try(params: &Params) -> Params {
+    let mut bare = Params::default();
+    let mut raw = b"{".to_vec();
+    let starts_at = |span: &Option<Span>, at: usize| span.as_ref().is_some_and(|span| span.start == at);
+    let walked = members(&params.raw, |key, value| {
+        if matches!(key, "inputResponses" | "requestState") {
+            return;
+        }
+        if raw.len() > 1 {
+            raw.push(b',');
+        }
+        escape_into(&mut raw, key);
+        raw.push(b':');
+        // The slice lies inside the params, so its place follows from the addresses.
+        let old = value.as_ptr() as usize - params.raw.as_ptr() as usize;
+        let new = raw.len()..raw.len() + value.len();
+        raw.extend_from_slice(value);
+        let parts = [
+            (&params.target, &mut bare.target),
+            (&params.meta, &mut bare.meta),
+            (&params.arguments, &mut bare.arguments),
+        ];
+        for (was, is) in parts {
+            if starts_at(was, old) {
+                *is = Some(new.clone());
+            }
+        }
+    });
+    if walked.is_err() {
+        return params.clone();
+    }
+    raw.push(b'}');
+    Params { raw: Bytes::from(raw), ..bare }
+}
+
+/// The params of a progress notification under another token (raw): each retry is a request with a token of its own.
+pub fn under_token(progress: &Bytes, token: &[u8]) -> Bytes {
+    let mut at = None;
+    let _ = members(progress, |key, value| {
+        if key == "progressToken" {
+            let start = value.as_ptr() as usize - progress.as_ptr() as usize;
+            at = Some(start..start + value.len());
+        }
+    });
+    at.map_or_else(|| progress.clone(), |span| Bytes::from(splice(progress, &[(span, token)])))
 }
 
 /// The answer to the question `key`, if the responses hold one that has the form that its method demands.
@@ -84,7 +132,7 @@ pub fn input_required<'a>(
         escape_into(&mut out, method);
         if !params.is_empty() {
             out.extend_from_slice(b",\"params\":");
-            out.extend_from_slice(&upward(method, params));
+            out.extend_from_slice(&params_upward(method, params));
         }
         out.push(b'}');
     }
@@ -92,33 +140,6 @@ pub fn input_required<'a>(
     escape_into(&mut out, state);
     out.push(b'}');
     Bytes::from(out)
-}
-
-/// The params of a legacy server's question in the words of the modern era: what only had a meaning between the server
-/// and its client is left out.
-pub fn upward(method: &str, params: &Bytes) -> Bytes {
-    let mut bare: Option<Vec<u8>> = None;
-    let params = without(params, |key, value| {
-        if key == "_meta" {
-            bare = without(value, |key, _| key == "progressToken");
-        }
-        (method == ELICIT && key == "elicitationId") || (key == "task" && value.starts_with(b"{"))
-    })
-    .map_or_else(|| params.clone(), Bytes::from);
-    let Some(bare) = bare else { return params };
-    let mut edits = Vec::new();
-    let _ = members(&params, |key, value| {
-        if key == "_meta" {
-            // The slice lies inside `params`, so its place follows from the addresses.
-            let start = value.as_ptr() as usize - params.as_ptr() as usize;
-            edits.push(start..start + value.len());
-        }
-    });
-    if bare == b"{}" {
-        return without(&params, |key, _| key == "_meta").map_or(params, Bytes::from);
-    }
-    let edits: Vec<_> = edits.into_iter().map(|span| (span, &bare[..])).collect();
-    Bytes::from(splice(&params, &edits))
 }
 
 /// The visits that a 2025-11-25 server demands by its error -32042: the params object of each elicitation.
@@ -170,6 +191,30 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_without_what_it_brings_is_the_first_try() {
+        let raw = r#" { "requestState":"s", "arguments" : {"n":1.10}, "inputResponses":{"a":{}}, "_meta":{"k":1},"name":"t" } "#;
+        let span = |text: &str| raw.find(text).map(|at| at..at + text.len());
+        let retry = Params {
+            raw: Bytes::from_static(raw.as_bytes()),
+            target: span("\"t\""),
+            meta: span("{\"k\":1}"),
+            arguments: span("{\"n\":1.10}"),
+        };
+        let first = first_try(&retry);
+        assert_eq!(first.raw, r#"{"arguments":{"n":1.10},"_meta":{"k":1},"name":"t"}"#);
+        let at = |span: Option<Span>| first.raw.slice(span.unwrap());
+        assert_eq!(at(first.target.clone()), "\"t\"");
+        assert_eq!(at(first.meta.clone()), "{\"k\":1}");
+        assert_eq!(at(first.arguments.clone()), "{\"n\":1.10}");
+    }
+
+    #[test]
+    fn progress_is_told_under_the_token_of_the_request_that_waits() {
+        let said = Bytes::from_static(br#"{"progress":1.0,"progressToken":"a","total":2}"#);
+        assert_eq!(under_token(&said, b"7"), r#"{"progress":1.0,"progressToken":7,"total":2}"#);
+    }
+
+    #[test]
     fn only_answers_of_the_right_form_count() {
         let responses = Bytes::from_static(
             br#"{"e":{"action":"accept"},"b":{"action":"maybe"},"r":{"roots":[]},"n":null}"#,
@@ -194,7 +239,7 @@ mod tests {
         );
         let roots = Text::from("roots/list");
         let only = Bytes::from_static(br#"{"message":"m","_meta":{"progressToken":1}}"#);
-        assert_eq!(upward(ELICIT, &only), r#"{"message":"m"}"#);
+        assert_eq!(params_upward(ELICIT, &only), r#"{"message":"m"}"#);
         let raw = input_required([("roots_1", &roots, &Bytes::new())].into_iter(), "s");
         assert!(raw.starts_with(
             br#"{"resultType":"input_required","inputRequests":{"roots_1":{"method":"roots/list"}}"#

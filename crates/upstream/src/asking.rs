@@ -1,5 +1,6 @@
 //! The questions that a legacy server puts while a call runs: on to the call's caller, and the answers back.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const DELIVERY: Duration = Duration::from_secs(10);
 /// While a user thinks, a server that wants to hear progress hears it this often: many give a question a minute of
 /// silence and no more.
 const STILL_THINKING: Duration = Duration::from_secs(20);
+/// How long a call that asked keeps its turn. What it asks at the same time comes within this, and would else be taken
+/// for the next call's.
+const TURN_KEPT: Duration = Duration::from_secs(1);
 
 /// The way to a server for messages that have no answer.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ pub(crate) struct Asking {
     /// Where calls take turns: a call whose user thinks has given up its turn.
     turn: Option<Turn>,
     open: Mutex<Vec<Open>>,
+    /// Questions and answers so far: while there are new ones the turn is kept.
+    stirs: AtomicU64,
     /// The call's clock, which stands still while a user thinks.
     signs: Option<Arc<Signs>>,
 }
@@ -63,6 +69,17 @@ struct Open {
     /// The server's id of it, raw.
     id: Bytes,
     number: u64,
+    method: &'static str,
+    /// The clocks that stand still until it is answered.
+    clocks: Vec<Arc<Signs>>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        for clock in &self.clocks {
+            clock.thought();
+        }
+    }
 }
 
 /// A call's turn on a conversation that does not say which call a question belongs to.
@@ -78,6 +95,10 @@ impl Turn {
 
     fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_held(&self) -> bool {
+        self.held().is_some()
     }
 
     fn give_up(&self) {
@@ -106,7 +127,8 @@ impl Asking {
         turn: Option<Turn>,
         signs: Option<Arc<Signs>>,
     ) -> Arc<Self> {
-        Arc::new(Self { way, notes, offers, turn, open: Mutex::default(), signs })
+        let (open, stirs) = (Mutex::default(), AtomicU64::new(0));
+        Arc::new(Self { way, notes, offers, turn, open, stirs, signs })
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Open>> {
@@ -118,8 +140,31 @@ impl Asking {
         !self.open().is_empty()
     }
 
+    /// Whether the call runs at the server, so that a question may be its own: one that waits for an answer has nothing
+    /// to say, but for a while after its last question.
+    pub(crate) fn runs(&self) -> bool {
+        self.turn.as_ref().is_some_and(Turn::is_held) || !self.waits()
+    }
+
+    /// The call's clock.
+    pub(crate) fn clock(&self) -> Option<Arc<Signs>> {
+        self.signs.clone()
+    }
+
     /// Passes a question on. One that the caller cannot be asked is answered at once, as an absent user would.
-    pub(crate) fn put(self: &Arc<Self>, id: Bytes, method: &str, params: Bytes) {
+    pub(crate) fn put(self: &Arc<Self>, id: Bytes, method: &'static str, params: Bytes) {
+        let clocks = self.clock().into_iter().collect();
+        self.put_stopping(id, method, params, clocks);
+    }
+
+    /// The same, with the clocks that stand still meanwhile.
+    pub(crate) fn put_stopping(
+        self: &Arc<Self>,
+        id: Bytes,
+        method: &'static str,
+        params: Bytes,
+        clocks: Vec<Arc<Signs>>,
+    ) {
         let number = Ask::fresh_number();
         let able = offers::needed(method, &params).is_some_and(|needed| self.offers.has(needed));
         let mut open = self.open();
@@ -128,44 +173,56 @@ impl Asking {
             tracing::info!(
                 server = &*self.way.server,
                 method,
-                "the server asks for what this client does not offer"
+                "the server asks for what this client does not offer, or for too much at a time"
             );
             if let Some(answer) = asks::unanswered(&id, method) {
                 self.way.tell_soon(answer);
             }
             return;
         }
-        open.push(Open { id: id.clone(), number });
+        for clock in &clocks {
+            clock.thinking();
+        }
+        open.push(Open { id: id.clone(), number, method, clocks });
         drop(open);
-        if let Some(signs) = &self.signs {
-            signs.thinking();
-        }
-        if let Some(turn) = &self.turn {
-            turn.give_up();
-        }
+        self.stirred();
         self.keep_patient(number, &params);
-        let unsaid = Unsaid { asking: Some(Arc::clone(self)), id, number, method: method.to_owned() };
+        let unsaid = Unsaid { asking: Arc::downgrade(self), id, number, method };
         let reply = Box::new(move |answer| unsaid.say(answer));
         let server = Arc::clone(&self.way.server);
         self.notes.ask(Ask { number, server, method: method.into(), params, reply });
     }
 
+    /// Gives the turn up if nothing stirs for a while and a user still thinks.
+    fn stirred(self: &Arc<Self>) {
+        if self.turn.is_none() {
+            return;
+        }
+        let stir = self.stirs.fetch_add(1, Ordering::Relaxed) + 1;
+        let asking = Arc::downgrade(self);
+        tokio::spawn(async move {
+            sleep(TURN_KEPT).await;
+            let Some(asking) = asking.upgrade() else { return };
+            if asking.stirs.load(Ordering::Relaxed) == stir
+                && asking.waits()
+                && let Some(turn) = &asking.turn
+            {
+                turn.give_up();
+            }
+        });
+    }
+
     /// The server needs the answer no more; `false` when the question is not one of these.
     pub(crate) fn withdrawn(&self, id: &[u8]) -> bool {
-        let mut open = self.open();
-        let Some(at) = open.iter().position(|one| one.id == id) else { return false };
-        let number = open.swap_remove(at).number;
-        drop(open);
-        self.rest();
-        self.notes.withdraw(number);
+        let Some(gone) = self.take(|one| one.id == id) else { return false };
+        self.notes.withdraw(gone.number);
         true
     }
 
-    /// One question less.
-    fn rest(&self) {
-        if let Some(signs) = &self.signs {
-            signs.thought();
-        }
+    fn take(&self, which: impl Fn(&Open) -> bool) -> Option<Open> {
+        let mut open = self.open();
+        let at = open.iter().position(which)?;
+        Some(open.swap_remove(at))
     }
 
     /// Takes an answer to the server. Once: a second answer finds the question gone.
@@ -184,14 +241,10 @@ impl Asking {
             if let Some(turn) = &self.turn {
                 turn.take_again().await;
             }
-            let still_open = {
-                let mut open = self.open();
-                let at = open.iter().position(|one| one.number == number);
-                at.map(|at| open.swap_remove(at)).is_some()
-            };
-            if still_open {
+            // The clocks go on when the server has it.
+            if let Some(_open) = self.take(|one| one.number == number) {
+                self.stirred();
                 self.way.tell(message).await;
-                self.rest();
             }
         });
     }
@@ -217,30 +270,49 @@ impl Asking {
     }
 }
 
-/// A question whose answer has not been said; dropped, it counts as one that nobody will answer.
+impl Drop for Asking {
+    /// The call is over. What it asked is answered for an absent user, so that nothing hangs at the server, and the
+    /// client is told that nobody waits.
+    fn drop(&mut self) {
+        let open = std::mem::take(self.open.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for one in open {
+            self.notes.withdraw(one.number);
+            if let Some(answer) = asks::unanswered(&one.id, one.method).filter(|_| can_send()) {
+                self.way.tell_soon(answer);
+            }
+        }
+    }
+}
+
+/// At shutdown there is no runtime to send anything with, and no server to take it.
+fn can_send() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// A question whose answer has not been said; dropped, it counts as one that nobody will answer. It does not keep the
+/// call's [`Asking`] alive: that holds whom the question goes to, and would so never be dropped.
 struct Unsaid {
-    asking: Option<Arc<Asking>>,
+    asking: Weak<Asking>,
     id: Bytes,
     number: u64,
-    method: String,
+    method: &'static str,
 }
 
 impl Unsaid {
     fn say(mut self, answer: AskAnswer) {
-        if let Some(asking) = self.asking.take() {
-            asking.answered(self.id.clone(), self.number, &self.method, Some(answer));
+        self.pass(Some(answer));
+    }
+
+    fn pass(&mut self, answer: Option<AskAnswer>) {
+        if let Some(asking) = std::mem::take(&mut self.asking).upgrade().filter(|_| can_send()) {
+            asking.answered(self.id.clone(), self.number, self.method, answer);
         }
     }
 }
 
 impl Drop for Unsaid {
     fn drop(&mut self) {
-        // At shutdown there is no runtime to send anything with, and no server to take it.
-        if let Some(asking) = self.asking.take()
-            && tokio::runtime::Handle::try_current().is_ok()
-        {
-            asking.answered(self.id.clone(), self.number, &self.method, None);
-        }
+        self.pass(None);
     }
 }
 

@@ -134,6 +134,8 @@ pub struct Timeouts {
     pub total: Duration,
     /// Reading all pages of one list.
     pub list: Duration,
+    /// A question to a client's user, until it is answered.
+    pub answer: Duration,
 }
 
 impl Default for Timeouts {
@@ -144,6 +146,7 @@ impl Default for Timeouts {
             idle: Duration::from_mins(1),
             total: Duration::from_mins(10),
             list: Duration::from_secs(15),
+            answer: Duration::from_mins(10),
         }
     }
 }

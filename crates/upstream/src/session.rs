@@ -23,6 +23,9 @@ use crate::reason::said;
 use crate::stray::{Relay, Stray};
 use crate::turns::Turns;
 
+/// A call waited for its turn for as long as a call may take.
+const NO_TURN: &str = "other calls to this server that may ask their users went first; try again later";
+
 /// An established conversation.
 pub(crate) struct Session {
     pub(crate) server: Arc<str>,
@@ -212,7 +215,14 @@ impl Session {
         {
             return Ok(Fault::unknown_method(method).into());
         }
-        let turn = if self.can_ask_during(call) { self.turn().await? } else { None };
+        let turn = if self.can_ask_during(call) {
+            match timeout(self.timeouts.total, self.turn()).await {
+                Ok(turn) => turn?,
+                Err(_) => return Ok(Fault::overloaded(NO_TURN).into()),
+            }
+        } else {
+            None
+        };
         let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);

@@ -12,6 +12,7 @@ use trunkline_protocol::{Scanned, Shape, asks, method};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
 use crate::asking::{Asking, Way, plain_answer, question};
+use crate::deadlines::Signs;
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
 
 /// Whom the server of a conversation can ask.
@@ -193,7 +194,7 @@ impl Stray {
     fn answer(&self, message: &Scanned) {
         if let Some((id, method, params)) = question(message) {
             return match self.addressee() {
-                Some(asking) => asking.put(id, method, params),
+                Some((asking, clocks)) => asking.put_stopping(id, method, params, clocks),
                 None => self.unanswered(&id, method),
             };
         }
@@ -202,22 +203,25 @@ impl Stray {
         }
     }
 
-    /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2).
-    fn addressee(&self) -> Option<Arc<Asking>> {
+    /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2), and the clocks of the calls that
+    /// may have asked it.
+    fn addressee(&self) -> Option<(Arc<Asking>, Vec<Arc<Signs>>)> {
         let askings = self.askings();
-        match &self.relay {
-            Relay::Nobody => None,
-            // Whichever call of the client's it is, the client is the same.
-            Relay::Stay(stay, offers) => askings.last().cloned().or_else(|| self.aside(stay, *offers)),
-            Relay::Calls => {
-                // A call whose user thinks is not running: it waits for the answer to what it asked.
-                let mut running = askings.into_iter().filter(|asking| !asking.waits());
-                let (first, more) = (running.next(), running.next().is_some());
-                if more {
-                    self.ambiguous.store(true, Ordering::Relaxed);
+        let clocks = |askings: &[Arc<Asking>]| askings.iter().filter_map(|asking| asking.clock()).collect();
+        match (&self.relay, askings.as_slice()) {
+            (Relay::Nobody, _) => None,
+            (Relay::Stay(..), [only]) => Some((Arc::clone(only), clocks(&askings))),
+            // Whichever call of the client's it is, the client is the same. It must not end with the wrong call.
+            (Relay::Stay(stay, offers), _) => Some((self.aside(stay, *offers)?, clocks(&askings))),
+            (Relay::Calls, _) => {
+                let running: Vec<_> = askings.iter().filter(|asking| asking.runs()).cloned().collect();
+                // With none that runs, it must be one that has asked before.
+                let candidates = if running.is_empty() { askings } else { running };
+                let [only] = candidates.as_slice() else {
+                    self.ambiguous.fetch_or(!candidates.is_empty(), Ordering::Relaxed);
                     return None;
-                }
-                first
+                };
+                Some((Arc::clone(only), clocks(&candidates)))
             }
         }
     }

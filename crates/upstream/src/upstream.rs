@@ -221,15 +221,24 @@ impl Upstream {
     }
 
     /// Whether the server of a call may ask its caller something while it runs, or did so before: a legacy server, and a
-    /// caller that can be asked or answers.
-    pub fn may_ask(&self, call: &Call) -> bool {
+    /// caller that can be asked or answers. Waits for a server that is only starting, for then its era is not known.
+    ///
+    /// # Errors
+    /// When the server does not come up.
+    pub async fn may_ask(&self, call: &Call) -> Result<bool, Fault> {
         if !asks_during(&call.operation) {
-            return false;
+            return Ok(false);
         }
-        let answers = || memchr::memmem::find(&call.params.raw, b"\"requestState\"").is_some();
-        let era = self.shared.session.load().as_ref().map(|session| session.era());
-        let era = era.or_else(|| self.shared.status.borrow().era);
-        era == Some(Era::Legacy) && (!call.caller.offers.is_none() || answers())
+        let answers = || memchr::memmem::find(&call.params.raw, b"requestState").is_some();
+        if call.caller.offers.is_none() && !answers() {
+            return Ok(false);
+        }
+        let known = self.era().or_else(|| self.shared.status.borrow().era);
+        let era = match known {
+            Some(era) => era,
+            None => self.session().await?.era(),
+        };
+        Ok(era == Era::Legacy)
     }
 
     /// Makes sure, within `patience`, that what the server offers only to clients with these offers is in its [`Offer`].

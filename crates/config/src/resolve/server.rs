@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use trunkline_gateway::options::{Naming, ServerRules};
-use trunkline_upstream::{EraChoice, Options, Reach};
+use trunkline_upstream::{EraChoice, Options, Reach, SessionScope};
 
 use super::{keys, reach, shown, timing};
 use crate::check::Check;
@@ -12,6 +12,9 @@ use crate::fields::{Fields, nearest};
 use crate::settings::Shown;
 use crate::surroundings::Surroundings;
 use crate::tree::{Node, Spot, Value, child};
+
+/// Most sessions with one server besides the shared one.
+const SESSIONS_MAX: usize = 10_000;
 
 /// The section name of a server's keys.
 pub(crate) const SERVER: &str = "server";
@@ -103,6 +106,9 @@ fn one(
             "remove `era`, or use `type: http`",
         );
     }
+    let sessions = sessions(fields.take("sessions", check), check);
+    let sessions_max = fields.take("maxSessions", check);
+    let sessions_max = sessions_max.and_then(|node| check.whole(node, 1..=SESSIONS_MAX));
     let timing = timing::timing(&mut fields, check);
     let message_bytes = fields.take("maxMessageBytes", check);
     let message_bytes = message_bytes.and_then(|node| check.bytes(node, 4096..=1 << 30));
@@ -119,6 +125,8 @@ fn one(
         options.timeouts = timing.timeouts;
         options.idle_stop = timing.idle_stop;
         options.backoff = timing.backoff;
+        options.sessions = sessions;
+        options.sessions_max = sessions_max.unwrap_or(options.sessions_max);
         options.message_bytes_max = message_bytes.unwrap_or(options.message_bytes_max);
         Resolved { options, rules, shown: shown.text }
     });
@@ -135,21 +143,37 @@ fn enabled(fields: &mut Fields<'_>, check: &mut Check<'_>) -> bool {
 }
 
 fn era(node: Option<&Node>, check: &mut Check<'_>) -> EraChoice {
-    let Some(node) = node else { return EraChoice::Auto };
-    match check.text(node) {
-        Some("auto") | None => EraChoice::Auto,
-        Some("modern") => EraChoice::Modern,
-        Some("legacy") => EraChoice::Legacy,
-        Some(other) => {
-            let near = nearest(other, &["auto", "modern", "legacy"]);
-            let hint = near.map_or_else(
-                || "one of auto, modern, legacy".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
-            check.problem(&node.spot, "not an era", hint);
-            EraChoice::Auto
-        }
+    let eras = [("auto", EraChoice::Auto), ("modern", EraChoice::Modern), ("legacy", EraChoice::Legacy)];
+    choice(node, eras, "an era", check)
+}
+
+fn sessions(node: Option<&Node>, check: &mut Check<'_>) -> SessionScope {
+    let scopes = [
+        ("auto", SessionScope::Auto),
+        ("per-client", SessionScope::PerClient),
+        ("shared", SessionScope::Shared),
+    ];
+    choice(node, scopes, "a way to share sessions", check)
+}
+
+/// The value that a word stands for, or the default.
+fn choice<T: Copy + Default>(
+    node: Option<&Node>,
+    words: [(&'static str, T); 3],
+    what: &str,
+    check: &mut Check<'_>,
+) -> T {
+    let Some(node) = node else { return T::default() };
+    let Some(said) = check.text(node) else { return T::default() };
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == said) {
+        return *value;
     }
+    let known = words.map(|(word, _)| word);
+    let near = nearest(said, &known);
+    let hint =
+        near.map_or_else(|| format!("one of {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+    check.problem(&node.spot, format!("not {what}"), hint);
+    T::default()
 }
 
 /// No two servers in use may share a prefix: their names would collide.

@@ -72,6 +72,7 @@ fn timeouts(node: &Node, timeouts: &mut Timeouts, check: &mut Check<'_>) {
         ("idle", &mut timeouts.idle),
         ("total", &mut timeouts.total),
         ("list", &mut timeouts.list),
+        ("answer", &mut timeouts.answer),
     ];
     for (key, slot) in slots {
         if let Some(wait) = fields.take(key, check).and_then(|node| check.duration(node)) {

@@ -117,6 +117,11 @@ struct Server {
     transparent: Option<Switch>,
     /// Which protocol era to speak: `auto` (probe once), `modern` (2026-07-28 and later) or `legacy`. Default: `auto`.
     era: Option<Era>,
+    /// Which clients share a session with a legacy server: `auto`, `per-client` or `shared`. Default: `auto`.
+    sessions: Option<Sessions>,
+    /// Most sessions besides the shared one; for a program each is a process. Default: 32, with `url` 1024.
+    #[schemars(range(min = 1, max = 10_000))]
+    max_sessions: Option<u32>,
     /// Which tools are shown, and how. A list is the tools to show.
     tools: Option<Tools>,
     /// Which prompts are shown, and how.
@@ -186,6 +191,15 @@ enum Era {
     Legacy,
 }
 
+/// Which clients share a session with a legacy server.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Sessions {
+    Auto,
+    PerClient,
+    Shared,
+}
+
 /// Which tools are shown.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
@@ -242,6 +256,8 @@ struct Timeouts {
     total: Option<Duration>,
     /// Reading all pages of one list. Default: `15s`.
     list: Option<Duration>,
+    /// Waiting for a user's answer to what the server asks. Default: `10m`.
+    answer: Option<Duration>,
 }
 
 /// Growing waits between attempts to start or connect.

@@ -57,10 +57,11 @@ pub struct Input<'a> {
     pub metrics: &'a Metrics,
 }
 
-/// An item to be shown: its bytes for each era, legacy first.
+/// An item to be shown: with all that its server said, and its bytes for each era.
 struct Shown {
     /// Only to clients that can be asked something.
     asked: bool,
+    whole: Bytes,
     legacy: Bytes,
     modern: Bytes,
 }
@@ -79,7 +80,12 @@ pub fn build(input: &Input<'_>) -> Catalog {
     }
     if !transparent {
         let item = Bytes::from(status::listed());
-        shown[ListKind::Resources as usize].push(Shown { asked: false, legacy: item.clone(), modern: item });
+        shown[ListKind::Resources as usize].push(Shown {
+            asked: false,
+            whole: item.clone(),
+            legacy: item.clone(),
+            modern: item,
+        });
     }
     let meta = status::note(input.sources);
     let hints = hints(input.sources);
@@ -111,7 +117,7 @@ pub fn build(input: &Input<'_>) -> Catalog {
             .filter(|source| source.offer.is_none())
             .map(|s| absent(input, s))
             .collect(),
-        shown: shown.map(|items| items.into_iter().map(|item| item.legacy).collect()),
+        shown: shown.map(|items| items.into_iter().map(|item| item.whole).collect()),
         pages,
     }
 }
@@ -184,8 +190,11 @@ fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<S
             });
             let meter = (kind == ListKind::Tools).then(|| input.metrics.tool(&rules.server, &name));
             let original = (*name != *item.key).then(|| item.key.clone());
-            table.insert(name, &item.key, Route { server: source.number, original, mirrored, meter });
-            shown.push(for_both(respelled, offer.introduction.era(), asked));
+            let mut item_shown = for_both(respelled, offer.introduction.era(), asked);
+            let unstructured = kind == ListKind::Tools && item_shown.hide_schema();
+            let route = Route { server: source.number, original, mirrored, meter, unstructured };
+            table.insert(name, &item.key, route);
+            shown.push(item_shown);
         }
     }
     table
@@ -215,7 +224,21 @@ fn addressed(input: &Input<'_>, kind: ListKind, transparent: bool, uris: &Uris, 
 fn for_both(item: Bytes, era: Era, asked: bool) -> Shown {
     let carries = era == Era::Legacy && memchr::memmem::find(&item, b"\"execution\"").is_some();
     let modern = carries.then(|| bridge::without(&item, |key, _| key == "execution")).flatten();
-    Shown { asked, modern: modern.map_or_else(|| item.clone(), Bytes::from), legacy: item }
+    Shown {
+        asked,
+        modern: modern.map_or_else(|| item.clone(), Bytes::from),
+        legacy: item.clone(),
+        whole: item,
+    }
+}
+
+impl Shown {
+    /// Puts a tool into the words of legacy clients; whether its output schema had to be left out there.
+    fn hide_schema(&mut self) -> bool {
+        let listed = bridge::tool_downward(&self.legacy);
+        self.legacy = listed.raw;
+        listed.unstructured
+    }
 }
 
 fn pages(

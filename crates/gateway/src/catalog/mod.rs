@@ -62,6 +62,8 @@ pub struct Route {
     pub mirrored: Arc<[trunkline_protocol::mirror::Mirrored]>,
     /// Counts this tool's calls.
     pub meter: Option<trunkline_observe::metrics::ToolHandle>,
+    /// Legacy clients do not see the tool's output schema, so its results have no structured content for them.
+    pub unstructured: bool,
 }
 
 /// A table of exposed names, with the original ones as a second way in.

@@ -153,7 +153,10 @@ fn one_transparent_server_is_shown_as_it_is() {
     sources[0].rules.transparent = true;
     let catalog = built(&sources);
     let raw = catalog.page(ListKind::Tools, Era::Legacy, false, None, &Cursors::new([1; 32])).unwrap();
-    assert_eq!(raw, r#"{"tools":[{"name":"echo"}]}"#);
+    // But for an input schema, without which no client could read the list.
+    assert_eq!(raw, r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#);
+    let raw = catalog.page(ListKind::Tools, Era::Modern, false, None, &Cursors::new([1; 32])).unwrap();
+    assert!(raw.ends_with(br#""tools":[{"name":"echo"}]}"#));
     assert_eq!(catalog.introduced.instructions.as_deref(), Some("use it well"));
 }
 

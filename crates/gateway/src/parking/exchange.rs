@@ -7,8 +7,10 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Ask, AskAnswer, Note, Notes, Outcome, Text};
+use trunkline_model::{Ask, AskAnswer, Call, Level, Note, Notes, Outcome, Text};
 use trunkline_protocol::{asks, rounds};
+
+use super::Place;
 
 /// Questions that come within this time of the first are put together.
 const COLLECT: Duration = Duration::from_millis(30);
@@ -16,8 +18,7 @@ const COLLECT: Duration = Duration::from_millis(30);
 /// A call and what it asks.
 pub(crate) struct Exchange {
     pub(crate) id: [u8; 16],
-    /// What the call is: caller, method, target and arguments.
-    pub(crate) binding: [u8; 32],
+    pub(crate) place: Place,
     inner: Mutex<Inner>,
     /// Told when something has come of the call.
     news: Notify,
@@ -42,10 +43,44 @@ struct Inner {
     /// No question is taken any more.
     closed: bool,
     /// The request that waits for the call now.
-    live: Option<Arc<dyn Notes>>,
+    live: Option<Live>,
     /// The newest progress that nobody heard.
     progress: Option<Note>,
     outcome: Option<Outcome>,
+}
+
+/// A request that waits, and what it wants to hear meanwhile. Each retry is a request of its own.
+struct Live {
+    notes: Arc<dyn Notes>,
+    token: Option<Bytes>,
+    level: Option<Level>,
+}
+
+impl Live {
+    fn of(call: &Call) -> Self {
+        let (notes, token) = (Arc::clone(&call.notes), call.progress.clone());
+        Self { notes, token, level: call.log_level }
+    }
+
+    /// The note in the words of this request, if it wants to hear it.
+    fn spelled(&self, note: Note) -> Option<(Arc<dyn Notes>, Note)> {
+        let note = match note {
+            Note::Progress(params) => Note::Progress(rounds::under_token(&params, self.token.as_deref()?)),
+            Note::Log(level, params) if level >= self.level? => Note::Log(level, params),
+            Note::Log(..) => return None,
+        };
+        Some((Arc::clone(&self.notes), note))
+    }
+}
+
+/// What there is to say of a call that a request waits for.
+pub(crate) enum Said {
+    /// It asks: the result that puts the questions.
+    Questions(Bytes),
+    /// It has ended meanwhile.
+    Outcome(Outcome),
+    /// It has taken its questions back and goes on.
+    Nothing,
 }
 
 /// A question that is open.
@@ -81,7 +116,8 @@ pub(crate) enum Refused {
 }
 
 impl Exchange {
-    pub(crate) fn new(binding: [u8; 32], live: Arc<dyn Notes>) -> Arc<Self> {
+    /// For a call that begins, driven by its first request.
+    pub(crate) fn new(place: Place, call: &Call) -> Arc<Self> {
         let mut id = [0; 16];
         id.copy_from_slice(&trunkline_runtime::random_key()[..16]);
         let inner = Inner {
@@ -91,13 +127,13 @@ impl Exchange {
             asked: 0,
             fresh: false,
             closed: false,
-            live: Some(live),
+            live: Some(Live::of(call)),
             progress: None,
             outcome: None,
         };
         Arc::new(Self {
             id,
-            binding,
+            place,
             inner: Mutex::new(inner),
             news: Notify::new(),
             deadline: watch::Sender::new(None),
@@ -139,23 +175,29 @@ impl Exchange {
         }
     }
 
-    /// Says a round: what is open, under a state that `seal` makes for the round's number.
-    pub(crate) fn round(&self, deadline: Instant, seal: impl FnOnce(u32) -> String) -> Bytes {
+    /// Says a round: what is open, under a state that `seal` makes for the round's number. From now on the call waits for
+    /// a retry, until `deadline`.
+    pub(crate) fn round(&self, deadline: Instant, seal: impl FnOnce(u32) -> String) -> Said {
         let mut inner = self.inner();
+        if let Some(outcome) = inner.outcome.take() {
+            return Said::Outcome(outcome);
+        }
+        inner.fresh = false;
+        if inner.questions.is_empty() {
+            return Said::Nothing;
+        }
         inner.round += 1;
         inner.parked = true;
-        inner.fresh = false;
         inner.live = None;
         let state = seal(inner.round);
         let questions = inner.questions.iter().map(|one| (one.key.as_str(), &one.method, &one.params));
         let raw = rounds::input_required(questions, &state);
-        drop(inner);
+        // Under the lock, like everything that depends on whether the call is parked.
         self.deadline.send_replace(Some(deadline));
-        raw
+        Said::Questions(raw)
     }
 
-    /// Takes the answers of a retry; `true` when the call goes on and is waited for, `false` when questions are still
-    /// open and must be put again.
+    /// Takes the answers of a retry, which the call then belongs to. Questions that are open still count as asked anew.
     ///
     /// # Errors
     /// When the retry is not the next one, or the client offers less than what is asked.
@@ -164,8 +206,8 @@ impl Exchange {
         round: u32,
         responses: &Bytes,
         able: impl Fn(&str, &[u8]) -> bool,
-        live: &Arc<dyn Notes>,
-    ) -> Result<bool, Refused> {
+        call: &Call,
+    ) -> Result<(), Refused> {
         let mut inner = self.inner();
         if inner.closed {
             return Err(Refused::Expired);
@@ -187,22 +229,34 @@ impl Exchange {
             }
         }
         inner.questions = left;
-        let goes_on = inner.questions.is_empty() || inner.outcome.is_some();
-        if goes_on {
-            inner.parked = false;
-            inner.live = Some(Arc::clone(live));
-            if let Some(progress) = inner.progress.take() {
-                live.note(progress);
-            }
-        }
+        inner.fresh = !inner.questions.is_empty();
+        inner.parked = false;
+        self.deadline.send_replace(None);
+        let live = Live::of(call);
+        let missed = inner.progress.take().and_then(|progress| live.spelled(progress));
+        inner.live = Some(live);
         drop(inner);
-        if goes_on {
-            self.deadline.send_replace(None);
+        if let Some((notes, progress)) = missed {
+            notes.note(progress);
         }
         for (reply, raw) in replies {
             reply(AskAnswer::Result(raw));
         }
-        Ok(goes_on)
+        Ok(())
+    }
+
+    /// Nobody came in time: open questions are refused, and so is every later one. `false` when somebody did come.
+    pub(crate) fn expire(&self) -> bool {
+        let mut inner = self.inner();
+        let passed = self.deadline.borrow().is_some_and(|deadline| deadline <= Instant::now());
+        if !inner.parked || !passed {
+            return false;
+        }
+        inner.closed = true;
+        let open = std::mem::take(&mut inner.questions);
+        drop(inner);
+        drop(open);
+        true
     }
 
     /// The call has ended.
@@ -216,14 +270,16 @@ impl Exchange {
         self.news.notify_one();
     }
 
-    /// Nobody will answer any more: open questions are refused, and so is every later one.
-    pub(crate) fn close(&self) {
+    /// The call is over, whatever it came to: nothing is taken any more, and who still waits hears `otherwise`.
+    pub(crate) fn end(&self, otherwise: Outcome) {
         let mut inner = self.inner();
         inner.closed = true;
         inner.live = None;
+        inner.outcome.get_or_insert(otherwise);
         let open = std::mem::take(&mut inner.questions);
         drop(inner);
         drop(open);
+        self.news.notify_one();
     }
 
     /// Questions are refused from now on, but what is said still goes to the request that waits.
@@ -239,14 +295,16 @@ impl Exchange {
 impl Notes for Exchange {
     fn note(&self, note: Note) {
         let mut inner = self.inner();
-        match (&inner.live, &note) {
-            (Some(live), _) => {
-                let live = Arc::clone(live);
+        match &inner.live {
+            Some(live) => {
+                let spelled = live.spelled(note);
                 drop(inner);
-                live.note(note);
+                if let Some((notes, note)) = spelled {
+                    notes.note(note);
+                }
             }
-            (None, Note::Progress(_)) => inner.progress = Some(note),
-            (None, Note::Log(..)) => {}
+            None if matches!(note, Note::Progress(_)) => inner.progress = Some(note),
+            None => {}
         }
     }
 

@@ -14,19 +14,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trunkline_model::{Call, Era, Fault, Kind, Notes, Offers, Outcome, Reply, StateProblem};
 use trunkline_protocol::rounds::{self, Answers};
 use trunkline_protocol::{canonical, method, offers};
 
-use exchange::{Exchange, News, Refused};
+use exchange::{Exchange, News, Refused, Said};
 use seal::{Sealed, Sealer};
 
 /// How a call is begun: given the call with the place for its questions, its future.
 pub(crate) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// Longest time that a call waits for one retry.
-const WAIT: Duration = Duration::from_mins(10);
 /// Most calls that wait at a time. Each holds a call at a server open.
 const PARKED_MAX: usize = 1000;
 /// How long a call that nobody came back for may take to end by itself, after its questions were refused.
@@ -36,9 +35,19 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(crate) struct Parking {
     sealer: Sealer,
     exchanges: Mutex<HashMap<[u8; 16], Parked>>,
-    wait: Duration,
     max: usize,
     tasks: TaskTracker,
+    /// The process ends: outcomes that nobody has come for are dropped.
+    stop: CancellationToken,
+}
+
+/// What a call is and how long it waits.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// What a state is bound to: caller, server, method, target and arguments.
+    pub(crate) binding: [u8; 32],
+    /// Longest time that the call waits for one retry.
+    pub(crate) wait: Duration,
 }
 
 /// What a state can lead to.
@@ -52,16 +61,16 @@ enum Parked {
 
 impl Parking {
     pub(crate) fn new(key: &[u8; 32]) -> Arc<Self> {
-        Self::with(key, WAIT, PARKED_MAX)
+        Self::with(key, PARKED_MAX)
     }
 
-    fn with(key: &[u8; 32], wait: Duration, max: usize) -> Arc<Self> {
+    fn with(key: &[u8; 32], max: usize) -> Arc<Self> {
         Arc::new(Self {
             sealer: Sealer::new(key),
             exchanges: Mutex::default(),
-            wait,
             max,
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
         })
     }
 
@@ -76,28 +85,36 @@ impl Parking {
 
     /// Waits until nothing is parked any more; the upstreams must have been stopped.
     pub(crate) async fn ended(&self) {
+        self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
     }
 
     /// Runs a call of a modern client on a legacy server: from its beginning, or from where a retry takes it up again.
-    /// `begin` starts it, and is used at most once.
-    pub(crate) async fn run(self: &Arc<Self>, call: &Call, begin: impl FnOnce(Call) -> Work) -> Outcome {
+    /// It waits at most `wait` for each retry. `begin` starts it, and is used at most once.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        server: &str,
+        wait: Duration,
+        call: &Call,
+        begin: impl FnOnce(Call) -> Work,
+    ) -> Outcome {
+        let place = Place { binding: binding(server, call), wait };
         match rounds::answers(&call.params.raw) {
             Err(text) => Fault::client(Kind::InvalidParams, text).into(),
-            Ok(Some(answers)) => self.resume(call, answers, begin).await,
-            Ok(None) => self.begin(call, begin).await,
+            Ok(Some(answers)) => self.resume(call, place, answers, begin).await,
+            Ok(None) => self.begin(call, place, begin).await,
         }
     }
 
-    async fn begin(self: &Arc<Self>, call: &Call, begin: impl FnOnce(Call) -> Work) -> Outcome {
-        let exchange = Exchange::new(binding(call), Arc::clone(&call.notes));
+    async fn begin(self: &Arc<Self>, call: &Call, place: Place, begin: impl FnOnce(Call) -> Work) -> Outcome {
+        let exchange = Exchange::new(place, call);
         let notes = Arc::clone(&exchange) as Arc<dyn Notes>;
         let mut work = begin(Call { notes, ..call.clone() });
         // Until it asks something the call is driven from here, like any other.
         tokio::select! {
             biased;
-            outcome = &mut work => return self.ended_at_once(call, outcome),
+            outcome = &mut work => return self.ended_at_once(call, place, outcome),
             _asks = exchange.news() => {}
         }
         if !self.admit(&exchange) {
@@ -108,12 +125,16 @@ impl Parking {
         let parking = Arc::clone(self);
         let held = Arc::clone(&exchange);
         self.tasks.spawn(async move { parking.hold(&held, work).await });
-        self.round(&exchange)
+        // The questions have been collected already.
+        match self.round(&exchange) {
+            Some(outcome) => outcome,
+            None => self.follow(&exchange).await,
+        }
     }
 
-    fn ended_at_once(self: &Arc<Self>, call: &Call, outcome: Outcome) -> Outcome {
+    fn ended_at_once(self: &Arc<Self>, call: &Call, place: Place, outcome: Outcome) -> Outcome {
         match visits::demanded(call, &outcome) {
-            Some(visits) => self.park_visits(call, visits).unwrap_or(outcome),
+            Some(visits) => self.park_visits(place, visits).unwrap_or(outcome),
             None => outcome,
         }
     }
@@ -127,46 +148,78 @@ impl Parking {
         room
     }
 
-    /// Ends the request with the open questions.
-    fn round(&self, exchange: &Exchange) -> Outcome {
-        let expires = expiry(self.wait);
-        let raw = exchange.round(Instant::now() + self.wait, |round| {
-            self.sealer.seal(&Sealed { exchange: exchange.id, round, expires, binding: exchange.binding })
+    /// Waits, on behalf of one request, for what comes of a call next: its outcome, or questions.
+    async fn follow(&self, exchange: &Exchange) -> Outcome {
+        // Until the next round this request stands for the call: if it goes, the call is given up.
+        let gone = exchange.given_up.clone().drop_guard();
+        loop {
+            let come = match exchange.news().await {
+                News::Outcome(outcome) => {
+                    exchange.done.cancel();
+                    Some(outcome)
+                }
+                News::Asks => self.round(exchange),
+            };
+            if let Some(outcome) = come {
+                gone.disarm();
+                return outcome;
+            }
+        }
+    }
+
+    /// What the request that waits for a call is told: the open questions, or the outcome if there is one by now; `None`
+    /// when the questions have been taken back.
+    fn round(&self, exchange: &Exchange) -> Option<Outcome> {
+        let Place { binding, wait } = exchange.place;
+        let expires = expiry(wait);
+        let said = exchange.round(Instant::now() + wait, |round| {
+            self.sealer.seal(&Sealed { exchange: exchange.id, round, expires, binding })
         });
-        Outcome::Result(Reply { raw, era: Era::Modern })
+        match said {
+            Said::Nothing => None,
+            Said::Questions(raw) => Some(Outcome::Result(Reply { raw, era: Era::Modern })),
+            Said::Outcome(outcome) => {
+                exchange.done.cancel();
+                Some(outcome)
+            }
+        }
     }
 
     /// Drives a parked call to its end, and keeps its outcome until somebody comes for it.
     async fn hold(&self, exchange: &Arc<Exchange>, mut work: Work) {
-        let over = tokio::select! {
-            outcome = &mut work => Some(outcome),
-            () = exchange.given_up.cancelled() => None,
-            () = expired(exchange) => {
-                exchange.close();
-                // The server learns that nobody answers, and may end its call in order.
-                let _ = timeout(LAST_WORDS, &mut work).await;
-                None
+        // Also when the call panics, and when the runtime drops it.
+        let _ending = Ending { parking: self, exchange };
+        let over = loop {
+            tokio::select! {
+                outcome = &mut work => break Some(outcome),
+                () = exchange.given_up.cancelled() => break None,
+                () = expired(exchange) => if exchange.expire() {
+                    // The server learns that nobody answers, and may end its call in order.
+                    let _ = timeout(LAST_WORDS, &mut work).await;
+                    break None;
+                }
             }
         };
         // Dropped while it runs, the call is taken back at the server.
         drop(work);
-        if let Some(outcome) = over {
-            exchange.finish(outcome);
+        let Some(outcome) = over else { return };
+        exchange.finish(outcome);
+        loop {
             tokio::select! {
-                () = exchange.done.cancelled() => {}
-                () = exchange.given_up.cancelled() => {}
-                () = expired(exchange) => {}
+                () = exchange.done.cancelled() => return,
+                () = exchange.given_up.cancelled() => return,
+                () = self.stop.cancelled() => return,
+                () = expired(exchange) => if exchange.expire() {
+                    return;
+                }
             }
         }
-        self.exchanges().remove(&exchange.id);
-        exchange.close();
-        // Nobody waits as a rule; who does must not wait for ever.
-        exchange.finish(bad_state(StateProblem::Expired));
     }
 
     async fn resume(
         self: &Arc<Self>,
         call: &Call,
+        place: Place,
         answers: Answers,
         begin: impl FnOnce(Call) -> Work,
     ) -> Outcome {
@@ -176,7 +229,7 @@ impl Parking {
             Ok(sealed) => sealed,
             Err(problem) => return bad_state(problem),
         };
-        if sealed.binding != binding(call) {
+        if sealed.binding != place.binding {
             return bad_state(StateProblem::Mismatch);
         }
         let parked = self.exchanges().get(&sealed.exchange).cloned();
@@ -186,68 +239,71 @@ impl Parking {
             None => bad_state(StateProblem::Reused),
             Some(Parked::Call(exchange)) => self.go_on(call, &exchange, sealed.round, &responses).await,
             Some(Parked::Visits(visits)) => match visits.answered(call, &responses) {
-                visits::Said::Again(raw) => Outcome::Result(Reply { raw, era: Era::Modern }),
-                said => {
-                    // Taken out first: of two retries at once only one finds it.
-                    if self.exchanges().remove(&sealed.exchange).is_none() {
-                        return bad_state(StateProblem::Reused);
-                    }
-                    match said {
-                        visits::Said::Refused(outcome) => outcome,
-                        _ => Box::pin(self.begin(call, begin)).await,
-                    }
+                visits::Heard::Again(outcome) => outcome,
+                // Taken out first: of two retries at once only one finds it.
+                _ if self.exchanges().remove(&sealed.exchange).is_none() => bad_state(StateProblem::Reused),
+                visits::Heard::Refused(outcome) => outcome,
+                visits::Heard::GoOn => {
+                    let call = Call { params: rounds::first_try(&call.params), ..call.clone() };
+                    Box::pin(self.begin(&call, place, begin)).await
                 }
             },
         }
     }
 
-    async fn go_on(&self, call: &Call, exchange: &Arc<Exchange>, round: u32, responses: &Bytes) -> Outcome {
+    async fn go_on(&self, call: &Call, exchange: &Exchange, round: u32, responses: &Bytes) -> Outcome {
         let offered = call.caller.offers;
         let able =
             |method: &str, params: &[u8]| offers::needed(method, params).is_some_and(|n| offered.has(n));
-        match exchange.answer(round, responses, able, &call.notes) {
-            Err(Refused::Reused) => return bad_state(StateProblem::Reused),
-            Err(Refused::Expired) => return bad_state(StateProblem::Expired),
-            Err(Refused::Unable(method, params)) => return lacking(&method, &params),
-            Ok(false) => return self.round(exchange),
-            Ok(true) => {}
-        }
-        // From here until the next round this request stands for the call: if it goes, the call is given up.
-        let gone = exchange.given_up.clone().drop_guard();
-        let news = exchange.news().await;
-        gone.disarm();
-        match news {
-            News::Outcome(outcome) => {
-                exchange.done.cancel();
-                outcome
-            }
-            News::Asks => self.round(exchange),
+        match exchange.answer(round, responses, able, call) {
+            Err(Refused::Reused) => bad_state(StateProblem::Reused),
+            Err(Refused::Expired) => bad_state(StateProblem::Expired),
+            Err(Refused::Unable(method, params)) => lacking(&method, &params),
+            Ok(()) => self.follow(exchange).await,
         }
     }
 
     /// Parks a call that was refused until pages are visited; `None` when there is no room.
-    fn park_visits(self: &Arc<Self>, call: &Call, visits: visits::Visits) -> Option<Outcome> {
+    fn park_visits(self: &Arc<Self>, place: Place, visits: visits::Visits) -> Option<Outcome> {
         let id = visits.id;
-        let (binding, expires) = (binding(call), expiry(self.wait));
+        let Place { binding, wait } = place;
+        let expires = expiry(wait);
         let state = self.sealer.seal(&Sealed { exchange: id, round: 0, expires, binding });
         let visits = Arc::new(visits.under(state));
+        let questions = visits.questions();
+        let over = visits.over();
         {
             let mut exchanges = self.exchanges();
             if exchanges.len() >= self.max {
                 return None;
             }
-            exchanges.insert(id, Parked::Visits(Arc::clone(&visits)));
+            exchanges.insert(id, Parked::Visits(visits));
         }
         let parking = Arc::downgrade(self);
-        let wait = self.wait;
         // Not among the tracked tasks: it holds nothing that an orderly end would have to wait for.
         tokio::spawn(async move {
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = over.cancelled() => return,
+            }
             if let Some(parking) = parking.upgrade() {
                 parking.exchanges().remove(&id);
             }
         });
-        Some(Outcome::Result(Reply { raw: visits.questions(), era: Era::Modern }))
+        Some(questions)
+    }
+}
+
+/// The end of a held call, however it comes: it is parked no longer, and nobody waits for it for ever.
+struct Ending<'a> {
+    parking: &'a Parking,
+    exchange: &'a Exchange,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.parking.exchanges().remove(&self.exchange.id);
+        self.exchange.end(Fault::internal("a parked call ended without an outcome").into());
     }
 }
 
@@ -277,13 +333,14 @@ fn expiry(wait: Duration) -> u64 {
     now() + wait.as_secs()
 }
 
-/// A digest of what a call is. A state is good for this call alone.
-fn binding(call: &Call) -> [u8; 32] {
+/// A digest of what a call is. A state is good for this call alone, at this server.
+fn binding(server: &str, call: &Call) -> [u8; 32] {
     let mut text = Vec::with_capacity(256);
     let mut part = |bytes: &[u8]| {
         text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         text.extend_from_slice(bytes);
     };
+    part(server.as_bytes());
     part(method::of(&call.operation).as_bytes());
     part(call.operation.target().map(|target| target.as_bytes()).unwrap_or_default());
     let arguments = call.params.arguments.clone().and_then(|span| call.params.raw.get(span));

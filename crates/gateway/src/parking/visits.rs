@@ -2,7 +2,8 @@
 //! required). Nothing runs meanwhile: the retry simply makes the call again, once.
 
 use bytes::Bytes;
-use trunkline_model::{Call, Era, Fault, Kind, Offers, Outcome, Text};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use trunkline_model::{Call, Era, Fault, Kind, Offers, Outcome, Reply, Text};
 use trunkline_protocol::{asks, bridge, rounds};
 
 /// The visits that one call waits for.
@@ -12,16 +13,18 @@ pub(super) struct Visits {
     method: Text,
     pages: Vec<(String, Bytes)>,
     refusal: Outcome,
+    /// Tells whoever watches over the time that it was answered.
+    over: DropGuard,
 }
 
 /// What a retry amounts to.
-pub(super) enum Said {
+pub(super) enum Heard {
     /// Every page was visited, or will be: the call is made again.
     GoOn,
     /// The user does not want to; this is the outcome.
     Refused(Outcome),
-    /// Some questions are open still.
-    Again(Bytes),
+    /// It answers nothing yet; it is told this, and may come again.
+    Again(Outcome),
 }
 
 /// The visits that an outcome demands of a client that can be asked for them.
@@ -47,6 +50,7 @@ pub(super) fn demanded(call: &Call, outcome: &Outcome) -> Option<Visits> {
         method: Text::from(asks::ELICIT),
         pages,
         refusal: outcome.clone(),
+        over: CancellationToken::new().drop_guard(),
     })
 }
 
@@ -55,29 +59,34 @@ impl Visits {
         Self { state, ..self }
     }
 
-    /// The result that asks for all of them.
-    pub(super) fn questions(&self) -> Bytes {
-        let all = self.pages.iter().map(|(key, params)| (key.as_str(), &self.method, params));
-        rounds::input_required(all, &self.state)
+    /// Cancelled when the visits wait no longer.
+    pub(super) fn over(&self) -> CancellationToken {
+        self.over.token().clone()
     }
 
-    pub(super) fn answered(&self, call: &Call, responses: &Bytes) -> Said {
+    /// The result that asks for all of them.
+    pub(super) fn questions(&self) -> Outcome {
+        let all = self.pages.iter().map(|(key, params)| (key.as_str(), &self.method, params));
+        Outcome::Result(Reply { raw: rounds::input_required(all, &self.state), era: Era::Modern })
+    }
+
+    pub(super) fn answered(&self, call: &Call, responses: &Bytes) -> Heard {
         if !call.caller.offers.has(Offers::URL) {
-            return Said::Refused(super::lacking(asks::ELICIT, b"{\"mode\":\"url\"}"));
+            return Heard::Again(super::lacking(asks::ELICIT, b"{\"mode\":\"url\"}"));
         }
         let answers: Vec<Option<Bytes>> =
             self.pages.iter().map(|(key, _)| rounds::response(responses, key, asks::ELICIT)).collect();
         if answers.iter().any(Option::is_none) {
-            return Said::Again(self.questions());
+            return Heard::Again(self.questions());
         }
         if answers.iter().flatten().all(|raw| rounds::is_accepted(raw)) {
-            return Said::GoOn;
+            return Heard::GoOn;
         }
         let text = match &self.refusal {
             Outcome::Error(error) => bridge::message_of(&error.raw),
             _ => None,
         };
         let text = text.unwrap_or_else(|| "the server wants a page to be visited first".to_owned());
-        Said::Refused(Fault::client(Kind::CannotBridge, format!("declined: {text}")).into())
+        Heard::Refused(Fault::client(Kind::CannotBridge, format!("declined: {text}")).into())
     }
 }

@@ -56,12 +56,20 @@ async fn one(
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
-    let outcome = if call.caller.era == Era::Modern && upstream.may_ask(call) {
+    let asks = match call.caller.era {
+        Era::Modern => upstream.may_ask(call).await,
+        Era::Legacy => Ok(false),
+    };
+    let asks = match asks {
+        Ok(asks) => asks,
+        Err(fault) => return fault.into(),
+    };
+    let outcome = if asks {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
             Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
         };
-        parking.run(call, begin).await
+        parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await
     } else {
         let target = target.map(|t| &**t);
         let outcome = upstream.call(call, target, &extra).await;
@@ -69,7 +77,13 @@ async fn one(
         // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
         drive::drive(upstream, call, target, &extra, outcome).await
     };
-    way_back(&now.catalog, server, call, outcome)
+    let outcome = way_back(&now.catalog, server, call, outcome);
+    match outcome {
+        Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
+            Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
+        }
+        other => other,
+    }
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.

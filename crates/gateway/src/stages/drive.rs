@@ -9,16 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
-use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Outcome, Side, Text};
+use tokio::time::{Instant, sleep, timeout_at};
+use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Kind, Outcome, Side, Text};
 use trunkline_protocol::asks::{self, Question, Wanted};
 use trunkline_protocol::bridge;
 use trunkline_upstream::Upstream;
 
 /// Most rounds of questions for one call; other clients give up at eight to ten.
 const ROUNDS_MAX: usize = 10;
-/// Longest time a user may think about one round.
-const THINKING_MAX: Duration = Duration::from_mins(10);
 /// Waits between looks at a server that says "not yet": it asks nothing, or asks again for a URL that was visited.
 const AGAIN_FIRST: Duration = Duration::from_secs(2);
 const AGAIN_MAX: Duration = Duration::from_secs(30);
@@ -84,10 +82,7 @@ async fn answers(
 ) -> Result<Vec<(Text, Bytes)>, Fault> {
     let able = |q: &&Question| asks::can_answer(&call.caller.capabilities, &q.method, &q.params);
     if let Some(question) = wanted.questions.iter().find(|q| !able(q)) {
-        return Err(given_up(
-            upstream,
-            &format!("the server asks for {}, which this client does not offer", question.method),
-        ));
+        return Err(unable(upstream, question));
     }
     let pending: Vec<_> = wanted
         .questions
@@ -97,12 +92,14 @@ async fn answers(
             (question, (!known).then(|| put(upstream, call, question)))
         })
         .collect();
+    // One time for all of them: they were put at once.
+    let until = Instant::now() + upstream.options().timeouts.answer;
     let mut out = Vec::with_capacity(pending.len());
     for (question, answer) in pending {
         let said = match answer {
             // The user has agreed to this visit before; asking again would only annoy.
             None => Some(AskAnswer::Result(Bytes::from_static(b"{\"action\":\"accept\"}"))),
-            Some(answer) => timeout(THINKING_MAX, answer).await.ok().and_then(Result::ok),
+            Some(answer) => timeout_at(until, answer).await.ok().and_then(Result::ok),
         };
         let raw = judged(upstream, question, said)?;
         if let Some(url) = asks::url_of(&question.params)
@@ -145,6 +142,13 @@ fn judged(upstream: &Upstream, question: &Question, said: Option<AskAnswer>) -> 
     }
     let shown: String = why.chars().filter(|c| !c.is_control()).take(200).collect();
     Err(given_up(upstream, &format!("the client did not answer {}: {shown}", question.method)))
+}
+
+/// The client cannot be asked this. With a page to visit the user can still be told where it is.
+fn unable(upstream: &Upstream, question: &Question) -> Fault {
+    let needed = asks::needed(&question.method, &question.params);
+    let text = asks::told(upstream.name(), &question.method, &question.params);
+    Fault::client(Kind::MissingCapability(needed.into()), text).of(upstream.name())
 }
 
 fn given_up(upstream: &Upstream, text: &str) -> Fault {

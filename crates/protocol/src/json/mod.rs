@@ -5,11 +5,13 @@
 //! doubled key in any object that the gateway reads.
 
 mod edit;
+mod object;
 mod reader;
 #[cfg(test)]
 mod tests;
 
 pub use edit::{escape_into, splice};
+pub use object::{Object, elements, quoted, string};
 pub use reader::{JsonError, Key, Problem, Reader, Str};
 
 /// Deepest nesting accepted, arrays and objects together. The same bound as serde_json's, so that a document which

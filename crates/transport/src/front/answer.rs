@@ -1,9 +1,9 @@
 //! An outcome in the words of the caller.
 
 use bytes::Bytes;
-use trunkline_model::{Era, Fault, Kind, Operation, Outcome};
+use trunkline_model::{Era, Fault, Kind, Operation, Outcome, Reference};
 use trunkline_protocol::fault::{self, Spoken};
-use trunkline_protocol::{Message, bridge, compose};
+use trunkline_protocol::{Message, Revision, bridge, compose};
 
 /// A finished answer and what HTTP must know about it.
 #[derive(Debug)]
@@ -14,27 +14,23 @@ pub(crate) struct Answer {
 }
 
 /// The answer to a request with this id.
-pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operation) -> Answer {
+pub(crate) fn outcome(id: &[u8], outcome: &Outcome, revision: Revision, operation: &Operation) -> Answer {
+    let era = revision.era();
     match outcome {
-        Outcome::Result(reply) => match bridge::result(reply, era, operation) {
+        Outcome::Result(reply) => match bridge::result(reply, revision, operation) {
             Ok(raw) => Answer { message: compose::result(id, &raw), status: 200 },
             Err(refusal) => after_dispatch(id, &refusal, era, operation),
         },
         // The server needs what this client does not offer; the model should learn that rather than a code of an era
         // that the client never heard of.
         Outcome::Error(error) if error.code == bridge::MISSING_CAPABILITY && lacks(era, operation) => {
-            let text =
-                bridge::message_of(&error.raw).unwrap_or_else(|| "the client lacks a capability".to_owned());
-            let mut refusal = Fault::client(Kind::CannotBridge, text);
+            let (text, needed) = bridge::missing_capability(&error.raw);
+            let mut refusal = Fault::client(Kind::MissingCapability(needed.into()), text);
             refusal.side = trunkline_model::Side::Upstream;
             after_dispatch(id, &refusal, era, operation)
         }
         Outcome::Error(error) => {
-            let uri = match operation {
-                Operation::ReadResource(uri) | Operation::Subscribe(uri) => Some(&**uri),
-                _ => None,
-            };
-            let (code, object) = bridge::error(error, era, uri);
+            let (code, object) = bridge::error(error, era, resource(operation));
             let status = match code {
                 bridge::MISSING_CAPABILITY if era == Era::Modern => 400,
                 bridge::METHOD_NOT_FOUND if era == Era::Modern => 404,
@@ -46,6 +42,17 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, era: Era, operation: &Operat
     }
 }
 
+/// The resource that an operation is about.
+fn resource(operation: &Operation) -> Option<&str> {
+    match operation {
+        Operation::ReadResource(uri)
+        | Operation::Subscribe(uri)
+        | Operation::Unsubscribe(uri)
+        | Operation::Complete(Reference::Resource(uri)) => Some(uri),
+        _ => None,
+    }
+}
+
 fn lacks(era: Era, operation: &Operation) -> bool {
     era == Era::Legacy && matches!(operation, Operation::CallTool(_))
 }
@@ -53,7 +60,7 @@ fn lacks(era: Era, operation: &Operation) -> bool {
 fn after_dispatch(id: &[u8], fault: &Fault, era: Era, operation: &Operation) -> Answer {
     let status = match (&fault.kind, era) {
         (Kind::UnknownMethod, Era::Modern) => 404,
-        (Kind::HeaderMismatch, Era::Modern) => 400,
+        (Kind::HeaderMismatch | Kind::MissingCapability(_), Era::Modern) => 400,
         _ => 200,
     };
     match fault::speak(fault, era, Some(operation)) {

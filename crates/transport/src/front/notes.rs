@@ -1,6 +1,7 @@
 //! Notes on their way from a running call to its caller: a small queue that costs nothing until it is used.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
@@ -18,6 +19,8 @@ const BACKLOG_BYTES: usize = 1 << 20;
 pub(crate) struct Pad {
     queue: Mutex<Queue>,
     reader: AtomicWaker,
+    /// Nobody reads any more.
+    left: AtomicBool,
 }
 
 #[derive(Default)]
@@ -64,6 +67,16 @@ impl Pad {
         }
         let pad = Arc::<Self>::default();
         (Arc::clone(&pad) as Arc<dyn Notes>, Some(pad))
+    }
+
+    /// The client has closed the stream; its call may go on.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody reads.
+    pub(crate) fn is_read(&self) -> bool {
+        !self.left.load(Ordering::Relaxed)
     }
 
     /// Puts a request to the client.

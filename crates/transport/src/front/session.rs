@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_model::{Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Stay, Text};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Revision, Scanned, Shape, method, offers};
+use trunkline_protocol::{Revision, Scanned, Shape, asks, method, offers};
 
 use super::answer::{self, Answer};
 use super::aside::Aside;
@@ -83,8 +83,9 @@ impl Session {
             object(&p.capabilities).ok_or_else(|| invalid("params.capabilities must be an object"))?;
         let info = object(&p.client_info).ok_or_else(|| invalid("params.clientInfo must be an object"))?;
         let revision = Revision::negotiate(&hello.text(asked));
+        let capabilities = asks::offered(&capabilities, revision);
         let questions = Arc::<Questions>::default();
-        let aside = Arc::new(Aside::new(Arc::clone(&questions), revision));
+        let aside = Aside::new(Arc::clone(&questions), revision);
         let number = STAYS.fetch_add(1, Ordering::Relaxed);
         let stay = Stay::new(number, Arc::clone(&aside) as Arc<dyn Notes>);
         let caller = Caller {
@@ -277,7 +278,7 @@ impl Session {
         if let (Some(before), Outcome::Result(_)) = (before, &outcome) {
             self.has_read(&operation, before);
         }
-        Some(answer::outcome(&id, &outcome, Era::Legacy, &operation))
+        Some(answer::outcome(&id, &outcome, self.revision, &operation))
     }
 
     fn subscribe(&self, host: &dyn Host, uri: &Text) -> Result<(), Fault> {

@@ -10,6 +10,7 @@ mod clients;
 mod features;
 mod hostile;
 mod modern_metadata;
+mod old_clients;
 mod old_servers;
 mod oracle;
 mod transports;

@@ -98,7 +98,11 @@ async fn news_are_told_once_each_across_connections() {
     let last = ids(&told).last().unwrap().to_string();
     drop(stream);
     front.host.lists.send_modify(|versions| versions.prompts += 1);
-    front.host.events.send(Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None }).unwrap();
+    front
+        .host
+        .events
+        .send(Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None })
+        .unwrap();
     let mut stream = front.after(&session, &last).await;
     let heard = read_until(&mut stream, "notifications/resources/updated").await;
     assert!(heard.contains("notifications/prompts/list_changed"), "{heard}");

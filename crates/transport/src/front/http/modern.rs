@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use trunkline_model::{Call, Era, Fault, Kind, Notes, Operation, Watch};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Scanned, Shape, headers};
+use trunkline_protocol::{Revision, Scanned, Shape, headers};
 
 use super::super::answer::{self, Answer};
 use super::super::decode;
@@ -94,7 +94,7 @@ async fn serve(
             // The client's closing of the stream drops this future, and with it the call: that is the cancellation.
             let calling = Box::pin(async move {
                 let outcome = served.await;
-                Some(answer::outcome(&id, &outcome, Era::Modern, &operation))
+                Some(answer::outcome(&id, &outcome, Revision::MODERN_LATEST, &operation))
             });
             Ok(stream::answer(calling, pad).await)
         }

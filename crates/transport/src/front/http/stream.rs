@@ -70,6 +70,12 @@ struct Words {
     quiet: Option<Pin<Box<Sleep>>>,
 }
 
+impl Drop for Words {
+    fn drop(&mut self) {
+        self.pad.leave();
+    }
+}
+
 impl Words {
     fn of(calling: Calling, pad: Arc<Pad>, patience: Duration) -> Self {
         Self { calling: Some(calling), pad, ready: VecDeque::new(), patience, quiet: None }

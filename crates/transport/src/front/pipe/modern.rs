@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Call, Era, Fault, Operation, Watch};
-use trunkline_protocol::Scanned;
 use trunkline_protocol::hello::Greeting;
+use trunkline_protocol::{Revision, Scanned};
 
 use super::super::follow::Follower;
 use super::super::running::Entry;
@@ -60,7 +60,7 @@ impl Pipe {
                     () = entry.token.cancelled() => return,
                     outcome = served => outcome,
                 };
-                self.say(answer::outcome(id, &outcome, Era::Modern, &operation)).await;
+                self.say(answer::outcome(id, &outcome, Revision::MODERN_LATEST, &operation)).await;
             }
         }
     }

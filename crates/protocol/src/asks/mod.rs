@@ -1,13 +1,21 @@
 //! Questions of servers to users: what a modern server wants before it goes on (2026-07-28, multi round-trip requests),
 //! and how it is put to a legacy client.
 
+mod choices;
+mod field;
+mod form;
+mod offered;
+mod translation;
+
 use bytes::Bytes;
 use trunkline_model::{Params, Text};
 
-use crate::bridge::{members, without};
+use crate::bridge::members;
 use crate::compose::{self, Message};
 use crate::json::{Reader, escape_into, splice};
-use crate::revision::Revision;
+
+pub use offered::{needed, offered, told};
+pub use translation::{AskAgain, Translation, params_upward};
 
 /// `elicitation/create`.
 pub const ELICIT: &str = "elicitation/create";
@@ -146,6 +154,8 @@ pub fn can_answer(capabilities: &[u8], method: &str, params: &[u8]) -> bool {
     let (capability, flag) = match method {
         ELICIT if is_url(params) => ("elicitation", Some("url")),
         ELICIT => ("elicitation", None),
+        // Tools in a request for sampling need a client that knows them (2025-11-25, sampling, capabilities).
+        SAMPLE if with_tools(params) => ("sampling", Some("tools")),
         SAMPLE => ("sampling", None),
         ROOTS => ("roots", None),
         _ => return false,
@@ -167,6 +177,12 @@ fn is_url(params: &[u8]) -> bool {
     let mut url = false;
     let _ = members(params, |key, value| url |= key == "mode" && value == b"\"url\"");
     url
+}
+
+fn with_tools(params: &[u8]) -> bool {
+    let mut tools = false;
+    let _ = members(params, |key, _| tools |= matches!(key, "tools" | "toolChoice"));
+    tools
 }
 
 /// The address of an elicitation by URL.
@@ -204,29 +220,6 @@ pub fn capabilities_upward(declared: &[u8]) -> Vec<u8> {
     }
     out.push(b'}');
     out
-}
-
-/// The params of a question in the words of a legacy revision. `id` is minted for elicitations by URL, which needed one
-/// in 2025-11-25.
-pub fn params_downward(method: &str, params: &Bytes, revision: Revision, id: &str) -> Bytes {
-    if method != ELICIT {
-        return params.clone();
-    }
-    if is_url(params) {
-        let mut has = false;
-        let _ = members(params, |key, _| has |= key == "elicitationId");
-        if has {
-            return params.clone();
-        }
-        let mut head = b"\"elicitationId\":".to_vec();
-        escape_into(&mut head, id);
-        head.push(b',');
-        return Bytes::from(splice(params, &[(1..1, &head)]));
-    }
-    if revision < Revision::R2025_11_25 {
-        return without(params, |key, _| key == "mode").map_or_else(|| params.clone(), Bytes::from);
-    }
-    params.clone()
 }
 
 /// Whether `raw` is an object with the members that an answer to `method` must have.
@@ -288,20 +281,11 @@ mod tests {
         assert!(!can_answer(declared, ELICIT, br#"{"mode":"url","url":"https://a"}"#));
         assert!(!can_answer(declared, SAMPLE, b""));
         assert!(can_answer(declared, ROOTS, b""));
+        let tools = br#"{"messages":[],"tools":[]}"#;
+        assert!(!can_answer(br#"{"sampling":{}}"#, SAMPLE, tools));
+        assert!(can_answer(br#"{"sampling":{"tools":{}}}"#, SAMPLE, tools));
         assert_eq!(capabilities_upward(declared), br#"{"elicitation":{"form":{}},"roots":{}}"#);
         assert_eq!(capabilities_upward(b"{}"), b"{}");
-    }
-
-    #[test]
-    fn older_clients_get_the_words_of_their_revision() {
-        let form = Bytes::from_static(br#"{"mode":"form","message":"m"}"#);
-        assert_eq!(params_downward(ELICIT, &form, Revision::R2025_06_18, "e"), r#"{"message":"m"}"#);
-        assert_eq!(params_downward(ELICIT, &form, Revision::R2025_11_25, "e"), form);
-        let url = Bytes::from_static(br#"{"mode":"url","url":"https://a"}"#);
-        assert_eq!(
-            params_downward(ELICIT, &url, Revision::R2025_11_25, "e"),
-            r#"{"elicitationId":"e","mode":"url","url":"https://a"}"#
-        );
     }
 
     #[test]
