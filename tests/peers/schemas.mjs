@@ -39,6 +39,13 @@ function revisionOf(schema) {
     return types.AudioContent ? '2025-03-26' : undefined;
 }
 
+// The bundle's copies have whole numbers in NumberSchema; the specification has corrected that since.
+for (const schema of literals) {
+    for (const member of Object.values((schema.$defs ?? schema.definitions).NumberSchema?.properties ?? {})) {
+        if (member.type === 'integer') member.type = 'number';
+    }
+}
+
 const schemas = Object.fromEntries(literals.map(schema => [revisionOf(schema), schema]));
 const oldest = structuredClone(schemas['2025-03-26']);
 delete oldest.definitions.AudioContent;

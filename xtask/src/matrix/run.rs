@@ -110,7 +110,7 @@ pub(crate) fn server<'a>(
     drop(gateway);
     let back = match tap {
         Some(tap) => said::of_connections(&tap.heard()),
-        None => said::of_lines(&teed(&log)),
+        None => said::of_lines(&teed(&log)?),
     };
     let cells = cells.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
     Ok(Run { cells, reference, back })
@@ -219,7 +219,7 @@ impl Front {
             let words = [text(&self.binary)?, "stdio".to_owned(), "--config".to_owned(), text(&self.config)?];
             let place = Place::Command(Place::teed(&words, &log)?);
             let report = client.run(peers, server, &place, &out.join(client.id))?;
-            return Ok((report, said::of_lines(&teed(&log))));
+            return Ok((report, said::of_lines(&teed(&log)?)));
         }
         let scheme = if client.wire == Wire::Ws { "ws" } else { "http" };
         let url = format!("{scheme}://localhost:{}/mcp", self.port);

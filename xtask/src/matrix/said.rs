@@ -10,21 +10,21 @@ pub(crate) struct Said {
     pub(crate) by_server: bool,
     /// Messages with the same thread belong to one conversation: a session, a socket, a pipe.
     pub(crate) thread: String,
-    /// The HTTP exchange it belongs to; requests outside of HTTP have one number for all.
+    /// The HTTP exchange it belongs to; 0 on pipes and sockets.
     pub(crate) exchange: usize,
     pub(crate) message: Value,
 }
 
-/// Messages of pipes.
-pub(crate) fn of_lines(heard: &Heard) -> Vec<Said> {
-    let side = |bytes: &[u8], by_server| {
-        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-        let said =
-            lines.map(move |message| Said { by_server, thread: "pipe".to_owned(), exchange: 0, message });
-        said.collect::<Vec<_>>()
-    };
-    let mut all = side(&heard.asked, false);
-    all.extend(side(&heard.answered, true));
+/// Messages of pipes, one for each process.
+pub(crate) fn of_lines(pipes: &[Heard]) -> Vec<Said> {
+    let mut all = Vec::new();
+    for (number, heard) in pipes.iter().enumerate() {
+        for (bytes, by_server) in [(&heard.asked, false), (&heard.answered, true)] {
+            for line in bytes.split(|byte| *byte == b'\n') {
+                push(&mut all, by_server, &format!("pipe {number}"), 0, line);
+            }
+        }
+    }
     all
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn of_connections(connections: &[Heard]) -> Vec<Said> {
                 let thread = format!("socket {number}");
                 for (bytes, by_server) in [(asked, false), (answered, true)] {
                     for frame in frames(bytes) {
-                        push(&mut all, by_server, &thread, exchange, &frame);
+                        push(&mut all, by_server, &thread, 0, &frame);
                     }
                 }
                 break;

@@ -217,7 +217,8 @@ fn reason(text: &str) -> String {
 struct Talk {
     methods: HashMap<(String, bool, String), Vec<(usize, String)>>,
     revisions: HashMap<String, String>,
-    by_exchange: HashMap<usize, String>,
+    /// By exchange, and by thread where there are none.
+    modern: HashMap<String, String>,
     any: String,
 }
 
@@ -226,7 +227,7 @@ impl Talk {
         let mut talk = Self {
             methods: HashMap::new(),
             revisions: HashMap::new(),
-            by_exchange: HashMap::new(),
+            modern: HashMap::new(),
             any: "2025-11-25".to_owned(),
         };
         for one in said {
@@ -235,8 +236,7 @@ impl Talk {
                 talk.methods.entry(key).or_default().push((one.exchange, method.to_owned()));
             }
             if let Some(version) = one.message["params"]["_meta"][VERSION_KEY].as_str() {
-                talk.by_exchange
-                    .insert(if one.thread == "pipe" { usize::MAX } else { one.exchange }, version.to_owned());
+                talk.modern.insert(place(one), version.to_owned());
             }
         }
         for one in said {
@@ -271,16 +271,17 @@ impl Talk {
         {
             return version;
         }
-        let exchange = if one.thread == "pipe" { usize::MAX } else { one.exchange };
         let legacy = self.revisions.get(&one.thread);
-        // A pipe that was initialized is legacy from then on; what came before was a question for the era.
-        if exchange == usize::MAX
-            && let Some(legacy) = legacy
-        {
-            return legacy;
-        }
-        self.by_exchange.get(&exchange).or(legacy).unwrap_or(&self.any)
+        let modern = self.modern.get(&place(one));
+        // A pipe that was initialized is legacy; what came before was a question for the era, and said so itself.
+        let known = if one.exchange == 0 { legacy.or(modern) } else { modern.or(legacy) };
+        known.unwrap_or(&self.any)
     }
+}
+
+/// What the metadata of a request holds for.
+fn place(one: &Said) -> String {
+    if one.exchange == 0 { one.thread.clone() } else { format!("exchange {}", one.exchange) }
 }
 
 #[cfg(test)]

@@ -105,13 +105,14 @@ const EVERYTHING_2025: &[(Feature, &[&str])] = &[
     (Roots, &["--call", "listRoots", "{}"]),
 ];
 
+// This server asks for roots a moment after the start; the long step before gives it the time.
 const EVERYTHING_2026: &[(Feature, &[&str])] = &[
     (Call, &["--call", "echo", r#"{"message":"a ü 😀"}"#]),
     (Call, &["--call", "get-structured-content", r#"{"location":"New York"}"#]),
     (Call, &["--call", "get-resource-links", r#"{"count":2}"#]),
     (Errors, &["--call", "get-sum", r#"{"a":"two"}"#]),
     UNKNOWN,
-    (Progress, &["--call", "trigger-long-running-operation", r#"{"duration":0.4,"steps":2}"#]),
+    (Progress, &["--call", "trigger-long-running-operation", r#"{"duration":0.9,"steps":2}"#]),
     (Read, &["--read", "demo://resource/static/document/architecture.md"]),
     (Prompt, &["--prompt", "args-prompt", r#"{"city":"Bern"}"#]),
     (Complete, &["--complete", "prompt:completable-prompt", "department", "E"]),

@@ -109,13 +109,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `xtask __tee LOG COMMAND...`: runs a command on our own pipes and writes what passes to `LOG.in` and `LOG.out`. Several
-/// processes may share one log: each appends whole lines.
+/// `xtask __tee LOG COMMAND...`: runs a command on our own pipes and writes what passes to `LOG.<process>.in` and `.out`.
 pub(crate) fn tee(arguments: &[String]) -> Result<bool> {
     let [log, command, rest @ ..] = arguments else { anyhow::bail!("usage: xtask __tee LOG COMMAND...") };
     let mut child = Command::new(command).args(rest).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let (input, output) = (child.stdin.take().context("stdin")?, child.stdout.take().context("stdout")?);
-    let (asked, answered) = (side(log, "in"), side(log, "out"));
+    let (asked, answered) = (named(log, "in"), named(log, "out"));
     // Reads our own input for as long as we live; nothing is left to wait for when the command has ended.
     std::thread::spawn(move || lines(std::io::stdin(), input, &asked));
     let out = std::thread::spawn(move || lines(output, std::io::stdout(), &answered));
@@ -124,7 +123,12 @@ pub(crate) fn tee(arguments: &[String]) -> Result<bool> {
     Ok(status.success())
 }
 
-/// The two files of a log.
+/// A file of this process.
+fn named(log: &str, name: &str) -> PathBuf {
+    side(log, &format!("{}.{name}", std::process::id()))
+}
+
+/// A file beside others with the same start of its name.
 pub(crate) fn side(log: impl AsRef<Path>, name: &str) -> PathBuf {
     let mut path = log.as_ref().as_os_str().to_owned();
     path.push(".");
@@ -132,10 +136,22 @@ pub(crate) fn side(log: impl AsRef<Path>, name: &str) -> PathBuf {
     path.into()
 }
 
-/// What a tee has written.
-pub(crate) fn teed(log: &Path) -> Heard {
-    let read = |name| fs::read(side(log, name)).unwrap_or_default();
-    Heard { asked: read("in"), answered: read("out") }
+/// What tees have written, one for each process.
+pub(crate) fn teed(log: &Path) -> Result<Vec<Heard>> {
+    let folder = log.parent().context("a log lies in a folder")?;
+    let start = side(log, "");
+    let start = start.file_name().and_then(|name| name.to_str()).context("a log has a name")?.to_owned();
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with(&start) && name.ends_with(".in") {
+            // One that was asked and said nothing has no other file.
+            let answered = fs::read(path.with_extension("out")).unwrap_or_default();
+            all.push(Heard { asked: fs::read(&path)?, answered });
+        }
+    }
+    Ok(all)
 }
 
 fn lines(mut from: impl Read, mut to: impl Write, log: &Path) {
