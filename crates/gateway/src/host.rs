@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use trunkline_model::{Call, Caller, Fault, Kind, Outcome, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Kind, Outcome, Text, Topic};
+use trunkline_protocol::tasks;
 use trunkline_transport::front::host::{BoxFuture, Changes, Host, Introduced, Subscription, ViewName};
 
 use crate::gateway::Gateway;
@@ -52,8 +53,25 @@ impl Host for Gateway {
         let original = Text::from(original);
         match caller.filter(|caller| upstream.keeps_own(caller)) {
             Some(caller) => Subscriptions::add_own(upstream, caller, &original),
-            None => self.subscriptions.add(upstream, &original),
+            None => self.subscriptions.add(upstream, &Topic::Resource(original)),
         }
+    }
+
+    fn watch_task(&self, view: &ViewName, task: &Text) -> Result<Box<dyn Subscription>, Fault> {
+        let state = self.state.load();
+        let view = state.view(view).ok_or_else(|| Fault::internal("the view has gone"))?;
+        let now = view.current.load();
+        let none = || Fault::client(Kind::UnknownMethod, "this view tells of no tasks");
+        // Where a view has several servers, nothing says whose task it is.
+        let [(only, _)] = now.catalog.servers.as_slice() else { return Err(none()) };
+        let upstream = now.fleet.upstreams.get(*only).ok_or_else(|| Fault::internal("dangling route"))?;
+        let able = upstream.offer().borrow().as_ref().is_some_and(|offer| {
+            offer.introduction.era() == Era::Modern && tasks::declared(&offer.introduction.capabilities)
+        });
+        if !now.catalog.transparent || !able {
+            return Err(none());
+        }
+        self.subscriptions.add(upstream, &Topic::Task(task.clone()))
     }
 
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>) {

@@ -51,6 +51,15 @@ pub enum Change {
         /// The upstream.
         server: Arc<str>,
     },
+    /// A task has another status (tasks extension, SEP-2663).
+    TaskStatus {
+        /// The upstream.
+        server: Arc<str>,
+        /// The task.
+        task: Text,
+        /// The notification's params as they came.
+        params: Bytes,
+    },
     /// A log message that belongs to no call.
     Logged {
         /// The upstream.

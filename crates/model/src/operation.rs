@@ -69,6 +69,17 @@ pub struct Watch {
     pub resources: bool,
     /// Updates of these resources.
     pub uris: Vec<Text>,
+    /// The status of these tasks (tasks extension, SEP-2663).
+    pub tasks: Vec<Text>,
+}
+
+/// Something that a server tells of by itself, once it was asked to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// A resource, by its URI.
+    Resource(Text),
+    /// A task, by its id.
+    Task(Text),
 }
 
 /// Severity of a log message (RFC 5424, section 6.2.1), least severe first.

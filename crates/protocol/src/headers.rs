@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use trunkline_model::{Fault, Kind, Text};
 
-use crate::json::Reader;
 use crate::method;
 use crate::scan::Scanned;
+use crate::tasks;
 
 /// The revision of the request.
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -21,7 +21,6 @@ pub const LAST_EVENT_ID: &str = "last-event-id";
 /// What the names of mirrored tool arguments begin with.
 pub const PARAM_PREFIX: &str = "mcp-param-";
 
-const TASK_ID: &str = "taskId";
 const OPEN: &str = "=?base64?";
 const CLOSE: &str = "?=";
 
@@ -83,7 +82,7 @@ pub fn name_key(method_name: &str) -> Option<&'static str> {
     match method_name {
         method::CALL_TOOL | method::GET_PROMPT => Some("name"),
         method::READ_RESOURCE => Some("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(TASK_ID),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(tasks::ID),
         _ => None,
     }
 }
@@ -91,20 +90,10 @@ pub fn name_key(method_name: &str) -> Option<&'static str> {
 /// The task that a request with these params is about, if its method mirrors one (SEP-2663, routing headers). The other
 /// targets are part of an operation; tasks pass whole.
 pub fn task_id(method_name: &str, params: &[u8]) -> Option<Text> {
-    if name_key(method_name) != Some(TASK_ID) {
+    if name_key(method_name) != Some(tasks::ID) {
         return None;
     }
-    let mut reader = Reader::new(params).ok()?;
-    let mut found = None;
-    let walked = reader.object(|key, reader| {
-        if key == TASK_ID && reader.peek()? == b'"' {
-            found = Some(reader.string()?);
-            return Ok(());
-        }
-        reader.skip()
-    });
-    walked.ok()?;
-    found.map(|literal| Text::from(&*reader.decode(&literal)))
+    tasks::id(params)
 }
 
 fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {

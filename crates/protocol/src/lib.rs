@@ -20,6 +20,7 @@ pub mod request;
 pub mod revision;
 pub mod rounds;
 pub mod scan;
+pub mod tasks;
 pub mod uris;
 
 pub use compose::Message;

@@ -53,6 +53,9 @@ pub const RESOURCE_UPDATED: &str = "notifications/resources/updated";
 /// `notifications/subscriptions/acknowledged` (modern).
 pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
+/// `notifications/tasks` (modern, tasks extension).
+pub const TASK_STATUS: &str = "notifications/tasks";
+
 /// The method that fetches a list.
 pub const fn of_list(kind: ListKind) -> &'static str {
     match kind {

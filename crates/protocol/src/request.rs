@@ -2,11 +2,11 @@
 
 use trunkline_model::{Era, Fault, Kind, Level, Operation, Params, Reference, Span, Text, Watch};
 
-use crate::json::{Reader, Str};
+use crate::json::{JsonError, Reader, Str};
 use crate::method;
 use crate::scan::Scanned;
 
-/// Most resource URIs in one listen filter.
+/// Most resource URIs in one listen filter, and most tasks.
 pub const WATCHED_URIS_MAX: usize = 1024;
 
 /// What a request asks for, in the vocabulary of `era`. The parameters stay where they are.
@@ -125,6 +125,18 @@ fn watch(scanned: &Scanned) -> Result<Watch, Fault> {
     watch_of(scanned.at(&span)).ok_or_else(bad)
 }
 
+/// Reads an array of strings; those beyond the bound are not watched.
+fn texts(reader: &mut Reader<'_>, out: &mut Vec<Text>) -> Result<(), JsonError> {
+    let each = reader.array(|reader| {
+        let literal = reader.string()?;
+        if out.len() < WATCHED_URIS_MAX {
+            out.push(Text::from(&*reader.decode(&literal)));
+        }
+        Ok(())
+    });
+    each.map(drop)
+}
+
 /// Reads a listen filter, or the one that an acknowledgement carries.
 pub fn watch_of(filter: &[u8]) -> Option<Watch> {
     let mut reader = Reader::new(filter).ok()?;
@@ -134,17 +146,8 @@ pub fn watch_of(filter: &[u8]) -> Option<Watch> {
             "toolsListChanged" => &mut watch.tools,
             "promptsListChanged" => &mut watch.prompts,
             "resourcesListChanged" => &mut watch.resources,
-            "resourceSubscriptions" => {
-                return reader
-                    .array(|reader| {
-                        let literal = reader.string()?;
-                        if watch.uris.len() < WATCHED_URIS_MAX {
-                            watch.uris.push(Text::from(&*reader.decode(&literal)));
-                        }
-                        Ok(())
-                    })
-                    .map(drop);
-            }
+            "resourceSubscriptions" => return texts(reader, &mut watch.uris),
+            "taskIds" => return texts(reader, &mut watch.tasks),
             _ => return reader.skip(),
         };
         let value = reader.value()?;

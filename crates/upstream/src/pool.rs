@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
-use trunkline_model::{Call, Caller, Fault, Offers, Text};
+use trunkline_model::{Call, Caller, Fault, Offers, Text, Topic};
 
 use crate::options::SessionScope;
 use crate::pooled;
@@ -177,20 +177,21 @@ impl Pool {
         let most = if matches!(key, Key::Alike(_)) { ALIKE_MAX } else { 1 };
         let of_key = slots.get(&key).map(Vec::as_slice).unwrap_or_default();
         let free = of_key.iter().find(|slot| slot.is_free());
-        // With all of them busy another is opened, and when there are enough the least used one is waited for.
+        let all: usize = slots.values().map(Vec::len).sum();
+        let (paused, full) = (self.paused(), all >= shared.options.sessions_max);
+        // With all of them busy another is opened, and when there can be no more the least used one is waited for.
         let found = free.or_else(|| {
             let least = of_key.iter().min_by_key(|slot| slot.uses.load(Ordering::SeqCst));
-            least.filter(|_| of_key.len() >= most)
+            least.filter(|_| of_key.len() >= most || paused || full)
         });
         if let Some(slot) = found {
             slot.uses.fetch_add(1, Ordering::SeqCst);
             return Ok(Arc::clone(slot));
         }
-        if self.paused() {
+        if paused {
             return Err(Refused::Unopened("it could not be opened a moment ago".into()));
         }
-        let all: usize = slots.values().map(Vec::len).sum();
-        if all >= shared.options.sessions_max {
+        if full {
             let text = "too many sessions are open with this server; try again later";
             return Err(Refused::Full(Fault::overloaded(text)));
         }
@@ -270,7 +271,8 @@ impl Pool {
     pub(crate) fn want(&self, stay: u64, uri: &Text, wanted: bool) {
         let mut wishes = self.wishes();
         let wish = wishes.entry(stay).or_default();
-        wish.send_if_modified(|set| if wanted { set.insert(uri.clone()) } else { set.remove(uri) });
+        let topic = Topic::Resource(uri.clone());
+        wish.send_if_modified(|set| if wanted { set.insert(topic) } else { set.remove(&topic) });
     }
 
     /// The stay is over.

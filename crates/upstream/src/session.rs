@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
-use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
+use trunkline_protocol::{Revision, asks, bridge, compose, headers, method, tasks};
 use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Refusal, Wire, WireError};
 
 use crate::asking::{Asking, Turn};
@@ -168,7 +168,11 @@ impl Session {
     ) -> Result<Answered, WireError> {
         let params = match self.era() {
             Era::Legacy => params,
-            Era::Modern => own_params(params, self.introduction.revision),
+            // A server tells of tasks only who declares to understand them.
+            Era::Modern if method == method::LISTEN => {
+                own_params(params, self.introduction.revision, tasks::FOLLOWER)
+            }
+            Era::Modern => own_params(params, self.introduction.revision, "{}"),
         };
         let message = compose::request(id, method, &params);
         let headers = self.request_headers(method, None);
@@ -442,10 +446,11 @@ fn push(out: &mut Headers, name: HeaderName, text: &str) {
     }
 }
 
-/// Our own request's params with the metadata of the modern era.
-pub(crate) fn own_params(params: Bytes, revision: Revision) -> Bytes {
+/// Our own request's params with the metadata of the modern era; `capabilities` is the object that declares ours.
+pub(crate) fn own_params(params: Bytes, revision: Revision, capabilities: &str) -> Bytes {
     let info = trunkline_protocol::hello::own_info(env!("CARGO_PKG_VERSION"));
-    let facts = Facts { revision, client_info: Some(&info), capabilities: b"{}", log_level: None };
+    let facts =
+        Facts { revision, client_info: Some(&info), capabilities: capabilities.as_bytes(), log_level: None };
     let bare = Params { raw: params, ..Params::default() };
     let meta = meta::for_modern(&bare, &facts, None);
     meta::respell(&bare, None, Some(Some(meta)))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
 use trunkline_model::{Change, Level, ListKind, Offers, Stay};
-use trunkline_protocol::{Scanned, Shape, asks, method};
+use trunkline_protocol::{Scanned, Shape, asks, method, tasks};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
 use crate::asking::{Asking, Way, plain_answer, question};
@@ -169,6 +169,17 @@ impl Stray {
         }
     }
 
+    /// Passes a task's status on. One that is too long to be kept for slow readers is not: whoever follows a task asks
+    /// for its status as well.
+    fn task(&self, message: &Scanned) {
+        let Some(span) = message.params.whole.as_ref().filter(|span| span.len() <= NOTE_BYTES_MAX) else {
+            return;
+        };
+        let Some(task) = tasks::id(message.at(span)) else { return };
+        let (server, params) = (Arc::clone(&self.server), message.share(span));
+        let _ = self.changes.send(Change::TaskStatus { server, task, params });
+    }
+
     fn log(&self, message: &Scanned) {
         match self.owner() {
             Owner::Call(call) => return call.log(message),
@@ -294,6 +305,7 @@ impl Heard for Stray {
                     let _ = self.changes.send(Change::ResourceUpdated { server, uri, to });
                 }
             }
+            method::TASK_STATUS => self.task(&message),
             method::LOG_MESSAGE => self.log(&message),
             method::CANCELLED => self.withdrawn(&message),
             method::ACKNOWLEDGED => {

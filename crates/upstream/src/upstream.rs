@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text, Topic};
 use trunkline_observe::metrics::UpstreamHandle;
 use trunkline_protocol::{compose, method};
 
@@ -25,8 +25,8 @@ use crate::stray::Stray;
 use crate::supervise;
 use crate::tools::Tools;
 
-/// The resources that somebody wants to hear about.
-pub(crate) type Wanted = BTreeSet<Text>;
+/// What somebody wants to hear about.
+pub(crate) type Wanted = BTreeSet<Topic>;
 
 /// One upstream server: started, watched and restarted by a task of its own, called from anywhere.
 pub struct Upstream {
@@ -155,21 +155,21 @@ impl Upstream {
         self.shared.offer.subscribe()
     }
 
-    /// Sets the resources whose updates are wanted.
-    pub fn want(&self, uris: impl IntoIterator<Item = Text>) {
-        let uris: Wanted = uris.into_iter().collect();
+    /// Sets what the server is wanted to tell of.
+    pub fn want(&self, topics: impl IntoIterator<Item = Topic>) {
+        let topics: Wanted = topics.into_iter().collect();
         self.shared.wanted.send_if_modified(|old| {
-            let changed = *old != uris;
+            let changed = *old != topics;
             if changed {
-                *old = uris;
+                *old = topics;
             }
             changed
         });
     }
 
-    /// Edits the set of resources whose updates are wanted, in place. `edit` says whether it changed anything; it runs
+    /// Edits the set of what the server is wanted to tell of, in place. `edit` says whether it changed anything; it runs
     /// under a lock and must be short.
-    pub fn want_changed(&self, edit: impl FnOnce(&mut BTreeSet<Text>) -> bool) {
+    pub fn want_changed(&self, edit: impl FnOnce(&mut BTreeSet<Topic>) -> bool) {
         self.shared.wanted.send_if_modified(edit);
     }
 
@@ -425,9 +425,10 @@ mod tests {
     async fn an_edit_that_changes_nothing_tells_nobody() {
         let upstream = upstream();
         let wanted = upstream.shared.wanted.subscribe();
-        upstream.want_changed(|set| set.remove("a:b"));
+        let topic = Topic::Resource("a:b".into());
+        upstream.want_changed(|set| set.remove(&topic));
         assert!(!wanted.has_changed().unwrap());
-        upstream.want_changed(|set| set.insert("a:b".into()));
+        upstream.want_changed(|set| set.insert(topic));
         assert!(wanted.has_changed().unwrap());
     }
 }

@@ -218,9 +218,13 @@ impl Client {
             Era::Modern => {
                 fields.push(("MCP-Protocol-Version".into(), MODERN.into()));
                 fields.push(("Mcp-Method".into(), method.into()));
-                let key = if method == "resources/read" { "uri" } else { "name" };
-                let named = matches!(method, "tools/call" | "prompts/get" | "resources/read");
-                if let Some(name) = json::member(params, key).filter(|_| named)
+                let key = match method {
+                    "tools/call" | "prompts/get" => "name",
+                    "resources/read" => "uri",
+                    "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
+                    _ => "",
+                };
+                if let Some(name) = json::member(params, key).filter(|_| !key.is_empty())
                     && let Ok(name) = serde_json::from_str::<String>(&name)
                 {
                     fields.push(("Mcp-Name".into(), header_text(&name)));

@@ -1,12 +1,13 @@
 //! The fixture servers over HTTP, each a process on a port of its own.
 
 use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::peers;
 use crate::process::Guarded;
+use crate::{peers, wait};
 
 /// A running fixture.
 #[derive(Debug)]
@@ -34,6 +35,41 @@ impl Fixture {
         let mut command = Command::new(peers::path("rmcp/bin/rmcp-server"));
         command.args(["--port", "0"]);
         Self::start(command)
+    }
+
+    /// `py-server` over `sse` or `ws`, on a port (0 picks one), with further arguments.
+    pub fn py(transport: &str, port: u16, arguments: &[&str]) -> Self {
+        let mut command = Command::new(peers::path("python/client-1/bin/python"));
+        let script = peers::root().join("tests/peers/fixtures/py-server.py");
+        command.arg(script).args(["--transport", transport, "--port", &port.to_string()]).args(arguments);
+        Self::start(command)
+    }
+
+    /// `@modelcontextprotocol/server-everything` 2026.8.31 over HTTP+SSE.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn everything_sse() -> Self {
+        let program = peers::everything();
+        // It picks no port by itself and does not say when it listens.
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let mut command = Command::new(&program.command);
+        command.arg(&program.args[0]).arg("sse").env("PORT", port.to_string());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = Guarded(child.expect("it starts"));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        wait::until(wait::LONG, "server-everything over HTTP+SSE", || TcpStream::connect(address).ok());
+        Self { process, url: format!("http://127.0.0.1:{port}/sse") }
+    }
+
+    /// The port in its endpoint.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn port(&self) -> u16 {
+        let (_, rest) = self.url.rsplit_once(':').expect("an endpoint has a port");
+        rest.split('/').next().and_then(|port| port.parse().ok()).expect("a port is a number")
     }
 
     fn start(mut command: Command) -> Self {

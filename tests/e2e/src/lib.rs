@@ -10,4 +10,5 @@ pub mod peers;
 pub mod pipe;
 pub mod process;
 pub mod scripted;
+pub mod scripted_sse;
 pub mod wait;

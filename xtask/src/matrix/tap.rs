@@ -145,7 +145,7 @@ pub(crate) fn teed(log: &Path) -> Result<Vec<Heard>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with(&start) && name.ends_with(".in") {
+        if name.starts_with(&start) && path.extension().is_some_and(|kind| kind == "in") {
             // One that was asked and said nothing has no other file.
             let answered = fs::read(path.with_extension("out")).unwrap_or_default();
             all.push(Heard { asked: fs::read(&path)?, answered });

@@ -4,7 +4,13 @@
 //! A call is never run again because of a retry: what comes with a bad state is refused.
 
 mod exchange;
+#[cfg(test)]
+mod interleavings;
 mod seal;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tests;
 mod visits;
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Streamable HTTP towards a server: each request is an exchange of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
 use super::events::{Events, Position};
@@ -36,13 +37,19 @@ pub(super) struct Inner {
     fixed: HeaderMap,
     pub(super) message_bytes_max: usize,
     courtesies: Arc<Semaphore>,
+    /// A stream that was asked for before anybody follows it.
+    ahead: Mutex<Option<Ahead>>,
 }
+
+/// An opening under way; dropping it takes the request back.
+type Ahead = AbortOnDropHandle<Result<Events, WireError>>;
 
 impl HttpWire {
     /// A wire to `uri`. `fixed` headers go with every request.
     pub fn new(client: HttpClient, uri: Uri, fixed: HeaderMap, message_bytes_max: usize) -> Self {
         let courtesies = Arc::new(Semaphore::new(COURTESIES_MAX));
-        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max, courtesies }) }
+        let ahead = Mutex::new(None);
+        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max, courtesies, ahead }) }
     }
 
     /// The same endpoint at another address of the same origin.
@@ -54,6 +61,21 @@ impl HttpWire {
     /// The address.
     pub fn uri(&self) -> &Uri {
         &self.inner.uri
+    }
+
+    /// Begins to open the stream of a legacy session (GET) for whoever follows it first, and waits until it is open or
+    /// refused, `within` at most: what a server says before its stream is open may be said to nobody.
+    pub async fn follow_soon(&self, extra: Headers, within: Duration) {
+        let (decided, decision) = tokio::sync::oneshot::channel();
+        // Another wire for the request alone: this one holds the task and must not be held by it.
+        let alone = self.moved(self.inner.uri.clone());
+        let opening = AbortOnDropHandle::new(tokio::spawn(async move {
+            let opened = alone.listen(extra).await;
+            let _ = decided.send(());
+            opened
+        }));
+        *self.inner.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
+        let _ = tokio::time::timeout(within, decision).await;
     }
 
     /// Opens the stream of a legacy session (GET), from `position` on, and hears it out. `opened` is told once the server
@@ -69,7 +91,13 @@ impl HttpWire {
         if let Some(last) = position.last() {
             extra.push((HeaderName::from_static(headers::LAST_EVENT_ID), last.clone()));
         }
-        let mut events = self.listen(extra).await?;
+        let ahead = self.inner.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut events = match ahead {
+            Some(opening) => {
+                opening.await.unwrap_or_else(|error| Err(WireError::Broken(error.to_string())))?
+            }
+            None => self.listen(extra).await?,
+        };
         opened();
         while let Some(message) = events.message(position).await? {
             heard.hear(message);

@@ -2,6 +2,7 @@
 //! is a POST to the address that the stream's first event names. For all above it is a pipe.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Uri;
 use tokio::task::AbortHandle;
@@ -26,6 +27,8 @@ struct Inner {
     posts: HttpWire,
     pending: Arc<Pending>,
     reading: AbortHandle,
+    /// The last message was refused because its session has gone.
+    refused: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -57,18 +60,32 @@ impl HttpSseWire {
         tracing::debug!(server = &*name, path = endpoint.path(), "the server takes messages here");
         let pending = Arc::new(Pending::default());
         let reading = tokio::spawn(read(events, Arc::clone(&pending), stray)).abort_handle();
-        Ok(Self { inner: Arc::new(Inner { posts: at.moved(endpoint), pending, reading }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                posts: at.moved(endpoint),
+                pending,
+                reading,
+                refused: AtomicBool::new(false),
+            }),
+        })
     }
 }
 
 impl Inner {
     async fn post(&self, message: Message) -> Result<(), WireError> {
         match self.posts.tell(message, Headers::new()).await {
-            // The address belongs to a session, and the session has gone; the stream may not know it yet.
+            // The address belongs to a session, and the session has gone; the stream may not know it yet. A call takes
+            // that for the end of the conversation; a request of our own does not, so the second refusal ends the wire.
             Err(WireError::Refused(refusal)) if matches!(refusal.status, 404 | 410) => {
                 let why = format!("the server ended the session (HTTP {})", refusal.status);
-                self.pending.close(&why);
+                if self.refused.swap(true, Ordering::Relaxed) {
+                    self.pending.close(&why);
+                }
                 Err(WireError::NotSent(why))
+            }
+            Ok(()) => {
+                self.refused.store(false, Ordering::Relaxed);
+                Ok(())
             }
             other => other,
         }

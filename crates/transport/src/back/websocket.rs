@@ -182,6 +182,10 @@ impl Wire for WebSocketWire {
 }
 
 #[cfg(test)]
+#[path = "websocket_tests.rs"]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

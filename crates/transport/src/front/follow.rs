@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Change, Level, Text};
 use trunkline_protocol::json::escape_into;
-use trunkline_protocol::{Message, compose, method};
+use trunkline_protocol::{Message, compose, method, tasks};
 
 use super::aside::Listening;
 use super::host::{Changes, ListVersions, Subscription};
@@ -43,6 +43,7 @@ pub(crate) enum Reader {
         prompts: bool,
         resources: bool,
         wishes: Vec<(Text, Box<dyn Subscription>)>,
+        tasks: Vec<(Text, Box<dyn Subscription>)>,
     },
 }
 
@@ -139,6 +140,13 @@ impl Follower {
                         .collect(),
                 };
                 self.updated(uris);
+            }
+            Change::TaskStatus { params, .. } => {
+                let Reader::Listen { id, tasks: wishes, .. } = &self.reader else { return };
+                if wishes.iter().any(|(_, wish)| wish.concerns(change)) {
+                    let params = tasks::marked(params, id);
+                    self.waiting.push_back(compose::notification(method::TASK_STATUS, &params));
+                }
             }
             Change::Logged { server, level, params, to } => {
                 if !(self.changes.member)(server) || to.is_some_and(|to| !self.is_of(to)) {

@@ -40,6 +40,12 @@ pub trait Host: Send + Sync + 'static {
         uri: &Text,
     ) -> Result<Box<dyn Subscription>, Fault>;
 
+    /// Asks to hear of the status of a task (tasks extension, SEP-2663).
+    ///
+    /// # Errors
+    /// When the view has no server that tells of tasks, or cannot say which one.
+    fn watch_task(&self, view: &ViewName, task: &Text) -> Result<Box<dyn Subscription>, Fault>;
+
     /// The caller's roots have changed.
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>);
 
@@ -62,9 +68,9 @@ pub struct Introduced {
     pub ttl_ms: u64,
 }
 
-/// Somebody's wish to hear of one resource; ends when dropped.
+/// Somebody's wish to hear of one resource or task; ends when dropped.
 pub trait Subscription: Send + Sync {
-    /// Whether a change is about this resource.
+    /// Whether a change is about it.
     fn concerns(&self, change: &Change) -> bool;
 }
 

@@ -1,9 +1,9 @@
 //! The first and the last message of a modern listen request, and the mark of those between.
 
 use bytes::Bytes;
-use trunkline_model::{Text, Watch};
+use trunkline_model::{Call, Fault, Kind, Text, Watch};
 use trunkline_protocol::json::escape_into;
-use trunkline_protocol::{Message, compose, meta, method};
+use trunkline_protocol::{Message, compose, meta, method, tasks};
 
 use super::follow::Reader;
 use super::host::{Host, ViewName};
@@ -15,13 +15,28 @@ pub(crate) fn reader(host: &dyn Host, view: &ViewName, id: &[u8], watch: &Watch)
         let uri = Text::from(uri.as_str());
         host.subscribe(view, None, &uri).ok().map(|wish| (uri, wish))
     };
+    let task = |task: &Text| {
+        let task = Text::from(task.as_str());
+        host.watch_task(view, &task).ok().map(|wish| (task, wish))
+    };
     Reader::Listen {
         id: Bytes::copy_from_slice(id),
         tools: watch.tools,
         prompts: watch.prompts,
         resources: watch.resources,
         wishes: watch.uris.iter().filter_map(wish).collect(),
+        tasks: watch.tasks.iter().filter_map(task).collect(),
     }
+}
+
+/// Why a listen request cannot be served, if so: tasks are told of only to clients that declare to understand them
+/// (SEP-2663, task status notifications).
+pub(crate) fn undeclared(call: &Call, watch: &Watch) -> Option<Fault> {
+    let lacks = !watch.tasks.is_empty() && !tasks::declared(&call.caller.capabilities);
+    lacks.then(|| {
+        let text = "the client does not declare the tasks extension, whose notifications it asks for";
+        Fault::client(Kind::MissingCapability(tasks::FOLLOWER.into()), text)
+    })
 }
 
 /// The mark of every message that belongs to a listen request: the request's id.
@@ -36,7 +51,7 @@ pub(crate) fn subscription_meta(id: &[u8]) -> Vec<u8> {
 
 /// The first message of a listen stream: what is really honoured.
 pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
-    let Reader::Listen { id, tools, prompts, resources, wishes } = reader else { return None };
+    let Reader::Listen { id, tools, prompts, resources, wishes, tasks } = reader else { return None };
     let mut out = b"{".to_vec();
     out.extend(subscription_meta(id));
     out.extend_from_slice(b",\"notifications\":{");
@@ -52,16 +67,20 @@ pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
             out.extend_from_slice(b":true");
         }
     }
-    if !wishes.is_empty() {
+    for (wishes, key) in [(wishes, "resourceSubscriptions"), (tasks, "taskIds")] {
+        if wishes.is_empty() {
+            continue;
+        }
         if !std::mem::take(&mut first) {
             out.push(b',');
         }
-        out.extend_from_slice(b"\"resourceSubscriptions\":[");
-        for (at, (uri, _)) in wishes.iter().enumerate() {
+        escape_into(&mut out, key);
+        out.extend_from_slice(b":[");
+        for (at, (name, _)) in wishes.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            escape_into(&mut out, uri);
+            escape_into(&mut out, name);
         }
         out.push(b']');
     }

@@ -138,6 +138,10 @@ impl Host for Scripted {
         Ok(Box::new(Wish(uri.clone())))
     }
 
+    fn watch_task(&self, _view: &ViewName, task: &Text) -> Result<Box<dyn Subscription>, Fault> {
+        Ok(Box::new(Wish(task.clone())))
+    }
+
     fn roots_changed(&self, _view: &ViewName, _caller: &Arc<Caller>) {}
 
     fn changes(&self, _view: &ViewName) -> Option<Changes> {

@@ -1,6 +1,7 @@
 //! Opening a conversation with an HTTP endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use trunkline_model::Era;
@@ -10,6 +11,10 @@ use trunkline_transport::back::{Headers, HttpWire, Refusal, Wire, WireError};
 
 use super::{Connected, Connecting, Failed, Probed, passing, probe_answer};
 use crate::options::{Endpoint, EraChoice};
+
+/// How long the first stream of a session may hold up the first call. Most servers answer at once; some only with their
+/// first event.
+const STREAM: Duration = Duration::from_millis(250);
 
 enum HttpProbe {
     Modern(Introduction),
@@ -57,7 +62,9 @@ impl Connecting<'_> {
         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
         self.stray.reply_through(&shared, Headers::new());
         let (introduction, session_id) = self.greet(&*shared).await?;
-        Ok(self.connected(introduction, shared, Some(wire.clone()), session_id, None))
+        let connected = self.connected(introduction, shared, Some(wire.clone()), session_id, None);
+        wire.follow_soon(connected.session.headers(), STREAM).await;
+        Ok(connected)
     }
 
     /// A wire to the endpoint as it is configured.

@@ -98,19 +98,33 @@ async fn news_are_told_once_each_across_connections() {
     let last = ids(&told).last().unwrap().to_string();
     drop(stream);
     front.host.lists.send_modify(|versions| versions.prompts += 1);
+    let mut stream = front.after(&session, &last).await;
+    let heard = read_until(&mut stream, "notifications/prompts/list_changed").await;
+    assert!(!heard.contains("tools/list_changed"), "it was told: {heard}");
     front
         .host
         .events
         .send(Change::ResourceUpdated { server: MEMBER.into(), uri: "a:b".into(), to: None })
         .unwrap();
-    let mut stream = front.after(&session, &last).await;
     let heard = read_until(&mut stream, "notifications/resources/updated").await;
-    assert!(heard.contains("notifications/prompts/list_changed"), "{heard}");
-    assert!(!heard.contains("tools/list_changed"), "it was told: {heard}");
-    // Who says that the last did not arrive hears it again, and nothing before it.
-    let mut stream = front.after(&session, &ids(&first).last().unwrap().to_string()).await;
-    let heard = read_until(&mut stream, "notifications/prompts/list_changed").await;
-    assert!(heard.contains("tools/list_changed"), "{heard}");
+    assert!(!heard.contains("list_changed"), "{heard}");
+    // Who says that less did arrive hears the rest again, and nothing before it.
+    let mut stream = front.after(&session, ids(&first).last().unwrap()).await;
+    let heard = read_until(&mut stream, "notifications/resources/updated").await;
+    assert!(heard.contains("tools/list_changed") && heard.contains("prompts/list_changed"), "{heard}");
+}
+
+#[tokio::test]
+async fn a_call_that_takes_long_can_be_picked_up_before_it_said_anything() {
+    let front = start().await;
+    let session = front.session("2025-11-25").await;
+    let mut stream = front.legacy(&session, &call(1, "wait")).await;
+    let primed = read_until(&mut stream, "retry: 1000\ndata: \n\n").await;
+    let id = ids(&primed)[0].to_owned();
+    drop(stream);
+    front.host.release();
+    let heard = read_until(&mut front.after(&session, &id).await, LAST_CHUNK).await;
+    assert!(heard.contains(r#""id":1,"result""#), "{heard}");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::super::answer::{self, Answer};
 use super::super::decode;
 use super::super::follow::Follower;
 use super::super::host::ViewName;
-use super::super::listen::{acknowledgement, completion, reader};
+use super::super::listen::{acknowledgement, completion, reader, undeclared};
 use super::super::notes::Pad;
 use super::route::{Handled, accepts};
 use super::{Front, respond, stream};
@@ -87,7 +87,13 @@ async fn serve(
             };
             Ok(respond::answer(answer::result(&id, &greeting.discover(introduced.ttl_ms))))
         }
-        Operation::Listen(watch) => listen(front, &view, headers, id, watch),
+        Operation::Listen(watch) => match undeclared(&call, watch) {
+            Some(fault) => {
+                front.metrics.gateway().rejected(fault.kind.reason());
+                Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Modern)))
+            }
+            None => listen(front, &view, headers, id, watch),
+        },
         _ => {
             let operation = call.operation.clone();
             let served = Arc::clone(&front.host).serve(view, call);

@@ -60,6 +60,14 @@ fn whole(answer: Option<Answer>) -> Response<Body> {
     answer.map_or_else(|| respond::empty(StatusCode::ACCEPTED), respond::answer)
 }
 
+/// What comes first.
+enum First {
+    /// The answer, which is all there is; none when the call was taken back.
+    Answer(Option<Answer>),
+    /// Something else.
+    Words,
+}
+
 /// What is said during one call: its notes, then its answer.
 struct Words {
     calling: Option<Calling>,
@@ -83,35 +91,38 @@ impl Words {
 
     /// Waits for something to say. The answer when that is all there is.
     async fn begin(mut self) -> Result<Self, Option<Answer>> {
-        let answered = std::future::poll_fn(|cx| self.poll_first(cx)).await;
-        self.patience = KEEP_ALIVE;
-        answered.map_or(Ok(self), Err)
+        match std::future::poll_fn(|cx| self.poll_first(cx)).await {
+            First::Answer(answer) => Err(answer),
+            First::Words => {
+                self.patience = KEEP_ALIVE;
+                Ok(self)
+            }
+        }
     }
 
-    /// The answer, if nothing is to be said before it.
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Answer>>> {
-        let Some(calling) = self.calling.as_mut() else { return Poll::Ready(Some(None)) };
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<First> {
+        let Some(calling) = self.calling.as_mut() else { return Poll::Ready(First::Answer(None)) };
         let done = calling.as_mut().poll(cx);
         // A note that was taken before the answer must be told before it.
         let note = if done.is_ready() { self.pad.take() } else { self.pad.poll(cx) };
         match (done, note) {
             (Poll::Ready(answer), None) => {
                 self.calling = None;
-                Poll::Ready(Some(answer))
+                Poll::Ready(First::Answer(answer))
             }
             (Poll::Ready(answer), Some(note)) => {
                 self.calling = None;
                 self.push(note);
                 self.finish(answer);
-                Poll::Ready(None)
+                Poll::Ready(First::Words)
             }
             (Poll::Pending, Some(note)) => {
                 self.push(note);
-                Poll::Ready(None)
+                Poll::Ready(First::Words)
             }
             (Poll::Pending, None) => {
                 // A call that takes long becomes a stream, so that comments can keep the connection alive.
-                if self.poll_quiet(cx) { Poll::Ready(None) } else { Poll::Pending }
+                if self.poll_quiet(cx) { Poll::Ready(First::Words) } else { Poll::Pending }
             }
         }
     }

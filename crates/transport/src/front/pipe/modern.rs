@@ -51,7 +51,10 @@ impl Pipe {
                 };
                 self.say(answer::result(id, &greeting.discover(introduced.ttl_ms))).await;
             }
-            Operation::Listen(watch) => self.listen(id, watch, entry.token.clone()).await,
+            Operation::Listen(watch) => match listen::undeclared(&call, watch) {
+                Some(fault) => self.say(answer::refusal(Some(id), &fault, Era::Modern)).await,
+                None => self.listen(id, watch, entry.token.clone()).await,
+            },
             _ => {
                 let operation = call.operation.clone();
                 let served = Arc::clone(&self.host).serve(self.view.clone(), call);

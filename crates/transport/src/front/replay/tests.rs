@@ -83,9 +83,12 @@ async fn a_finished_stream_is_kept_for_a_while_and_a_running_one_while_it_runs()
     // Nobody reads it, and still what it says is there.
     say.send(message(1)).unwrap();
     drop(say);
-    while !replay.tracks()[0].is_over() {
-        tokio::task::yield_now().await;
-    }
+    let over = async {
+        while !replay.tracks()[0].is_over() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), over).await.expect("it goes on by itself");
     assert_eq!(rest(resume(&replay, "c1-0").unwrap()).await, 1);
     replay.prune(Instant::now() + KEPT * 2);
     assert_eq!(replay.tracks().capacity(), 0, "an idle session takes no room");

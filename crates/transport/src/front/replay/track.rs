@@ -198,23 +198,16 @@ impl Track {
             state.forget_first();
         }
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes as u32).ok();
-        match room.filter(|_| bytes <= BYTES_MAX) {
-            Some(room) => {
-                state.kept_bytes += bytes;
-                state.kept.push_back(Event {
-                    number: state.said,
-                    frames: frames.clone(),
-                    bytes,
-                    _room: room,
-                });
-            }
+        if let Some(room) = room.filter(|_| bytes <= BYTES_MAX) {
+            state.kept_bytes += bytes;
+            let (number, frames) = (state.said, frames.clone());
+            state.kept.push_back(Event { number, frames, bytes, _room: room });
+        } else {
             // What is kept has no gaps.
-            None => {
-                while !state.kept.is_empty() {
-                    state.forget_first();
-                }
-                state.lost = state.said;
+            while !state.kept.is_empty() {
+                state.forget_first();
             }
+            state.lost = state.said;
         }
         frames
     }
