@@ -173,6 +173,17 @@ const PYTHON: &[(Feature, &[&str])] = &[
     (Roots, &["--call", "ask_roots", "{}"]),
 ];
 
+// Its tools that ask do so in the way of sessions only.
+const PYTHON_2: &[(Feature, &[&str])] = &[
+    (Call, &["--call", "echo", r#"{"message":"a ü 😀"}"#]),
+    (Call, &["--call", "add", r#"{"a":2,"b":3}"#]),
+    (Errors, &["--call", "fail", "{}"]),
+    UNKNOWN,
+    (Progress, &["--call", "slow", r#"{"steps":3}"#]),
+    (Read, &["--read", "py://about"]),
+    (Prompt, &["--prompt", "greet", r#"{"name":"Ada"}"#]),
+];
+
 const TYPESCRIPT_2: &[(Feature, &[&str])] = &[
     (Call, &["--call", "echo", r#"{"message":"a ü 😀","n":[1,2.5,null]}"#]),
     (Call, &["--call", "test_multiple_content_types", "{}"]),
@@ -310,6 +321,16 @@ pub(crate) const SERVERS: &[Server] = &[
         program: &["PEER_NODE", "fixtures/ts-server.mjs", "--mode", "modern-only", "--extra", "--port", "0"],
         steps: TYPESCRIPT_2,
         leading: true,
+    },
+    Server {
+        id: "py-2.3-http",
+        label: "Python mcp 2.3.0",
+        revision: "2026-07-28",
+        wire: Wire::Http,
+        eras: Eras::Both,
+        program: &["PEER_PYTHON_2", "-Wignore", "fixtures/py-app.py", "--transport", "http"],
+        steps: PYTHON_2,
+        leading: false,
     },
     Server {
         id: "rmcp-3.9-http",
