@@ -50,7 +50,7 @@ impl Host for Gateway {
             let text = format!("the server \"{}\" does not offer resource subscriptions", upstream.name());
             return Err(Fault::client(Kind::UnknownMethod, text));
         }
-        let original = Text::from(original);
+        let original = Text::from(&*original);
         match caller.filter(|caller| upstream.keeps_own(caller)) {
             Some(caller) => Subscriptions::add_own(upstream, caller, &original),
             None => self.subscriptions.add(upstream, &Topic::Resource(original)),

@@ -17,11 +17,17 @@ pub enum ListKind {
     Resources,
     /// Resource templates.
     Templates,
+    /// Skills, of servers with that extension.
+    Skills,
 }
 
 impl ListKind {
     /// Every list, in the order they are fetched.
-    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Tools, Self::Prompts, Self::Resources, Self::Templates, Self::Skills];
+
+    /// How many lists there are.
+    pub const COUNT: usize = 5;
 
     /// The key of the list's array in a result, equal in every revision.
     pub const fn key(self) -> &'static str {
@@ -30,6 +36,7 @@ impl ListKind {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
         }
     }
 }

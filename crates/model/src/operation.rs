@@ -17,12 +17,18 @@ pub enum Operation {
     ListResources(Option<Text>),
     /// One page of the resource templates.
     ListTemplates(Option<Text>),
+    /// One page of the skills (extension).
+    ListSkills(Option<Text>),
     /// Run the named tool.
     CallTool(Text),
     /// Render the named prompt.
     GetPrompt(Text),
     /// Read the resource at this URI.
     ReadResource(Text),
+    /// The entry of the skill whose `SKILL.md` has this URI (extension).
+    GetSkill(Text),
+    /// What is in the directory at this URI (extension).
+    ReadDirectory(Text),
     /// Suggest values for an argument of a prompt or template.
     Complete(Reference),
     /// Tell the session when this resource changes (legacy only).
@@ -42,7 +48,11 @@ impl Operation {
     pub fn target(&self) -> Option<&Text> {
         match self {
             Self::CallTool(name) | Self::GetPrompt(name) => Some(name),
-            Self::ReadResource(uri) | Self::Subscribe(uri) | Self::Unsubscribe(uri) => Some(uri),
+            Self::ReadResource(uri)
+            | Self::GetSkill(uri)
+            | Self::ReadDirectory(uri)
+            | Self::Subscribe(uri)
+            | Self::Unsubscribe(uri) => Some(uri),
             Self::Complete(Reference::Prompt(name) | Reference::Resource(name)) => Some(name),
             _ => None,
         }

@@ -4,13 +4,15 @@ use bytes::Bytes;
 use trunkline_model::Era;
 
 use crate::bridge;
+use crate::extensions::Shared;
 
 /// What the gateway itself offers in front of several servers: every era-neutral feature, whether or not a server has
-/// it right now, because servers come and go behind one introduction.
-pub fn own() -> (Bytes, Bytes) {
+/// it right now, because servers come and go behind one introduction. Extensions only if some server declares them.
+pub fn own(extensions: &Shared) -> (Bytes, Bytes) {
     let all = Bytes::from_static(
         b"{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true},\"completions\":{},\"logging\":{}}",
     );
+    let all = extensions.declared_in(&all);
     (all.clone(), all)
 }
 
@@ -38,7 +40,13 @@ pub fn mirrored(raw: &[u8], era: Era) -> (Bytes, Bytes) {
         out.push(b'}');
         Bytes::from(out)
     };
-    (render(Era::Legacy), render(Era::Modern))
+    // Of the extensions that we understand every client hears, whatever it and the server speak.
+    let mut shared = Shared::default();
+    shared.add(raw);
+    match era {
+        Era::Legacy => (render(Era::Legacy), shared.declared_in(&render(Era::Modern))),
+        Era::Modern => (shared.declared_in(&render(Era::Legacy)), render(Era::Modern)),
+    }
 }
 
 fn with_list_changed(value: &[u8]) -> Vec<u8> {
@@ -70,6 +78,24 @@ mod tests {
         assert_eq!(
             modern,
             r#"{"tools":{"listChanged":true},"resources":{"listChanged":true,"subscribe":true},"extensions":{"x":{}},"logging":{}}"#
+        );
+    }
+
+    #[test]
+    fn extensions_that_we_understand_are_declared_in_both_eras() {
+        let raw = br#"{"extensions":{"io.modelcontextprotocol/skills":{"directoryRead":true,"z":1},"x":{}}}"#;
+        let crossed = r#"{"extensions":{"io.modelcontextprotocol/skills":{"directoryRead":true}}}"#;
+        let (legacy, modern) = mirrored(raw, Era::Modern);
+        assert_eq!((legacy, modern), (Bytes::from(crossed), Bytes::from_static(raw)));
+        let (legacy, modern) = mirrored(raw, Era::Legacy);
+        assert_eq!((legacy, modern), (Bytes::from_static(raw), Bytes::from(crossed)));
+        let mut shared = Shared::default();
+        assert!(!own(&shared).0.ends_with(b"}}}"));
+        shared.add(raw);
+        assert!(
+            own(&shared)
+                .0
+                .ends_with(br#""extensions":{"io.modelcontextprotocol/skills":{"directoryRead":true}}}"#)
         );
     }
 }

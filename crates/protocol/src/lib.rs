@@ -7,6 +7,7 @@ pub mod bridge;
 pub mod canonical;
 pub mod capabilities;
 pub mod compose;
+pub mod extensions;
 pub mod fault;
 pub mod headers;
 pub mod hello;

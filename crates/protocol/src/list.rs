@@ -74,7 +74,7 @@ pub fn page(kind: ListKind, raw: &Bytes) -> Result<Page, JsonError> {
 fn item(kind: ListKind, raw: &Bytes) -> Option<Item> {
     let wanted = match kind {
         ListKind::Tools | ListKind::Prompts => "name",
-        ListKind::Resources => "uri",
+        ListKind::Resources | ListKind::Skills => "uri",
         ListKind::Templates => "uriTemplate",
     };
     let mut reader = Reader::new(raw).ok()?;

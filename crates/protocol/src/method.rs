@@ -34,6 +34,12 @@ pub const LIST_PROMPTS: &str = "prompts/list";
 pub const LIST_RESOURCES: &str = "resources/list";
 /// `resources/templates/list`.
 pub const LIST_TEMPLATES: &str = "resources/templates/list";
+/// `skills/list` (extension).
+pub const LIST_SKILLS: &str = "skills/list";
+/// `skills/get` (extension).
+pub const GET_SKILL: &str = "skills/get";
+/// `resources/directory/read` (extension).
+pub const READ_DIRECTORY: &str = "resources/directory/read";
 /// `notifications/progress`.
 pub const PROGRESS: &str = "notifications/progress";
 /// `notifications/cancelled`.
@@ -63,6 +69,7 @@ pub const fn of_list(kind: ListKind) -> &'static str {
         ListKind::Prompts => LIST_PROMPTS,
         ListKind::Resources => LIST_RESOURCES,
         ListKind::Templates => LIST_TEMPLATES,
+        ListKind::Skills => LIST_SKILLS,
     }
 }
 
@@ -84,6 +91,9 @@ pub fn label(operation: &Operation) -> &'static str {
         Operation::ListPrompts(_) => LIST_PROMPTS,
         Operation::ListResources(_) => LIST_RESOURCES,
         Operation::ListTemplates(_) => LIST_TEMPLATES,
+        Operation::ListSkills(_) => LIST_SKILLS,
+        Operation::GetSkill(_) => GET_SKILL,
+        Operation::ReadDirectory(_) => READ_DIRECTORY,
         Operation::CallTool(_) => CALL_TOOL,
         Operation::GetPrompt(_) => GET_PROMPT,
         Operation::ReadResource(_) => READ_RESOURCE,
@@ -97,13 +107,16 @@ pub fn label(operation: &Operation) -> &'static str {
 }
 
 /// Every value that [`label`] can have.
-pub const LABELS: [&str; 15] = [
+pub const LABELS: [&str; 18] = [
     DISCOVER,
     PING,
     LIST_TOOLS,
     LIST_PROMPTS,
     LIST_RESOURCES,
     LIST_TEMPLATES,
+    LIST_SKILLS,
+    GET_SKILL,
+    READ_DIRECTORY,
     CALL_TOOL,
     GET_PROMPT,
     READ_RESOURCE,

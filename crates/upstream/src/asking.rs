@@ -12,6 +12,7 @@ use trunkline_protocol::{Message, Scanned, asks, bridge, compose, method, offers
 use trunkline_transport::back::{Headers, Wire};
 
 use crate::deadlines::Signs;
+use crate::early::{Early, Question};
 use crate::turns::Turns;
 
 /// Most questions of one call that wait for an answer at a time; further ones are answered for an absent user.
@@ -70,13 +71,22 @@ struct Open {
     id: Bytes,
     number: u64,
     method: &'static str,
-    /// The clocks that stand still until it is answered.
-    clocks: Vec<Arc<Signs>>,
+    params: Bytes,
+    origin: Origin,
+}
+
+/// What is known of where a question came from.
+#[derive(Default)]
+pub(crate) struct Origin {
+    /// The clocks of the calls that may have asked it; they stand still until it is answered.
+    pub(crate) clocks: Vec<Arc<Signs>>,
+    /// Where it goes on waiting when the call ends, if it is one for roots that may be nobody's.
+    pub(crate) next: Option<Arc<Early>>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        for clock in &self.clocks {
+        for clock in &self.origin.clocks {
             clock.thought();
         }
     }
@@ -86,11 +96,12 @@ impl Drop for Open {
 pub(crate) struct Turn {
     pub(crate) turns: Arc<Turns>,
     held: Mutex<Option<OwnedSemaphorePermit>>,
+    again: tokio::sync::Mutex<()>,
 }
 
 impl Turn {
     pub(crate) fn new(turns: Arc<Turns>, held: OwnedSemaphorePermit) -> Self {
-        Self { turns, held: Mutex::new(Some(held)) }
+        Self { turns, held: Mutex::new(Some(held)), again: tokio::sync::Mutex::default() }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
@@ -107,15 +118,13 @@ impl Turn {
     }
 
     async fn take_again(&self) {
-        if self.held().is_some() {
+        // One at a time: two answers that both queued for the turn would have the second wait for the first's call.
+        let _alone = self.again.lock().await;
+        if self.is_held() {
             return;
         }
         let permit = self.turns.take().await;
-        let mut held = self.held();
-        // Two answers may have waited for it; one permit is enough, the other goes back.
-        if held.is_none() {
-            *held = Some(permit);
-        }
+        *self.held() = Some(permit);
     }
 }
 
@@ -154,17 +163,11 @@ impl Asking {
     /// Passes a question on. One that the caller cannot be asked is answered at once, as an absent user would.
     pub(crate) fn put(self: &Arc<Self>, id: Bytes, method: &'static str, params: Bytes) {
         let clocks = self.clock().into_iter().collect();
-        self.put_stopping(id, method, params, clocks);
+        self.put_for(id, method, params, Origin { clocks, next: None });
     }
 
-    /// The same, with the clocks that stand still meanwhile.
-    pub(crate) fn put_stopping(
-        self: &Arc<Self>,
-        id: Bytes,
-        method: &'static str,
-        params: Bytes,
-        clocks: Vec<Arc<Signs>>,
-    ) {
+    /// The same for a question that did not come on the call's own stream.
+    pub(crate) fn put_for(self: &Arc<Self>, id: Bytes, method: &'static str, params: Bytes, origin: Origin) {
         let number = Ask::fresh_number();
         let able = offers::needed(method, &params).is_some_and(|needed| self.offers.has(needed));
         let mut open = self.open();
@@ -180,10 +183,10 @@ impl Asking {
             }
             return;
         }
-        for clock in &clocks {
+        for clock in &origin.clocks {
             clock.thinking();
         }
-        open.push(Open { id: id.clone(), number, method, clocks });
+        open.push(Open { id: id.clone(), number, method, params: params.clone(), origin });
         drop(open);
         self.stirred();
         self.keep_patient(number, &params);
@@ -275,9 +278,13 @@ impl Drop for Asking {
     /// client is told that nobody waits.
     fn drop(&mut self) {
         let open = std::mem::take(self.open.get_mut().unwrap_or_else(PoisonError::into_inner));
-        for one in open {
+        for mut one in open {
             self.notes.withdraw(one.number);
-            if let Some(answer) = asks::unanswered(&one.id, one.method).filter(|_| can_send()) {
+            let next = one.origin.next.take().filter(|_| one.method == asks::ROOTS && can_send());
+            if let Some(next) = next {
+                let (id, params) = (one.id.clone(), one.params.clone());
+                next.keep(Question { id, params }, self.way.clone());
+            } else if let Some(answer) = asks::unanswered(&one.id, one.method).filter(|_| can_send()) {
                 self.way.tell_soon(answer);
             }
         }

@@ -17,7 +17,7 @@ use crate::upstream::Shared;
 /// Most items kept besides those of the shared conversation, per list.
 const ITEMS_MAX: usize = 1000;
 
-type Lists = [Arc<[Item]>; 4];
+type Lists = [Arc<[Item]>; ListKind::COUNT];
 
 /// What was read on such conversations.
 #[derive(Default)]

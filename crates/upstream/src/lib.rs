@@ -7,6 +7,7 @@
 mod asking;
 mod connect;
 mod deadlines;
+mod early;
 mod extras;
 mod giving_up;
 mod hearing;
@@ -20,6 +21,8 @@ mod reason;
 mod refresh;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod script_asks;
 mod session;
 mod spacing;
 mod status;

@@ -10,7 +10,7 @@ use trunkline_model::{ListKind, Text};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::json::escape_into;
 use trunkline_protocol::list::{self, Item};
-use trunkline_protocol::{Revision, method};
+use trunkline_protocol::{Revision, extensions, method};
 
 use crate::options::Options;
 use crate::session::{AskError, Session};
@@ -31,10 +31,13 @@ pub(crate) struct Fetched {
 
 /// Whether a server is worth asking for a list.
 pub(crate) fn offered(introduction: &Introduction, kind: ListKind) -> bool {
+    if kind == ListKind::Skills {
+        return extensions::has_skills(&introduction.capabilities);
+    }
     let capability = match kind {
         ListKind::Tools => "tools",
         ListKind::Prompts => "prompts",
-        ListKind::Resources | ListKind::Templates => "resources",
+        ListKind::Resources | ListKind::Templates | ListKind::Skills => "resources",
     };
     introduction.has(capability)
 }
@@ -148,9 +151,13 @@ async fn page(
     let asked = session.ask(name, Bytes::from(params), whole);
     let raw = match timeout_at(deadline, asked).await {
         Err(_) => return Err(format!("{name} took longer than {:.1} s", whole.as_secs_f64())),
-        // Servers of the first revision declare resources without knowing templates.
-        Ok(Err(error)) if kind == ListKind::Templates && error.code == Some(AskError::NO_METHOD) => {
-            tracing::debug!(server = &*session.server, %error, "no templates");
+        // Servers of the first revision declare resources without knowing templates, and drafts of the skills
+        // extension had no methods.
+        Ok(Err(error))
+            if matches!(kind, ListKind::Templates | ListKind::Skills)
+                && error.code == Some(AskError::NO_METHOD) =>
+        {
+            tracing::debug!(server = &*session.server, list = kind.key(), %error, "no such list");
             return Ok(None);
         }
         Ok(answer) => answer.map_err(|error| error.to_string())?,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Caller, Era, ListKind};
 use trunkline_protocol::offers;
@@ -25,9 +25,6 @@ use crate::upstream::Shared;
 const IDLE: Duration = Duration::from_mins(5);
 /// A server that speaks of a change to all of its sessions does so within this time.
 const SETTLE: Duration = Duration::from_millis(100);
-/// How long the first call waits for the server's own stream. Servers that send nothing before their first event make a
-/// new conversation this much slower.
-const STREAM_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Begins to open the conversation on behalf of `caller`.
 pub(crate) fn start(shared: &Arc<Shared>, slot: Arc<Slot>, caller: Option<&Arc<Caller>>) {
@@ -105,19 +102,8 @@ async fn hold(
 ) -> String {
     let Connected { session, child } = connected;
     let session = Arc::new(session);
-    let live = watch::Sender::new(false);
-    let mut settled = live.subscribe();
-    let mut pushing = std::pin::pin!(push::follow(Arc::clone(&session), slot.wanted.clone(), &live));
-    if session.http.is_some() {
-        // A question that names no call comes on the server's own stream, and is lost when there is none. The first
-        // thing that is heard of the stream is that it stands or that it was refused.
-        tokio::select! {
-            _ = timeout(STREAM_PATIENCE, settled.changed()) => {}
-            () = &mut pushing => {}
-        }
-    }
     slot.state.send_replace(State::Open(Arc::clone(&session)));
-    let why = last(shared, slot, &session, child.as_ref(), over, pushing).await;
+    let why = last(shared, slot, &session, child.as_ref(), over).await;
     // Nobody may begin on it any more, before it is closed.
     shared.pool.remove(slot);
     slot.state.send_replace(State::Over(why.as_str().into()));
@@ -133,8 +119,9 @@ async fn last(
     session: &Arc<Session>,
     child: Option<&Process>,
     over: &CancellationToken,
-    mut pushing: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> String {
+    let live = watch::Sender::new(false);
+    let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), slot.wanted.clone(), &live));
     let own = &session.stray;
     let mut reading: Option<Reading<'_>> = None;
     if matches!(slot.key, Key::Alike(_)) {

@@ -16,7 +16,7 @@ use crate::upstream::Shared;
 /// How each list in the offer may be kept, as it said when it was last read. A list that was not read this time, or
 /// could not be, keeps its word: the items shown are still those it was said about.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hints([Hint; 4]);
+pub(crate) struct Hints([Hint; ListKind::COUNT]);
 
 /// By default nothing is known, and what is not known to be public is private.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,13 +30,22 @@ impl Hints {
         self.0[kind as usize] = Hint { ttl_ms, public };
     }
 
-    /// The shortest of the times.
+    /// The shortest of the times. Skills do not count: nobody tells of their changes, so servers let them be kept for
+    /// less, and that must not make clients read everything else as often.
     fn ttl_ms(&self) -> Option<u64> {
-        self.0.iter().filter_map(|hint| hint.ttl_ms).min()
+        self.others().filter_map(|hint| hint.ttl_ms).min()
     }
 
     fn public(&self) -> bool {
-        self.0.iter().all(|hint| hint.public)
+        self.others().all(|hint| hint.public)
+    }
+
+    fn skills(&self) -> Hint {
+        self.0[ListKind::Skills as usize]
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Hint> {
+        self.0.iter().enumerate().filter(|(kind, _)| *kind != ListKind::Skills as usize).map(|(_, hint)| hint)
     }
 }
 
@@ -93,7 +102,7 @@ fn merged(
     announced: &[ListKind],
 ) -> Offer {
     let mut lists = old.map_or_else(|| std::array::from_fn(|_| Arc::from([])), |o| o.lists.clone());
-    let mut counts = old.map_or([0; 4], |o| o.announced);
+    let mut counts = old.map_or([0; ListKind::COUNT], |o| o.announced);
     for kind in announced {
         counts[*kind as usize] += 1;
     }
@@ -107,6 +116,8 @@ fn merged(
         extra: old.map_or_else(extras::nothing, |offer| offer.extra.clone()),
         ttl_ms: hints.ttl_ms(),
         public: introduction.era() == Era::Modern && hints.public(),
+        skills_ttl_ms: hints.skills().ttl_ms,
+        skills_public: introduction.era() == Era::Modern && hints.skills().public,
         pushes: lists::announces(introduction),
         announced: counts,
     }
@@ -178,6 +189,16 @@ mod tests {
     }
 
     #[test]
+    fn skills_are_kept_by_their_own_word() {
+        let (hints, modern) = (&mut Hints::default(), introduction(Revision::R2026_07_28));
+        let mut lists = all(true);
+        lists[ListKind::Skills as usize] = read(ListKind::Skills, 0, false);
+        let offer = merged(None, hints, &modern, lists, &[]);
+        assert_eq!((offer.ttl_ms, offer.public), (Some(1000), true));
+        assert_eq!((offer.skills_ttl_ms, offer.skills_public), (Some(0), false));
+    }
+
+    #[test]
     fn legacy_lists_are_never_public() {
         let (hints, legacy) = (&mut Hints::default(), introduction(Revision::LEGACY_LATEST));
         assert!(!merged(None, hints, &legacy, all(true), &[]).public);
@@ -189,7 +210,7 @@ mod tests {
         let first = merged(None, hints, &modern, all(true), &[]);
         let tools = |ttl_ms| vec![read(ListKind::Tools, ttl_ms, true)];
         let shorter = merged(Some(&first), hints, &modern, tools(10), &[ListKind::Tools]);
-        assert_eq!((shorter.ttl_ms, shorter.announced), (Some(10), [1, 0, 0, 0]));
+        assert_eq!((shorter.ttl_ms, shorter.announced), (Some(10), [1, 0, 0, 0, 0]));
         assert_eq!(merged(Some(&shorter), hints, &modern, tools(5000), &[]).ttl_ms, Some(1000));
     }
 }

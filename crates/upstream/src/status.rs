@@ -78,18 +78,22 @@ impl Phase {
 pub struct Offer {
     /// What it said of itself.
     pub introduction: Introduction,
-    /// Tools, prompts, resources and templates, each in the upstream's order.
-    pub lists: [Arc<[Item]>; 4],
+    /// Tools, prompts, resources, templates and skills, each in the upstream's order.
+    pub lists: [Arc<[Item]>; ListKind::COUNT],
     /// What it offers besides to clients that can be asked: lists as before, without what those have.
-    pub extra: [Arc<[Item]>; 4],
-    /// Shortest time that a list may be kept, in milliseconds, when the upstream said one.
+    pub extra: [Arc<[Item]>; ListKind::COUNT],
+    /// Shortest time that a list may be kept, in milliseconds, when the upstream said one. Skills have their own.
     pub ttl_ms: Option<u64>,
-    /// Whether every list said that it may be shown to anybody.
+    /// Whether every list said that it may be shown to anybody. Skills have their own.
     pub public: bool,
+    /// How long the list of skills may be kept, in milliseconds, when the upstream said it.
+    pub skills_ttl_ms: Option<u64>,
+    /// Whether the list of skills may be shown to anybody.
+    pub skills_public: bool,
     /// Whether the upstream tells us of changes by itself.
     pub pushes: bool,
     /// How often it has announced a change of each list, whether or not the list then differed.
-    pub announced: [u64; 4],
+    pub announced: [u64; ListKind::COUNT],
 }
 
 impl Offer {

@@ -11,8 +11,9 @@ use trunkline_model::{Change, Level, ListKind, Offers, Stay};
 use trunkline_protocol::{Scanned, Shape, asks, method, tasks};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
-use crate::asking::{Asking, Way, plain_answer, question};
+use crate::asking::{Asking, Origin, Way, plain_answer, question};
 use crate::deadlines::Signs;
+use crate::early::{Early, Question};
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
 
 /// Whom the server of a conversation can ask.
@@ -41,7 +42,9 @@ pub(crate) struct Stray {
     /// What the client was asked outside of any call.
     aside: Mutex<Option<Arc<Asking>>>,
     /// When each list was last marked.
-    told: Mutex<[Option<Instant>; 4]>,
+    told: Mutex<[Option<Instant>; ListKind::COUNT]>,
+    /// Questions for roots that came before any call.
+    early: Arc<Early>,
     /// A question came that could have been that of several calls.
     ambiguous: AtomicBool,
 }
@@ -65,6 +68,7 @@ impl Stray {
             relay,
             aside: Mutex::new(None),
             told: Mutex::default(),
+            early: Arc::default(),
             ambiguous: AtomicBool::new(false),
         }
     }
@@ -147,6 +151,10 @@ impl Stray {
     pub(crate) fn began(&self, id: u64, hearing: Option<&Arc<Hearing>>) {
         let weak = hearing.map_or_else(Weak::new, Arc::downgrade);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).push((id, weak));
+        let Some(asking) = hearing.and_then(|hearing| hearing.asking.as_ref()) else { return };
+        for Question { id, params } in self.early.take() {
+            asking.put_for(id, asks::ROOTS, params, self.unsure_of(asking.clock().into_iter().collect()));
+        }
     }
 
     /// That call ended.
@@ -205,7 +213,12 @@ impl Stray {
     fn answer(&self, message: &Scanned) {
         if let Some((id, method, params)) = question(message) {
             return match self.addressee() {
-                Some((asking, clocks)) => asking.put_stopping(id, method, params, clocks),
+                Some((asking, clocks)) => asking.put_for(id, method, params, self.unsure_of(clocks)),
+                None if method == asks::ROOTS && self.waits_for_calls() => {
+                    if let Some(way) = self.way() {
+                        self.early.keep(Question { id, params }, way);
+                    }
+                }
                 None => self.unanswered(&id, method),
             };
         }
@@ -237,6 +250,17 @@ impl Stray {
         }
     }
 
+    /// A question that may be that of the calls with these clocks.
+    fn unsure_of(&self, clocks: Vec<Arc<Signs>>) -> Origin {
+        let next = matches!(self.relay, Relay::Calls).then(|| Arc::clone(&self.early));
+        Origin { clocks, next }
+    }
+
+    /// Whether calls come whose caller can be asked, and none is there.
+    fn waits_for_calls(&self) -> bool {
+        matches!(self.relay, Relay::Calls) && self.askings().is_empty()
+    }
+
     fn aside(&self, stay: &Weak<Stay>, offers: Offers) -> Option<Arc<Asking>> {
         let (stay, way) = (stay.upgrade()?, self.way()?);
         let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
@@ -265,6 +289,7 @@ impl Stray {
     /// The server takes a question back.
     fn withdrawn(&self, message: &Scanned) {
         let Some(id) = message.params.request_id.as_ref().map(|span| message.at(span)) else { return };
+        self.early.forget(id);
         let aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut askings = self.askings().into_iter().chain(aside);
         let _ = askings.any(|asking| asking.withdrawn(id));
@@ -297,6 +322,8 @@ impl Heard for Stray {
             method::RESOURCES_CHANGED => {
                 self.stir(ListKind::Resources);
                 self.stir(ListKind::Templates);
+                // Skills are made of resources, and have no notification of their own.
+                self.stir(ListKind::Skills);
             }
             method::RESOURCE_UPDATED => {
                 if let Some(uri) = &message.params.uri {

@@ -209,7 +209,7 @@ async fn attend(
     let idle = shared.options.idle_stop.filter(|_| child.is_some());
     let mut unused = std::pin::pin!(unused_for(shared, idle));
     loop {
-        let due = next_refresh(shared, session, *live.borrow(), refreshed);
+        let (due, kinds) = next_refresh(shared, session, *live.borrow(), refreshed);
         let quiet = reading.is_none();
         tokio::select! {
             // A wire that ended says more than a call that found it broken.
@@ -236,7 +236,7 @@ async fn attend(
             }
             () = wait_until(due), if quiet => {
                 refreshed = Instant::now();
-                reading = Some(Box::pin(refresh(shared, session, &ListKind::ALL, &[])));
+                reading = Some(Box::pin(refresh(shared, session, kinds, &[])));
             }
             () = &mut unused => {
                 if shared.retire_unused(session) {
@@ -282,8 +282,25 @@ fn after_read(shared: &Shared, read: Read) {
     }
 }
 
-/// When lists must be read again without being told: never, when the server pushes or its lists are fixed.
-fn next_refresh(shared: &Shared, session: &Session, live: bool, last: Instant) -> Option<Instant> {
+/// When lists must be read again without being told, and which: never, when the server pushes or its lists are fixed;
+/// but nobody pushes a change of skills.
+fn next_refresh(
+    shared: &Shared,
+    session: &Session,
+    live: bool,
+    last: Instant,
+) -> (Option<Instant>, &'static [ListKind]) {
+    let all = all_due(shared, session, live, last);
+    // A server that is impaired is not well again because of its skills.
+    let impaired = matches!(shared.status.borrow().phase, Phase::Impaired(_));
+    if all.is_some() || impaired || !lists::offered(&session.introduction, ListKind::Skills) {
+        return (all, &ListKind::ALL);
+    }
+    let ttl = shared.offer.borrow().as_ref().and_then(|offer| offer.skills_ttl_ms).unwrap_or(0);
+    (Some(last + Duration::from_millis(ttl).max(POLL)), &[ListKind::Skills])
+}
+
+fn all_due(shared: &Shared, session: &Session, live: bool, last: Instant) -> Option<Instant> {
     let ttl = shared
         .offer
         .borrow()

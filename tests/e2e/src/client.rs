@@ -39,6 +39,8 @@ pub struct Client {
     pub era: Era,
     /// The legacy session.
     pub session: Option<String>,
+    /// What it declares that it can do, as raw text: with each modern request, and with the next `initialize`.
+    pub capabilities: String,
     /// Members added to `_meta` of each modern request, as raw text.
     pub meta: String,
     connection: Connection,
@@ -115,6 +117,7 @@ impl Client {
             path: path.to_owned(),
             era,
             session: None,
+            capabilities: "{}".to_owned(),
             meta: String::new(),
             connection: Connection::open(address),
             next: 1,
@@ -130,10 +133,19 @@ impl Client {
     /// # Panics
     /// When it is refused.
     pub fn initialize(&mut self, revision: &str) -> Value {
+        let capabilities = json::parse(&self.capabilities);
+        self.initialize_with(revision, &capabilities)
+    }
+
+    /// The same, declaring these capabilities.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn initialize_with(&mut self, revision: &str, capabilities: &Value) -> Value {
         self.session = None;
         let params = json!({
             "protocolVersion": revision,
-            "capabilities": {},
+            "capabilities": capabilities,
             "clientInfo": { "name": "e2e", "version": "1.0.0" },
         });
         let reply = self.request("initialize", &params.to_string());
@@ -307,7 +319,12 @@ impl Client {
         }
         let rest = params.trim().strip_prefix('{').expect("params are an object").trim_start();
         let comma = if rest.starts_with('}') { "" } else { "," };
-        format!(r#"{{"_meta":{}{comma}{rest}"#, modern_meta(&self.meta))
+        let meta = modern_meta(&self.meta).replacen(
+            r#""io.modelcontextprotocol/clientCapabilities":{}"#,
+            &format!(r#""io.modelcontextprotocol/clientCapabilities":{}"#, self.capabilities),
+            1,
+        );
+        format!(r#"{{"_meta":{meta}{comma}{rest}"#)
     }
 }
 

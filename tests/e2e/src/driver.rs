@@ -58,6 +58,13 @@ impl Driver {
     }
 }
 
+/// Uses every skill behind `url` with the TypeScript SDK in a mode (`legacy`, `modern`), and returns the report.
+pub fn skills(mode: &str, url: &str) -> Value {
+    let mut command = Command::new(peers::node());
+    command.arg(peers::root().join("tests/peers/clients/skills.mjs")).args(["--mode", mode, "--http", url]);
+    report(&format!("skills in {mode}"), command)
+}
+
 /// The client on crate rmcp; its report has a form of its own.
 pub fn rmcp(url: &str, arguments: &[&str]) -> Value {
     let mut command = Command::new(peers::path("rmcp/bin/rmcp-client"));

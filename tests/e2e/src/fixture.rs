@@ -30,6 +30,29 @@ impl Fixture {
         Self::start(command)
     }
 
+    /// `server-everything` 2026.8.31.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn everything() -> Self {
+        let program = peers::everything();
+        // It does not say which port it took, so one that is free a moment before is given to it.
+        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+        let address = free.expect("there are free ports");
+        let child = Command::new(&program.command)
+            .args(program.args.iter().filter(|arg| *arg != "stdio"))
+            .arg("streamableHttp")
+            .env("PORT", address.port().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let process = Guarded(child);
+        wait::until(wait::LONG, "server-everything", || TcpStream::connect(address).ok());
+        Self { process, url: format!("http://127.0.0.1:{}/mcp", address.port()) }
+    }
+
     /// `rmcp-server`.
     pub fn rmcp() -> Self {
         let mut command = Command::new(peers::path("rmcp/bin/rmcp-server"));

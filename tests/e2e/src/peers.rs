@@ -120,6 +120,21 @@ pub fn ts_server(mode: &str) -> Program {
     Program::new(node(), &[file, "--stdio", "--extra", "--mode", mode]).env("TRUNKLINE_PEERS", peers)
 }
 
+/// Our fixture server with skills, over stdio.
+pub fn ts_skills(mode: &str, arguments: &[&str]) -> Program {
+    let file = root().join("tests/peers/fixtures/ts-skills.mjs");
+    let file = file.to_str().expect("the checkout's name is text");
+    let peers = cache().to_str().expect("the cache folder's name is text").to_owned();
+    let mut program = Program::new(node(), &[file, "--stdio", "--mode", mode]).env("TRUNKLINE_PEERS", peers);
+    program.args.extend(arguments.iter().map(|&arg| arg.to_owned()));
+    program
+}
+
+/// The suite's fixture on crate rmcp, over stdio: the one with skills that the SDK for TypeScript does not check.
+pub fn rmcp_suite() -> Program {
+    Program::new(path("rmcp/bin/rmcp-suite"), &["--stdio"])
+}
+
 /// The server on crate rmcp, over stdio.
 pub fn rmcp_server() -> Program {
     Program::new(path("rmcp/bin/rmcp-server"), &["--stdio"])

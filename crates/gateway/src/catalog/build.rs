@@ -9,11 +9,11 @@ use trunkline_observe::metrics::Metrics;
 use trunkline_protocol::hello::own_info;
 use trunkline_protocol::list::{self, Item, Respelling};
 use trunkline_protocol::mirror::{self, Mirrored};
-use trunkline_protocol::{bridge, capabilities};
+use trunkline_protocol::{bridge, capabilities, extensions, uris as spelling};
 use trunkline_transport::front::host::Introduced;
 use trunkline_upstream::{Offer, Phase, Status};
 
-use super::{Absent, Catalog, Cursors, Names, Route, Uris, names};
+use super::{Absent, Catalog, Cursors, Names, Route, Speller, Uris, names};
 use crate::options::{Filter, Naming, Override, ServerRules};
 use crate::status;
 
@@ -72,13 +72,16 @@ pub fn build(input: &Input<'_>) -> Catalog {
     let servers: Vec<(usize, Arc<str>)> =
         input.sources.iter().map(|s| (s.number, Arc::clone(&s.rules.server))).collect();
     let uris = uris(input, &servers);
-    let mut shown: [Vec<Shown>; 4] = std::array::from_fn(|_| Vec::new());
-    let tools = named(input, ListKind::Tools, transparent, &mut shown[ListKind::Tools as usize]);
-    let prompts = named(input, ListKind::Prompts, transparent, &mut shown[ListKind::Prompts as usize]);
+    let mut shown: [Vec<Shown>; ListKind::COUNT] = std::array::from_fn(|_| Vec::new());
+    let tools = named(input, ListKind::Tools, &uris, transparent, &mut shown[ListKind::Tools as usize]);
+    let prompts = named(input, ListKind::Prompts, &uris, transparent, &mut shown[ListKind::Prompts as usize]);
     for kind in [ListKind::Resources, ListKind::Templates] {
         addressed(input, kind, transparent, &uris, &mut shown[kind as usize]);
     }
+    let skilled = declaring(input, extensions::has_skills);
+    // Of a transparent server skills are asked when they are wanted.
     if !transparent {
+        skills(input, &uris, &mut shown[ListKind::Skills as usize]);
         let item = Bytes::from(status::listed());
         shown[ListKind::Resources as usize].push(Shown {
             asked: false,
@@ -88,11 +91,13 @@ pub fn build(input: &Input<'_>) -> Catalog {
         });
     }
     let meta = status::note(input.sources);
-    let hints = hints(input.sources);
+    let (hints, skill_hints) = (hints(input.sources), skill_hints(input.sources));
     let rendered = |asked: bool| {
         [Era::Legacy, Era::Modern].map(|era| {
-            ListKind::ALL
-                .map(|kind| pages(input, kind, era, asked, &shown[kind as usize], meta.as_deref(), hints))
+            ListKind::ALL.map(|kind| {
+                let hints = if kind == ListKind::Skills { skill_hints } else { hints };
+                pages(input, kind, era, asked, &shown[kind as usize], meta.as_deref(), hints)
+            })
         })
     };
     let plain = rendered(false);
@@ -103,11 +108,15 @@ pub fn build(input: &Input<'_>) -> Catalog {
         tools,
         prompts,
         uris,
+        skilled,
+        directories: declaring(input, extensions::reads_directories),
         introduced: introduce(input, transparent),
         transparent,
         announced: match input.sources {
-            [only] if transparent => only.offer.as_ref().map_or([0; 4], |offer| offer.announced),
-            _ => [0; 4],
+            [only] if transparent => {
+                only.offer.as_ref().map_or([0; ListKind::COUNT], |offer| offer.announced)
+            }
+            _ => [0; ListKind::COUNT],
         },
         made_from: input.sources.iter().map(|s| (s.number, s.offer.clone())).collect(),
         servers,
@@ -142,6 +151,10 @@ fn uris(input: &Input<'_>, servers: &[(usize, Arc<str>)]) -> Uris {
         let items = |kind| offer.items(kind).map(|(item, _)| item).filter(admitted);
         items(ListKind::Resources).for_each(|i| uris.add_resource(&i.key, source.number));
         items(ListKind::Templates).for_each(|i| uris.add_template(&i.key, source.number));
+        items(ListKind::Skills).for_each(|i| uris.add_skill(&i.key, source.number));
+        if extensions::has_skills(&offer.introduction.capabilities) {
+            uris.add_skilled(source.number);
+        }
     }
     uris.seal();
     uris
@@ -152,7 +165,7 @@ fn offers(sources: &[Source]) -> impl Iterator<Item = (&Source, &Arc<Offer>)> {
 }
 
 /// Tools or prompts: filters, names, routes.
-fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<Shown>) -> Names {
+fn named(input: &Input<'_>, kind: ListKind, uris: &Uris, transparent: bool, shown: &mut Vec<Shown>) -> Names {
     let mut table = Names::default();
     let mut taken = names::Taken::default();
     let what_filter = if kind == ListKind::Tools { Some(input.tools) } else { None };
@@ -188,6 +201,12 @@ fn named(input: &Input<'_>, kind: ListKind, transparent: bool, shown: &mut Vec<S
                 description: change.and_then(|o| o.description.as_deref()),
                 origin: (!transparent).then_some((&*rules.server, &*item.key)),
             });
+            let respelled = match kind {
+                ListKind::Tools if uris.ambiguous() => {
+                    spelling::respell_tool(&respelled, |uri| uris.expose(source.number, uri))
+                }
+                _ => respelled,
+            };
             let meter = (kind == ListKind::Tools).then(|| input.metrics.tool(&rules.server, &name));
             let original = (*name != *item.key).then(|| item.key.clone());
             let mut item_shown = for_both(respelled, offer.introduction.era(), asked);
@@ -218,6 +237,25 @@ fn addressed(input: &Input<'_>, kind: ListKind, transparent: bool, uris: &Uris, 
             shown.push(for_both(respelled, offer.introduction.era(), asked));
         }
     }
+}
+
+/// Skills: the same filters and spelling as their files have as resources.
+fn skills(input: &Input<'_>, uris: &Uris, shown: &mut Vec<Shown>) {
+    for (source, offer) in offers(input.sources) {
+        let speller = Speller::new(uris, source.number);
+        let admitted = |item: &Item| source.rules.resources.admits(&item.key);
+        for (item, asked) in offer.items(ListKind::Skills).filter(|(item, _)| admitted(item)) {
+            let origin = Some((&*source.rules.server, &*item.key));
+            let noted = item.respell(Respelling { origin, ..Respelling::default() });
+            let entry = spelling::respell_entry(&noted, |uri| speller.spell(uri));
+            shown.push(Shown { asked, whole: entry.clone(), legacy: entry.clone(), modern: entry });
+        }
+    }
+}
+
+fn declaring(input: &Input<'_>, what: impl Fn(&[u8]) -> bool) -> Vec<usize> {
+    let declares = |offer: &Offer| what(&offer.introduction.capabilities);
+    offers(input.sources).filter(|(_, offer)| declares(offer)).map(|(source, _)| source.number).collect()
 }
 
 /// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced.
@@ -282,11 +320,36 @@ fn hints(sources: &[Source]) -> (u64, bool) {
     (if ttl == u64::MAX { UNSURE_TTL_MS } else { ttl }, public && !sources.is_empty())
 }
 
+/// The same for skills, where only the servers that have some count. A legacy server says nothing of how long they may
+/// be kept, and nobody tells of their changes.
+fn skill_hints(sources: &[Source]) -> (u64, bool) {
+    let (mut ttl, mut public, mut unwell) = (u64::MAX, true, false);
+    for source in sources {
+        let Some(offer) = &source.offer else {
+            unwell = true;
+            continue;
+        };
+        if extensions::has_skills(&offer.introduction.capabilities) {
+            unwell |= !matches!(source.status.phase, Phase::Ready | Phase::Idle);
+            ttl = ttl.min(offer.skills_ttl_ms.unwrap_or(0));
+            public &= offer.skills_public;
+        }
+    }
+    if ttl == u64::MAX {
+        // Nobody has any yet.
+        (ttl, public) = (UNSURE_TTL_MS, false);
+    }
+    (if unwell { ttl.min(UNSURE_TTL_MS) } else { ttl }, public)
+}
+
 fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
     let only = if transparent { input.sources.first().and_then(|s| s.offer.as_ref()) } else { None };
-    let (legacy, modern) = match only {
-        Some(offer) => capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era()),
-        None => capabilities::own(),
+    let (legacy, modern) = if let Some(offer) = only {
+        capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era())
+    } else {
+        let mut shared = extensions::Shared::default();
+        offers(input.sources).for_each(|(_, offer)| shared.add(&offer.introduction.capabilities));
+        capabilities::own(&shared)
     };
     let server_info = match only.and_then(|offer| offer.introduction.server_info.clone()) {
         Some(info) => info,

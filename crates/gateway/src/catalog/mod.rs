@@ -4,6 +4,7 @@
 mod build;
 mod cursor;
 pub mod names;
+mod roots;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use trunkline_upstream::Offer;
 pub(crate) use build::mirrored;
 pub use build::{Input, Source, build};
 pub use cursor::Cursors;
-pub use uris::Uris;
+pub use uris::{Speller, Uris};
 
 /// The merged catalog of one view.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub struct Catalog {
     pub prompts: Names,
     /// Where URIs lead.
     pub uris: Uris,
+    /// Servers that serve skills, in configuration order.
+    pub(crate) skilled: Vec<usize>,
+    /// Servers that read directories.
+    pub(crate) directories: Vec<usize>,
     /// The introduction.
     pub introduced: Introduced,
     /// Whether one server is passed through unchanged.
@@ -42,13 +47,13 @@ pub struct Catalog {
     /// Servers that have never been read: what their names begin with, and why they are missing.
     pub(crate) absent: Vec<Absent>,
     /// Exposed items per list, for finding out what changed.
-    pub(crate) shown: [Vec<Bytes>; 4],
+    pub(crate) shown: [Vec<Bytes>; ListKind::COUNT],
     /// Changes announced by the one server of a transparent view; they are passed on even when nothing differs.
-    pub(crate) announced: [u64; 4],
+    pub(crate) announced: [u64; ListKind::COUNT],
     /// The offers that it was made from, by server.
     pub(crate) made_from: Vec<(usize, Option<Arc<Offer>>)>,
     /// Finished list results for clients that can be asked nothing and for the others, per era and list.
-    pages: [[[Vec<Bytes>; 4]; 2]; 2],
+    pages: [[[Vec<Bytes>; ListKind::COUNT]; 2]; 2],
 }
 
 /// Where an exposed name leads.

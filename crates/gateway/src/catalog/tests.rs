@@ -14,6 +14,8 @@ use trunkline_upstream::{Offer, Phase, Status};
 use super::{Catalog, Cursors, Input, Source, build};
 use crate::options::{Filter, Naming, Override, ServerRules};
 
+mod skills;
+
 fn offer(revision: Revision, tools: &str, resources: &str) -> Arc<Offer> {
     let items = |kind: ListKind, text: &str| -> Arc<[list::Item]> {
         let raw = Bytes::from(format!("{{\"{}\":[{text}]}}", kind.key()));
@@ -31,12 +33,15 @@ fn offer(revision: Revision, tools: &str, resources: &str) -> Arc<Offer> {
             Arc::from([]),
             items(ListKind::Resources, resources),
             Arc::from([]),
+            Arc::from([]),
         ],
         extra: std::array::from_fn(|_| Arc::from([])),
         ttl_ms: None,
         public: false,
+        skills_ttl_ms: None,
+        skills_public: false,
         pushes: true,
-        announced: [0; 4],
+        announced: [0; ListKind::COUNT],
     })
 }
 
@@ -115,7 +120,7 @@ fn colliding_uris_lead_back_to_their_own_server() {
     let uris: Vec<&str> =
         list["resources"].as_array().unwrap().iter().map(|r| r["uri"].as_str().unwrap()).collect();
     assert_eq!(uris, ["a:1", "mcp+two:a:1", "trunkline://status"]);
-    assert_eq!(catalog.uris.route("mcp+two:a:1"), Some((1, "a:1")));
+    assert_eq!(catalog.uris.route("mcp+two:a:1"), Some((1, "a:1".into())));
 }
 
 #[test]

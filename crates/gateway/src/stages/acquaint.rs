@@ -21,6 +21,7 @@ pub(crate) fn concerns(call: &Call) -> bool {
             | Operation::ListPrompts(None)
             | Operation::ListResources(None)
             | Operation::ListTemplates(None)
+            | Operation::ListSkills(None)
     );
     lists && !call.caller.offers.is_none()
 }

@@ -6,17 +6,13 @@ use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
 use trunkline_protocol::{bridge, headers, mirror, uris};
 
-use crate::catalog::{Catalog, Route};
+use crate::catalog::{Catalog, Route, Speller};
 use crate::parking::{Parking, Work};
 use crate::stages::authorize::Authorized;
 use crate::stages::resolve::Plan;
 use crate::stages::{drive, remirror};
 use crate::status;
 use crate::view::Current;
-
-/// URIs of one result that are matched against templates; further ones get the spelling that needs no matching. A
-/// result may hold any number of URIs, and matching is not free.
-const MATCHED_URIS_MAX: usize = 512;
 
 /// Carries out what was authorized.
 pub(crate) async fn dispatch(
@@ -129,16 +125,12 @@ fn agree(header: &str, said: &[(String, Bytes)], argument: Option<&str>) -> Resu
 fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Result(reply) if catalog.uris.ambiguous() => {
-            let left = std::cell::Cell::new(MATCHED_URIS_MAX);
-            let raw = uris::respell(&reply.raw, |uri| {
-                let matched = left.get() > 0;
-                left.set(left.get().saturating_sub(1));
-                if matched {
-                    catalog.uris.expose(server, uri)
-                } else {
-                    catalog.uris.expose_plainly(server, uri)
-                }
-            });
+            let speller = Speller::new(&catalog.uris, server);
+            let raw = match &call.operation {
+                Operation::GetSkill(_) => uris::respell_skill(&reply.raw, |uri| speller.spell(uri)),
+                Operation::ReadDirectory(_) => uris::respell_directory(&reply.raw, |uri| speller.spell(uri)),
+                _ => uris::respell(&reply.raw, |uri| speller.spell(uri)),
+            };
             Outcome::Result(Reply { raw, era: reply.era })
         }
         // Servers of the first revision complete without declaring it, or not at all.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
-use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Kind, Outcome, Side, Text};
+use trunkline_model::{Ask, AskAnswer, Call, Era, Fault, Kind, Notes, Outcome, Side, Text};
 use trunkline_protocol::asks::{self, Question, Wanted};
-use trunkline_protocol::bridge;
+use trunkline_protocol::{bridge, rounds};
 use trunkline_upstream::Upstream;
 
 /// Most rounds of questions for one call; other clients give up at eight to ten.
@@ -89,7 +89,7 @@ async fn answers(
         .iter()
         .map(|question| {
             let known = asks::url_of(&question.params).is_some_and(|url| visited.contains(&url));
-            (question, (!known).then(|| put(upstream, call, question)))
+            (question, (!known).then(|| Put::to(&call.notes, upstream.name(), question)))
         })
         .collect();
     // One time for all of them: they were put at once.
@@ -99,11 +99,11 @@ async fn answers(
         let said = match answer {
             // The user has agreed to this visit before; asking again would only annoy.
             None => Some(AskAnswer::Result(Bytes::from_static(b"{\"action\":\"accept\"}"))),
-            Some(answer) => timeout_at(until, answer).await.ok().and_then(Result::ok),
+            Some(put) => put.answer(until).await,
         };
         let raw = judged(upstream, question, said)?;
         if let Some(url) = asks::url_of(&question.params)
-            && memchr::memmem::find(&raw, b"\"accept\"").is_some()
+            && rounds::is_accepted(&raw)
         {
             visited.insert(url);
         }
@@ -112,20 +112,40 @@ async fn answers(
     Ok(out)
 }
 
-fn put(upstream: &Upstream, call: &Call, question: &Question) -> oneshot::Receiver<AskAnswer> {
-    let (reply, answer) = oneshot::channel();
-    let reply = Box::new(move |said| {
-        // The call may have ended meanwhile; then nobody waits.
-        let _ = reply.send(said);
-    });
-    call.notes.ask(Ask {
-        number: Ask::fresh_number(),
-        server: Arc::clone(upstream.name()),
-        method: question.method.clone(),
-        params: question.params.clone(),
-        reply,
-    });
-    answer
+/// A question that was put; dropped before it is answered, it is taken back.
+struct Put<'a> {
+    notes: &'a Arc<dyn Notes>,
+    number: u64,
+    answer: Option<oneshot::Receiver<AskAnswer>>,
+}
+
+impl<'a> Put<'a> {
+    fn to(notes: &'a Arc<dyn Notes>, server: &Arc<str>, question: &Question) -> Self {
+        let (reply, answer) = oneshot::channel();
+        let reply = Box::new(move |said| {
+            // The call may have ended meanwhile; then nobody waits.
+            let _ = reply.send(said);
+        });
+        let number = Ask::fresh_number();
+        let (method, params) = (question.method.clone(), question.params.clone());
+        notes.ask(Ask { number, server: Arc::clone(server), method, params, reply });
+        Self { notes, number, answer: Some(answer) }
+    }
+
+    /// The answer; `None` when the client cannot be asked, or did not answer in time.
+    async fn answer(mut self, until: Instant) -> Option<AskAnswer> {
+        let said = timeout_at(until, self.answer.as_mut()?).await.ok()?;
+        self.answer = None;
+        said.ok()
+    }
+}
+
+impl Drop for Put<'_> {
+    fn drop(&mut self) {
+        if self.answer.is_some() {
+            self.notes.withdraw(self.number);
+        }
+    }
 }
 
 /// What goes back to the server for an answer. A refused elicitation is a cancelled one; the other questions have no
@@ -155,4 +175,55 @@ fn given_up(upstream: &Upstream, text: &str) -> Fault {
     let mut fault = Fault::cannot_bridge(upstream.name(), text);
     fault.side = Side::Client;
     fault
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use trunkline_model::Note;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct User {
+        asked: Mutex<Vec<Ask>>,
+        withdrawn: Mutex<Vec<u64>>,
+    }
+
+    impl Notes for User {
+        fn note(&self, _note: Note) {}
+
+        fn ask(&self, ask: Ask) {
+            self.asked.lock().unwrap().push(ask);
+        }
+
+        fn withdraw(&self, number: u64) {
+            self.withdrawn.lock().unwrap().push(number);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_taken_back_when_nobody_waits_for_it_any_more_and_only_then() {
+        let user = Arc::<User>::default();
+        let notes = Arc::clone(&user) as Arc<dyn Notes>;
+        let question = Question { key: "k".into(), method: asks::ROOTS.into(), params: Bytes::new() };
+        let put = || Put::to(&notes, &"s".into(), &question);
+        let until = Instant::now() + Duration::from_secs(1);
+
+        let answered = put();
+        let ask = user.asked.lock().unwrap().pop().unwrap();
+        (ask.reply)(AskAnswer::Result(Bytes::from_static(b"{}")));
+        assert!(answered.answer(until).await.is_some());
+        let refused = put();
+        drop(user.asked.lock().unwrap().pop());
+        assert!(refused.answer(until).await.is_none());
+        assert!(user.withdrawn.lock().unwrap().is_empty());
+
+        let (late, other) = (put(), put());
+        let numbers = [late.number, other.number];
+        assert!(late.answer(until).await.is_none());
+        drop(other);
+        assert_eq!(*user.withdrawn.lock().unwrap(), numbers);
+    }
 }

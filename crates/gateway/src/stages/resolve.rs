@@ -1,7 +1,10 @@
 //! What a call is about: which upstream, under which name, or which answer of our own.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use trunkline_model::{Call, Era, Fault, ListKind, Operation, Reference, Text};
+use trunkline_model::{Call, Era, Fault, Kind, ListKind, Operation, Reference, Text};
+use trunkline_protocol::method;
 
 use crate::catalog::{Catalog, Cursors, Route};
 use crate::status;
@@ -38,6 +41,13 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         Operation::ListPrompts(cursor) => page(ListKind::Prompts, cursor),
         Operation::ListResources(cursor) => page(ListKind::Resources, cursor),
         Operation::ListTemplates(cursor) => page(ListKind::Templates, cursor),
+        Operation::ListSkills(_) if catalog.transparent => other(catalog, method::of(&call.operation), era),
+        Operation::ListSkills(cursor) => match catalog.skilled.as_slice() {
+            [] => Err(Fault::unknown_method(method::of(&call.operation))),
+            _ => page(ListKind::Skills, cursor),
+        },
+        Operation::GetSkill(uri) => extended(catalog, &catalog.skilled, call, uri, "skill"),
+        Operation::ReadDirectory(uri) => extended(catalog, &catalog.directories, call, uri, "directory"),
         Operation::CallTool(name) => found(catalog, catalog.tools.find("tool", name), name),
         Operation::GetPrompt(name) => found(catalog, catalog.prompts.find("prompt", name), name),
         Operation::ReadResource(uri) if own(catalog, uri) => Ok(Plan::Status),
@@ -74,8 +84,39 @@ fn named(route: Route) -> Plan {
 
 fn addressed(catalog: &Catalog, uri: &Text) -> Result<Plan, Fault> {
     let (server, original) = catalog.uris.route(uri).ok_or_else(|| Fault::resource_not_found(uri))?;
-    let target = (*original != **uri).then(|| Text::from(original));
+    let target = (*original != **uri).then(|| Text::from(&*original));
     Ok(Plan::One { server, target, route: None })
+}
+
+/// Something of the skills extension, which only the servers in `able` know.
+fn extended(catalog: &Catalog, able: &[usize], call: &Call, uri: &Text, what: &str) -> Result<Plan, Fault> {
+    if catalog.transparent {
+        return addressed(catalog, uri);
+    }
+    if able.is_empty() {
+        return Err(Fault::unknown_method(method::of(&call.operation)));
+    }
+    match addressed(catalog, uri) {
+        Ok(Plan::One { server, target, route }) if able.contains(&server) => {
+            Ok(Plan::One { server, target, route })
+        }
+        found => {
+            let candidates = if found.is_err() { catalog.uris.naming(uri, able) } else { Vec::new() };
+            Err(unserved(what, uri, candidates))
+        }
+    }
+}
+
+/// Unlike other resources these have one code in every revision (SEP-2640, "Error Handling"). A skill may be served
+/// without being listed; with several servers it is then reached by naming one.
+fn unserved(what: &str, uri: &str, candidates: Vec<Arc<str>>) -> Fault {
+    let shown: String = uri.chars().filter(|c| !c.is_control()).take(256).collect();
+    let text = if candidates.is_empty() {
+        format!("no {what} is served at {shown}")
+    } else {
+        format!("no server lists a {what} at {shown}; name the server: {}", candidates.join(", "))
+    };
+    Fault::client(Kind::UnknownName(candidates), text)
 }
 
 /// Methods we know nothing of go through where one server owns the view; dispatch makes sure that it speaks the

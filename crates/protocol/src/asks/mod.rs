@@ -198,14 +198,16 @@ pub fn url_of(params: &[u8]) -> Option<String> {
     url
 }
 
-/// What a legacy client's declaration amounts to for a modern server: only what can be asked through the gateway.
+/// What a legacy client's declaration amounts to for a modern server: everything but tasks that the client would host,
+/// which are not relayed. What we do not know passes: extensions are between client and server.
 pub fn capabilities_upward(declared: &[u8]) -> Vec<u8> {
     let mut out = b"{".to_vec();
     let walked = members(declared, |key, value| {
         let value: &[u8] = match key {
-            "elicitation" | "sampling" if value.starts_with(b"{") => value,
             // Modern roots have no change notification.
             "roots" => b"{}",
+            "tasks" => return,
+            _ if value.starts_with(b"{") => value,
             _ => return,
         };
         if out.len() > 1 {
@@ -286,6 +288,11 @@ mod tests {
         assert!(can_answer(br#"{"sampling":{"tools":{}}}"#, SAMPLE, tools));
         assert_eq!(capabilities_upward(declared), br#"{"elicitation":{"form":{}},"roots":{}}"#);
         assert_eq!(capabilities_upward(b"{}"), b"{}");
+        let extended = br#"{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}},"experimental":{"x":1.10},"sampling":true,"new":{}}"#;
+        assert_eq!(
+            capabilities_upward(extended),
+            br#"{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}},"experimental":{"x":1.10},"new":{}}"#
+        );
     }
 
     #[test]

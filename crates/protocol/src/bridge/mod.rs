@@ -52,7 +52,14 @@ pub fn unstructured(raw: &Bytes) -> Bytes {
 }
 
 fn upward(raw: &Bytes, operation: &Operation) -> Bytes {
-    let cacheable = matches!(operation, Operation::ReadResource(_));
+    // Of directories the specification does not say so, but there are clients that insist.
+    let cacheable = matches!(
+        operation,
+        Operation::ReadResource(_)
+            | Operation::ListSkills(_)
+            | Operation::GetSkill(_)
+            | Operation::ReadDirectory(_)
+    );
     let (mut typed, mut hinted) = (false, false);
     let walked = members(raw, |key, _| match key {
         "resultType" => typed = true,

@@ -30,7 +30,13 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, revision: Revision, operatio
             after_dispatch(id, &refusal, era, operation)
         }
         Outcome::Error(error) => {
-            let (code, object) = bridge::error(error, era, resource(operation));
+            // What the skills extension addresses has one code in every revision (SEP-2640, "Error Handling").
+            let (code, object) = match operation {
+                Operation::GetSkill(uri) | Operation::ReadDirectory(uri) => {
+                    bridge::error(error, Era::Modern, Some(uri))
+                }
+                _ => bridge::error(error, era, resource(operation)),
+            };
             let status = match code {
                 bridge::MISSING_CAPABILITY if era == Era::Modern => 400,
                 bridge::METHOD_NOT_FOUND if era == Era::Modern => 404,

@@ -1,7 +1,7 @@
 //! Opening a conversation with an HTTP endpoint.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use trunkline_model::Era;
@@ -12,9 +12,10 @@ use trunkline_transport::back::{Headers, HttpWire, Refusal, Wire, WireError};
 use super::{Connected, Connecting, Failed, Probed, passing, probe_answer};
 use crate::options::{Endpoint, EraChoice};
 
-/// How long the first stream of a session may hold up the first call. Most servers answer at once; some only with their
-/// first event.
-const STREAM: Duration = Duration::from_millis(250);
+/// How long the first stream of a session may hold up the first call: as long as the handshake took, which is at least
+/// one way to the server and back, within these bounds. Most servers answer at once; some only with their first event,
+/// and a new session with them is this much slower.
+const STREAM: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
 
 enum HttpProbe {
     Modern(Introduction),
@@ -61,9 +62,11 @@ impl Connecting<'_> {
     async fn greet_http(&self, wire: &HttpWire) -> Result<Connected, Failed> {
         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
         self.stray.reply_through(&shared, Headers::new());
+        let begun = Instant::now();
         let (introduction, session_id) = self.greet(&*shared).await?;
+        let patience = begun.elapsed().clamp(STREAM[0], STREAM[1]);
         let connected = self.connected(introduction, shared, Some(wire.clone()), session_id, None);
-        wire.follow_soon(connected.session.headers(), STREAM).await;
+        wire.follow_soon(connected.session.headers(), patience).await;
         Ok(connected)
     }
 

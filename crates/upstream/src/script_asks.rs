@@ -1,0 +1,422 @@
+//! Questions of a legacy server over a wire that a test plays: whom they go to, and whose clock stands still.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use trunkline_model::{
+    Ask, AskAnswer, Call, Caller, Era, Note, Notes, Offers, Operation, Outcome, Params, Stay,
+};
+use trunkline_protocol::hello::Introduction;
+use trunkline_protocol::{Message, Revision, scan};
+use trunkline_transport::back::{Answered, BoxFuture, Headers, Heard, Outgoing, Wire, WireError};
+
+use crate::options::Timeouts;
+use crate::session::Session;
+use crate::stray::{Relay, Stray};
+
+/// A wire whose requests wait until the test answers them.
+struct Played {
+    /// Whether calls have streams of their own.
+    streams: bool,
+    open: Mutex<HashMap<u64, Waiting>>,
+    /// What was told to the server, whole.
+    told: Mutex<Vec<String>>,
+}
+
+/// What ends a request, and who hears what is said meanwhile.
+type Waiting = (oneshot::Sender<()>, Option<Arc<dyn Heard>>);
+
+/// Real wires forget a request with its future.
+struct Open<'a>(&'a Played, u64);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.lock().unwrap().remove(&self.1);
+    }
+}
+
+fn text(message: &Message) -> String {
+    message.pieces().iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+}
+
+impl Wire for Played {
+    fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
+        Box::pin(async move {
+            let (end, ended) = oneshot::channel();
+            self.open.lock().unwrap().insert(out.id, (end, out.heard));
+            let _open = Open(self, out.id);
+            let _ = ended.await;
+            let raw = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{{}}}}", out.id);
+            Ok(Answered { message: scan(Bytes::from(raw)).unwrap(), session: None })
+        })
+    }
+
+    fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {
+        self.tell_soon(message, headers);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn tell_soon(&self, message: Message, _headers: Headers) {
+        self.told.lock().unwrap().push(text(&message));
+    }
+
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
+
+    fn drop_tells(&self) -> bool {
+        self.streams
+    }
+}
+
+/// One client and what it was asked.
+#[derive(Default)]
+struct User {
+    asked: Mutex<Vec<Ask>>,
+    withdrawn: Mutex<Vec<u64>>,
+}
+
+impl Notes for User {
+    fn note(&self, _note: Note) {}
+
+    fn ask(&self, ask: Ask) {
+        self.asked.lock().unwrap().push(ask);
+    }
+
+    fn withdraw(&self, number: u64) {
+        self.withdrawn.lock().unwrap().push(number);
+        self.asked.lock().unwrap().retain(|ask| ask.number != number);
+    }
+}
+
+impl User {
+    fn open(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    fn answer(&self) {
+        let ask = self.asked.lock().unwrap().remove(0);
+        (ask.reply)(AskAnswer::Result(Bytes::from_static(b"{\"action\":\"accept\"}")));
+    }
+}
+
+struct Scene {
+    wire: Arc<Played>,
+    session: Arc<Session>,
+}
+
+const FORM: &str = "elicitation/create";
+const ROOTS: &str = "roots/list";
+
+impl Scene {
+    fn new(relay: Relay, streams: bool) -> Self {
+        let wire = Arc::new(Played { streams, open: Mutex::default(), told: Mutex::default() });
+        let stray = Arc::new(Stray::relaying("s".into(), broadcast::channel(8).0, relay));
+        stray.reply_through(&(Arc::clone(&wire) as Arc<dyn Wire>), Headers::new());
+        let session = Session {
+            server: "s".into(),
+            wire: Arc::clone(&wire) as Arc<dyn Wire>,
+            http: None,
+            introduction: Introduction {
+                revision: Revision::LEGACY_LATEST,
+                capabilities: Bytes::from_static(b"{}"),
+                server_info: None,
+                instructions: None,
+            },
+            session_id: None,
+            stray,
+            ids: Arc::new(AtomicU64::new(1)),
+            timeouts: Timeouts {
+                idle: Duration::from_mins(1),
+                total: Duration::from_mins(5),
+                ..Timeouts::default()
+            },
+            level: AtomicU8::new(u8::MAX),
+            lost: crate::loss::Loss::default(),
+            turns: crate::turns::Turns::new(),
+        };
+        Self { wire, session: Arc::new(session) }
+    }
+
+    /// Begins a call of this user.
+    async fn call(&self, era: Era, user: &Arc<User>) -> JoinHandle<Outcome> {
+        let call = Call {
+            operation: Operation::CallTool("t".into()),
+            params: Params { raw: Bytes::from_static(b"{}"), ..Params::default() },
+            caller: Arc::new(Caller {
+                era,
+                info: None,
+                capabilities: Bytes::from_static(b"{}"),
+                offers: Offers::FORM | Offers::ROOTS,
+                stay: None,
+            }),
+            progress: None,
+            log_level: None,
+            traceparent: None,
+            mirrored: None,
+            notes: Arc::clone(user) as Arc<dyn Notes>,
+        };
+        let session = Arc::clone(&self.session);
+        let running = tokio::spawn(async move {
+            session.call(&call, None, &[]).await.map_err(|lost| lost.0).expect("the conversation stands")
+        });
+        settle().await;
+        running
+    }
+
+    fn running(&self) -> usize {
+        self.wire.open.lock().unwrap().len()
+    }
+
+    fn end(&self, id: u64) {
+        let (end, _heard) = self.wire.open.lock().unwrap().remove(&id).expect("it runs");
+        let _ = end.send(());
+    }
+
+    /// The server asks, on no call's stream.
+    async fn ask(&self, id: u64, method: &str) {
+        let raw = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{\"message\":\"?\"}}}}"
+        );
+        self.session.stray.hear(scan(Bytes::from(raw)).unwrap());
+        settle().await;
+    }
+
+    /// What the server was answered to its question.
+    fn answer(&self, id: u64) -> Option<String> {
+        let told = self.wire.told.lock().unwrap();
+        let wanted = format!("\"id\":{id},");
+        let mut answers = told.iter().filter(|one| one.contains(&wanted) && !one.contains("\"method\""));
+        let first = answers.next().cloned();
+        assert!(answers.next().is_none(), "question {id} was answered twice: {told:?}");
+        first
+    }
+
+    fn accepted(&self, id: u64) -> bool {
+        self.answer(id).is_some_and(|answer| answer.contains("accept"))
+    }
+}
+
+/// Lets every task run that can, without time passing.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn users() -> (Arc<User>, Arc<User>) {
+    (Arc::default(), Arc::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_pipe_calls_take_turns_and_one_whose_user_thinks_gives_its_turn_up() {
+    let scene = Scene::new(Relay::Calls, false);
+    let (ann, bob) = users();
+    let first = scene.call(Era::Modern, &ann).await;
+    let second = scene.call(Era::Modern, &bob).await;
+    assert_eq!(scene.running(), 1, "the second waits for its turn");
+    scene.ask(101, FORM).await;
+    // What comes in the same breath is the same call's.
+    scene.ask(102, FORM).await;
+    assert_eq!((ann.open(), bob.open(), scene.running()), (2, 0, 1));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(scene.running(), 2, "Ann thinks, so the second call runs");
+    scene.ask(103, FORM).await;
+    assert_eq!((ann.open(), bob.open()), (2, 1));
+    // Ann's answers wait until it is her call's turn again.
+    ann.answer();
+    ann.answer();
+    settle().await;
+    assert_eq!((scene.answer(101), scene.answer(102)), (None, None));
+    sleep(Duration::from_secs(2)).await;
+    assert!(scene.accepted(101) && scene.accepted(102), "Bob thinks, so it is");
+    scene.ask(104, FORM).await;
+    assert_eq!((ann.open(), bob.open()), (1, 1), "the call that has the turn asks");
+    ann.answer();
+    settle().await;
+    scene.end(1);
+    first.await.unwrap();
+    bob.answer();
+    settle().await;
+    assert!(scene.accepted(103) && scene.accepted(104));
+    scene.end(2);
+    second.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_may_be_that_of_two_calls_goes_to_neither() {
+    let scene = Scene::new(Relay::Calls, true);
+    let (ann, bob) = users();
+    let _first = scene.call(Era::Modern, &ann).await;
+    let _second = scene.call(Era::Modern, &bob).await;
+    assert_eq!(scene.running(), 2, "calls with streams of their own run side by side");
+    scene.ask(101, FORM).await;
+    assert_eq!((ann.open(), bob.open()), (0, 0));
+    assert!(scene.answer(101).is_some_and(|answer| answer.contains("cancel")));
+    assert!(scene.session.takes_turns(), "from now on calls take turns");
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_of_a_call_that_was_given_up_are_answered_and_taken_back() {
+    for streams in [true, false] {
+        let scene = Scene::new(Relay::Calls, streams);
+        let (ann, bob) = users();
+        let first = scene.call(Era::Modern, &ann).await;
+        scene.ask(101, FORM).await;
+        assert_eq!(ann.open(), 1);
+        first.abort();
+        assert!(first.await.is_err());
+        settle().await;
+        assert!(scene.answer(101).is_some_and(|answer| answer.contains("cancel")));
+        assert_eq!((ann.open(), ann.withdrawn.lock().unwrap().len()), (0, 1));
+        assert_eq!(Arc::strong_count(&ann), 1, "nothing of the call is kept");
+        // The turn is free for others.
+        let _second = scene.call(Era::Modern, &bob).await;
+        scene.ask(102, FORM).await;
+        assert_eq!(bob.open(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_the_server_takes_back_is_gone_and_needs_no_answer() {
+    let scene = Scene::new(Relay::Calls, false);
+    let (ann, _) = users();
+    let call = scene.call(Era::Modern, &ann).await;
+    scene.ask(101, FORM).await;
+    let raw = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":101}}"#;
+    scene.session.stray.hear(scan(Bytes::from_static(raw.as_bytes())).unwrap());
+    settle().await;
+    assert_eq!((ann.open(), scene.answer(101)), (0, None));
+    scene.end(1);
+    call.await.unwrap();
+    settle().await;
+    assert_eq!(scene.answer(101), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_of_a_call_stands_still_while_its_user_thinks_and_only_then() {
+    let scene = Scene::new(Relay::Calls, false);
+    let (ann, bob) = users();
+    let begun = Instant::now();
+    let first = scene.call(Era::Modern, &ann).await;
+    sleep(Duration::from_secs(30)).await;
+    scene.ask(101, FORM).await;
+    // Much longer than the call may take.
+    sleep(Duration::from_mins(8)).await;
+    assert!(!first.is_finished());
+    ann.answer();
+    settle().await;
+    let outcome = first.await.unwrap();
+    assert!(matches!(outcome, Outcome::Fault(_)), "{outcome:?}");
+    let silent = begun.elapsed().saturating_sub(Duration::from_mins(8) + Duration::from_secs(30));
+    assert!(
+        silent >= Duration::from_secs(59) && silent <= Duration::from_mins(2),
+        "the minute of silence counts from the answer: {silent:?}"
+    );
+    // One that asks nothing has its minute and no more, whoever thought before.
+    let begun = Instant::now();
+    assert!(matches!(scene.call(Era::Modern, &bob).await.await.unwrap(), Outcome::Fault(_)));
+    assert_eq!(begun.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_several_calls_of_one_client_a_question_outlives_any_of_them_and_stops_all_clocks() {
+    let (aside, ann) = users();
+    let stay = Arc::new(Stay::new(1, Arc::clone(&aside) as Arc<dyn Notes>));
+    let offers = Offers::FORM | Offers::ROOTS;
+    let scene = Scene::new(Relay::Stay(Arc::downgrade(&stay), offers), false);
+    let first = scene.call(Era::Legacy, &ann).await;
+    scene.ask(100, FORM).await;
+    assert_eq!((ann.open(), aside.open()), (1, 0), "with one call it is that call's");
+    ann.answer();
+    settle().await;
+    let second = scene.call(Era::Legacy, &ann).await;
+    assert_eq!(scene.running(), 2, "calls of one client need no turns");
+    scene.ask(101, FORM).await;
+    assert_eq!((ann.open(), aside.open()), (0, 1));
+    scene.end(2);
+    second.await.unwrap();
+    sleep(Duration::from_mins(8)).await;
+    assert!(!first.is_finished() && aside.open() == 1);
+    aside.answer();
+    settle().await;
+    assert!(scene.accepted(101));
+    scene.end(1);
+    assert!(matches!(first.await.unwrap(), Outcome::Result(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stay_is_asked_outside_of_calls_goes_aside_and_nowhere_once_it_is_over() {
+    let (aside, _) = users();
+    let stay = Arc::new(Stay::new(1, Arc::clone(&aside) as Arc<dyn Notes>));
+    let scene = Scene::new(Relay::Stay(Arc::downgrade(&stay), Offers::ROOTS), false);
+    scene.ask(101, ROOTS).await;
+    assert_eq!(aside.open(), 1);
+    scene.ask(102, FORM).await;
+    assert!(scene.answer(102).is_some_and(|answer| answer.contains("cancel")), "it does not offer forms");
+    drop(stay);
+    scene.ask(103, ROOTS).await;
+    assert!(scene.answer(103).is_some_and(|answer| answer.contains("\"roots\":[]")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn roots_asked_between_calls_wait_for_the_next_call_but_not_for_ever() {
+    let scene = Scene::new(Relay::Calls, true);
+    let (ann, bob) = users();
+    scene.ask(101, ROOTS).await;
+    scene.ask(102, FORM).await;
+    assert!(scene.answer(102).is_some(), "a form is nobody else's");
+    let first = scene.call(Era::Modern, &ann).await;
+    assert_eq!(ann.open(), 1);
+    // The call ends without the answer, and the next one is asked.
+    scene.end(1);
+    first.await.unwrap();
+    settle().await;
+    assert_eq!((ann.open(), scene.answer(101)), (0, None));
+    let second = scene.call(Era::Modern, &bob).await;
+    assert_eq!(bob.open(), 1);
+    scene.end(2);
+    second.await.unwrap();
+    sleep(Duration::from_secs(3)).await;
+    assert!(scene.answer(101).is_some_and(|answer| answer.contains("\"roots\":[]")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_its_turn_no_longer_than_a_call_may_take() {
+    let scene = Scene::new(Relay::Calls, false);
+    let (ann, bob) = users();
+    let turns = Arc::clone(&scene.session.turns);
+    let held = turns.take().await;
+    let begun = Instant::now();
+    let call = scene.call(Era::Modern, &ann).await;
+    assert!(matches!(call.await.unwrap(), Outcome::Fault(_)));
+    assert_eq!((begun.elapsed(), scene.running()), (scene.session.timeouts.total, 0));
+    drop(held);
+    let _next = scene.call(Era::Modern, &bob).await;
+    assert_eq!(scene.running(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_wants_to_hear_of_it_hears_that_its_user_still_thinks_and_then_no_more() {
+    let scene = Scene::new(Relay::Calls, false);
+    let (ann, _) = users();
+    let call = scene.call(Era::Modern, &ann).await;
+    let raw = r#"{"jsonrpc":"2.0","id":101,"method":"elicitation/create","params":{"message":"?","_meta":{"progressToken":"p"}}}"#;
+    scene.session.stray.hear(scan(Bytes::from_static(raw.as_bytes())).unwrap());
+    let progress = || {
+        let told = scene.wire.told.lock().unwrap();
+        told.iter().filter(|one| one.contains("notifications/progress") && one.contains("\"p\"")).count()
+    };
+    sleep(Duration::from_secs(65)).await;
+    assert_eq!(progress(), 3);
+    call.abort();
+    let _ = call.await;
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(progress(), 3, "the call is over");
+}
