@@ -153,8 +153,8 @@ impl Evidence<'_> {
                 Verdict::Fails("an unknown tool is not refused".to_owned())
             };
         }
-        let held = self.direct.iter().filter_map(|report| Some((report, entry(report, step)?)));
-        let Some((held, expected)) = held.into_iter().find(|(_, entry)| answered(entry)) else {
+        let answers = self.direct.iter().filter_map(|report| entry(report, step));
+        let Some(expected) = answers.into_iter().find(|entry| answered(entry)) else {
             return Verdict::Fails(format!("{}: nobody got an answer directly", step[1]));
         };
         if !answered(got) {
@@ -162,9 +162,12 @@ impl Evidence<'_> {
         }
         let mut notes = Vec::new();
         if let Some(method) = feature.ask()
-            && asked(held, method)
+            && self.direct.iter().any(|report| asked(report, method))
         {
-            if feature == Feature::Roots && self.client.eras != Eras::Legacy && asked_early(held) {
+            if feature == Feature::Roots
+                && self.client.eras != Eras::Legacy
+                && self.direct.iter().any(|report| asked_early(report))
+            {
                 // Now and then a call happens to run, and the client is asked after all: nothing to rely on.
                 let why = "the server asks outside of a call, and 2026-07-28 has no way for that";
                 return Verdict::Fails(format!("{}: {why}", step[1]));
