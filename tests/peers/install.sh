@@ -7,6 +7,8 @@
 #   npm       the conformance suite, two generations of the TypeScript SDK, published servers, Node 24
 #   python    three venvs: a client on mcp 2.3, a client on mcp 1.16, two published servers
 #   rmcp      builds the rmcp servers and client with cargo (about a minute)
+#   old-npm, old-python, old-rmcp
+#             releases of 2024 and 2025 that people still run: for the compatibility matrix and the hostile start-up test
 #
 # The cache folder is $TRUNKLINE_PEERS, by default ${XDG_CACHE_HOME:-$HOME/.cache}/trunkline/peers.
 # Each part is keyed by the hash of its lock file: a second run does nothing, and a changed lock
@@ -51,18 +53,29 @@ install_python() {
 
 # Cargo does its own bookkeeping; the build folder stays, so a change of ours costs seconds.
 install_rmcp() {
-    local from=$here/rmcp into=$peers/rmcp key
+    local from=$here/$1 into=$peers/$1 key
     local sources
     mapfile -t sources < <(find "$from/src" -name '*.rs' | LC_ALL=C sort)
     key=$(hash_of "$from/Cargo.toml" "$from/Cargo.lock" "${sources[@]}")
     is_current "$into" "$key" && return
-    say "peers: building rmcp"
+    say "peers: building $1"
     rm -rf "$into/package"
     mkdir -p "$into/package" "$into/bin"
     cp -R "$from/Cargo.toml" "$from/Cargo.lock" "$from/src" "$into/package/"
     chmod -R u+w "$into/package"
     CARGO_TARGET_DIR=$into/target cargo build --locked --quiet --manifest-path "$into/package/Cargo.toml" >&2
-    cp "$into"/target/debug/rmcp-{server,client,suite} "$into/bin/"
+    find "$into/target/debug" -maxdepth 1 -type f -executable -name "$1-*" -exec cp {} "$into/bin/" ';'
+    printf '%s' "$key" >"$into/.stamp"
+}
+
+# The suite's bundle holds the JSON schemas of the revisions; the matrix wants them as files.
+unpack_schemas() {
+    local bundle=$peers/npm/suite/node_modules/@modelcontextprotocol/conformance/dist/index.js into=$peers/schemas key
+    key=$(hash_of "$here/schemas.mjs" "$bundle")
+    is_current "$into" "$key" && return
+    say "peers: unpacking schemas"
+    rm -rf "$into"
+    node "$here/schemas.mjs" "$bundle" "$into"
     printf '%s' "$key" >"$into/.stamp"
 }
 
@@ -91,14 +104,20 @@ for group in $groups; do
     npm)
         for part in suite v2 legacy; do install_npm "$part"; done
         link_node
+        unpack_schemas
         ;;
     python)
         command -v git >/dev/null || say "peers: git is missing, mcp-server-git will not start"
         for part in client-2 client-1 servers; do install_python "$part"; done
         ;;
-    rmcp) install_rmcp ;;
+    rmcp) install_rmcp rmcp ;;
+    old-npm) install_npm old ;;
+    old-python)
+        for part in old-12 old-16 old-130; do install_python "$part"; done
+        ;;
+    old-rmcp) install_rmcp rmcp-old ;;
     *)
-        say "peers: no group '$group' (npm, python, rmcp)"
+        say "peers: no group '$group' (npm, python, rmcp, old-npm, old-python, old-rmcp)"
         exit 2
         ;;
     esac
@@ -122,4 +141,13 @@ PEER_GIT=$peers/python/servers/bin/mcp-server-git
 PEER_RMCP_SERVER=$peers/rmcp/bin/rmcp-server
 PEER_RMCP_CLIENT=$peers/rmcp/bin/rmcp-client
 PEER_RMCP_SUITE=$peers/rmcp/bin/rmcp-suite
+PEER_SCHEMAS=$peers/schemas
+PEER_EVERYTHING_2025=$npm/old/node_modules/@modelcontextprotocol/server-everything/dist/index.js
+PEER_PYTHON_1_2=$peers/python/old-12/bin/python
+PEER_PYTHON_1_6=$peers/python/old-16/bin/python
+PEER_PYTHON_1_30=$peers/python/old-130/bin/python
+PEER_TIME_1_2=$peers/python/old-12/bin/mcp-server-time
+PEER_TIME_1_6=$peers/python/old-16/bin/mcp-server-time
+PEER_RMCP_OLD_SERVER=$peers/rmcp-old/bin/rmcp-old-server
+PEER_RMCP_OLD_CLIENT=$peers/rmcp-old/bin/rmcp-old-client
 PATHS

@@ -7,6 +7,7 @@ mod conformance;
 mod demo;
 mod e2e;
 mod guard;
+mod matrix;
 mod peers;
 mod report;
 mod test;
@@ -24,6 +25,9 @@ cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16|all] [--back dual|
     --front all: also the extensions, tasks and skills, which only rmcp serves.
 cargo xtask conformance --client [--requirements 2025-11-25|2026-07-28] [--keep DIR]
     The suite's client mode: its servers against the gateway's upstream side (all but authorization).
+cargo xtask matrix [--full] [--client ID] [--server ID]
+    Real clients against real servers through the gateway, into docs/compatibility.md and tests/matrix.expected. The default
+    has every client and every server; --full every pair; --client and --server those whose name starts so.
 cargo xtask e2e [FILTER...]
     The end-to-end tests alone; what follows goes to the test runner.
 cargo xtask run [--release] [--once]
@@ -52,6 +56,9 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "test" => test::run(arguments),
         "conformance" => conformance::run(arguments),
         conformance::BEHIND => conformance::behind(arguments),
+        "matrix" => matrix::run(arguments),
+        // Ours, to listen to a pipe.
+        "__tee" => matrix::tee(arguments),
         "e2e" => e2e::run(arguments),
         "bench" => build::bench(arguments),
         "run" => demo::run(arguments),

@@ -17,7 +17,7 @@ impl Peers {
         let script = build::root().join("tests/peers/install.sh");
         let output = Command::new("bash")
             .arg(script)
-            .args(["npm", "python", "rmcp"])
+            .args(["npm", "python", "rmcp", "old-npm", "old-python", "old-rmcp"])
             .stderr(std::process::Stdio::inherit())
             .output()
             .context("cannot run tests/peers/install.sh")?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::peers::Peers;
 use crate::report::{Counts, Report};
-use crate::{build, conformance, e2e};
+use crate::{build, conformance, e2e, matrix};
 
 /// Cells that the quick run keeps: each era once on either side, and the plain case.
 const QUICK: [(&str, &str); 3] =
@@ -57,6 +57,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     if let (Some(gateway), Some(peers)) = (&gateway, &peers) {
         let out = build::target_dir().join("conformance");
         conformance::clients(None, peers, gateway, &out, &mut report);
+        if !quick {
+            report.part("matrix", || matrix::default_cells(peers, gateway));
+        }
     }
     Ok(report.close())
 }

@@ -84,17 +84,23 @@ impl Gateway {
         let config = dir.path().join("trunkline.json");
         std::fs::write(&config, serde_json::to_vec_pretty(&document).expect("a document"))
             .expect("the folder is ours");
-        let mut child = Command::new(binary())
-            .args(["serve", "--config"])
-            .arg(&config)
-            .current_dir(dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the gateway starts");
-        let log = collect(child.stderr.take().expect("stderr is piped"));
+        let (child, log) = launch(&config, dir.path());
         let mut gateway = Self { child, dir, front: unset(), admin: unset(), log };
+        gateway.wait_until_it_listens();
+        gateway
+    }
+
+    /// Ends it and starts it once more with the same document and the same folder, as after a restart of the machine.
+    pub fn restart(&mut self) {
+        process::signal(self.pid(), Signal::SIGTERM);
+        wait::until(END, "the end of the gateway", || (!self.runs()).then_some(()));
+        (self.child, self.log) = launch(&self.config(), self.dir.path());
+        self.wait_until_it_listens();
+        self.wait_until_ready();
+    }
+
+    fn wait_until_it_listens(&mut self) {
+        let gateway = self;
         let said = wait::until(wait::LONG, "the gateway's word that it is ready", || {
             if let Ok(Some(status)) = gateway.child.try_wait() {
                 panic!("the gateway ended with {status}:\n{}", gateway.log().join("\n"));
@@ -102,7 +108,6 @@ impl Gateway {
             gateway.log().iter().find_map(|line| ready(line))
         });
         (gateway.front, gateway.admin) = said;
-        gateway
     }
 
     /// Waits until `/readyz` says so.
@@ -214,6 +219,20 @@ impl Drop for Gateway {
             }
         }
     }
+}
+
+fn launch(config: &Path, dir: &Path) -> (Child, Log) {
+    let mut child = Command::new(binary())
+        .args(["serve", "--config"])
+        .arg(config)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the gateway starts");
+    let log = collect(child.stderr.take().expect("stderr is piped"));
+    (child, log)
 }
 
 /// Reads lines to the end, so that the pipe never fills up.

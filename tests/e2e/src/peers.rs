@@ -24,7 +24,7 @@ pub fn path(inside: &str) -> String {
     let path = cache().join(inside);
     assert!(
         path.exists(),
-        "\n\n  The test peers are not installed: {} is missing.\n  Run: tests/peers/install.sh npm python rmcp\n",
+        "\n\n  The test peers are not installed: {} is missing.\n  Run: tests/peers/install.sh npm python rmcp old-npm old-python old-rmcp\n",
         path.display()
     );
     path.to_str().expect("the cache folder's name is text").to_owned()
@@ -138,4 +138,15 @@ pub fn rmcp_suite() -> Program {
 /// The server on crate rmcp, over stdio.
 pub fn rmcp_server() -> Program {
     Program::new(path("rmcp/bin/rmcp-server"), &["--stdio"])
+}
+
+/// `mcp-server-time` on a Python SDK of 2024 or 2025: `12` is mcp 1.2.1, `16` is mcp 1.6.0.
+pub fn old_time(sdk: &str) -> Program {
+    let program = path(&format!("python/old-{sdk}/bin/mcp-server-time"));
+    Program::new(program, &["--local-timezone", "Europe/Zurich"])
+}
+
+/// The server on crate rmcp 0.1.5, over stdio.
+pub fn rmcp_old_server() -> Program {
+    Program::new(path("rmcp-old/bin/rmcp-old-server"), &["--stdio"])
 }

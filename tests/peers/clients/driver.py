@@ -24,7 +24,7 @@ def read_arguments(modes=()):
     parser.add_argument("--http", required=True, metavar="URL")
     if modes:
         parser.add_argument("--mode", choices=modes, default=modes[0])
-    parser.add_argument("--transport", choices=("http", "sse", "ws"), default="http", help="how URL is spoken to (py116 only)")
+    parser.add_argument("--transport", choices=("http", "sse", "ws"), default="http", help="how URL is spoken to (py116, py_old)")
     parser.add_argument("--header", action="append", default=[], metavar="'Name: value'")
     parser.add_argument("--timeout", type=float, default=15_000, metavar="MS")
     parser.add_argument("--no-lists", action="store_true")
@@ -72,7 +72,8 @@ class Tap:
         self.listeners = set()
 
     def note(self, direction, item):
-        message = getattr(item, "message", None)
+        # Until mcp 1.8 the streams carried bare messages.
+        message = item if hasattr(item, "root") else getattr(item, "message", None)
         if message is None:  # a transport error, not a message
             return
         plain = message.model_dump(by_alias=True, mode="json", exclude_unset=True)

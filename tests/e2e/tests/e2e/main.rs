@@ -11,6 +11,7 @@ mod features;
 mod hostile;
 mod modern_metadata;
 mod old_clients;
+mod old_servers;
 mod old_wires;
 mod oracle;
 mod parked;
