@@ -1,7 +1,7 @@
 //! One field of a form, in the words of 2025-06-18: a string, a number, a boolean or an enumeration, where only a boolean
 //! has a default.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::json::{Object, elements, quoted};
 
@@ -11,6 +11,8 @@ use super::choices::{self, Choice};
 const BOXES_MAX: usize = 12;
 /// Longest schema that is shown to a user, in characters.
 const SHOWN_MAX: usize = 500;
+/// Longest part of a field's name and title that each of its boxes repeats, in characters.
+const REPEATED_MAX: usize = 128;
 
 /// What has to be done with a field's answer.
 #[derive(Clone, Debug)]
@@ -136,14 +138,13 @@ fn several(
     let Some(choices) = items.as_ref().and_then(choices::of) else {
         return written_as_json(raw, Some(schema));
     };
+    let known: HashMap<&str, usize> =
+        choices.iter().enumerate().map(|(at, choice)| (choice.value.as_str(), at)).collect();
     let number = |key| schema.get(key).and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
     let default = schema.get("default").and_then(|raw| {
         let picked: Option<Vec<usize>> = elements(raw)?
             .into_iter()
-            .map(|one| {
-                let value = crate::json::string(one)?;
-                choices.iter().position(|choice| choice.value == value)
-            })
+            .map(|one| known.get(crate::json::string(one)?.as_str()).copied())
             .collect();
         Some((raw.to_vec(), picked?))
     });
@@ -170,6 +171,8 @@ fn boxes(
     several: Several,
     taken: &mut HashSet<String>,
 ) -> Respoken {
+    let cut = |text: &str| text.chars().take(REPEATED_MAX).collect::<String>();
+    let (name, title) = (cut(name), cut(title));
     let mut fields = Vec::with_capacity(several.choices.len());
     for (at, choice) in several.choices.iter().enumerate() {
         let mut key = format!("{name}_{}", at + 1);
@@ -178,7 +181,7 @@ fn boxes(
         }
         let mut schema = b"{\"type\":\"boolean\",\"title\":".to_vec();
         schema.extend(quoted(&format!("{title}: {}", choice.shown())));
-        if !told.is_empty() {
+        if at == 0 && !told.is_empty() {
             schema.extend_from_slice(b",\"description\":");
             schema.extend(quoted(&told.join(" ")));
         }

@@ -7,14 +7,32 @@ use crate::json::{Object, Reader, elements, quoted, string};
 use super::choices;
 use super::field::{self, Respoken, Several, Way};
 
+/// Most fields of a form that is converted. Nobody fills in more.
+const FIELDS_MAX: usize = 256;
+
+/// What became of a form.
+pub(super) enum Respelled {
+    /// It is as it should be, or no form at all.
+    Same,
+    /// In the words of 2025-06-18, and the way back.
+    To(Vec<u8>, Form),
+    /// It has too many fields.
+    TooLarge,
+}
+
 /// The fields whose answers must be converted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Form(Vec<(String, Way)>);
 
-/// The form in the words of 2025-06-18, and the way back; `None` when it is that already, or is no form at all.
-pub(super) fn downward(raw: &[u8]) -> Option<(Vec<u8>, Form)> {
-    let mut schema = Object::open(raw).ok()?;
-    let properties = Object::open(schema.get("properties")?).ok()?;
+/// Respells a form for 2025-06-18.
+pub(super) fn downward(raw: &[u8]) -> Respelled {
+    let Ok(mut schema) = Object::open(raw) else { return Respelled::Same };
+    let Some(properties) = schema.get("properties").and_then(|raw| Object::open(raw).ok()) else {
+        return Respelled::Same;
+    };
+    if properties.len() > FIELDS_MAX {
+        return Respelled::TooLarge;
+    }
     let required: Vec<String> = schema
         .get("required")
         .and_then(elements)
@@ -44,7 +62,7 @@ pub(super) fn downward(raw: &[u8]) -> Option<(Vec<u8>, Form)> {
         }
     }
     if !changed {
-        return None;
+        return Respelled::Same;
     }
     let fields: Vec<Vec<u8>> =
         fields.iter().map(|(name, field)| [&quoted(name)[..], b":", field].concat()).collect();
@@ -54,7 +72,7 @@ pub(super) fn downward(raw: &[u8]) -> Option<(Vec<u8>, Form)> {
             required.iter().filter(|name| !split.contains(*name)).map(|name| quoted(name)).collect();
         schema.set("required", [&b"["[..], &left.join(&b","[..]), b"]"].concat());
     }
-    Some((schema.into_bytes(), form))
+    Respelled::To(schema.into_bytes(), form)
 }
 
 impl Form {

@@ -7,7 +7,7 @@ use crate::bridge::messages;
 use crate::json::{Object, quoted, splice};
 use crate::revision::Revision;
 
-use super::form::{self, Form};
+use super::form::{self, Form, Respelled};
 use super::{CANCELLED, ELICIT, SAMPLE, is_url};
 
 /// A question in the words of the client's revision, and what its answer needs to be the one that the server asked for.
@@ -23,28 +23,32 @@ pub type AskAgain = Box<Translation>;
 
 impl Translation {
     /// Translates the params of a question for a legacy client of `revision`. `id` is minted for elicitations by URL,
-    /// which needed one in 2025-11-25. `None` when the revision has no such question: then nobody can be asked.
+    /// which needed one in 2025-11-25. `None` when the revision has no such question, or the form has more fields than
+    /// are converted: then nobody can be asked.
     pub fn downward(method: &str, params: &Bytes, revision: Revision, id: &str) -> Option<Self> {
         let plain = |params: Bytes| Self { params, form: None, asked_again: false };
         match method {
             ELICIT if revision < Revision::R2025_06_18 => None,
             ELICIT if is_url(params) => Some(plain(with_id(params, id))),
-            ELICIT if revision < Revision::R2025_11_25 => Some(Self::of_form(params)),
+            ELICIT if revision < Revision::R2025_11_25 => Self::of_form(params),
             SAMPLE => Some(plain(sampling(params, revision))),
             _ => Some(plain(params.clone())),
         }
     }
 
-    fn of_form(params: &Bytes) -> Self {
-        let as_it_came = Self { params: params.clone(), form: None, asked_again: false };
-        let Ok(mut object) = Object::open(params) else { return as_it_came };
+    fn of_form(params: &Bytes) -> Option<Self> {
+        let mut object = Object::open(params).ok()?;
         object.remove("mode");
-        let respelled = object.get("requestedSchema").and_then(form::downward);
-        let form = respelled.map(|(schema, form)| {
-            object.set("requestedSchema", schema);
-            form
-        });
-        Self { params: object.finish().map_or(as_it_came.params, Bytes::from), form, asked_again: false }
+        let form = match object.get("requestedSchema").map_or(Respelled::Same, form::downward) {
+            Respelled::Same => None,
+            Respelled::To(schema, form) => {
+                object.set("requestedSchema", schema);
+                Some(form)
+            }
+            Respelled::TooLarge => return None,
+        };
+        let params = object.finish().map_or_else(|| params.clone(), Bytes::from);
+        Some(Self { params, form, asked_again: false })
     }
 
     /// The params of the question.

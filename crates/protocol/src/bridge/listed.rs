@@ -64,19 +64,16 @@ fn schema_downward(raw: &[u8]) -> Schema {
 
 fn properties_downward(raw: &[u8]) -> Result<Option<Vec<u8>>, ()> {
     let mut properties = Object::open(raw).map_err(drop)?;
-    let mut short = Vec::new();
-    for (name, schema) in properties.iter() {
-        match schema {
-            b"true" => short.push((name.to_owned(), &b"{}"[..])),
-            b"false" => short.push((name.to_owned(), &b"{\"not\":{}}"[..])),
-            [b'{', ..] => {}
-            _ => return Err(()),
+    let mut odd = false;
+    properties.replace(|_, schema| match schema {
+        b"true" => Some(b"{}".to_vec()),
+        b"false" => Some(b"{\"not\":{}}".to_vec()),
+        _ => {
+            odd |= !schema.starts_with(b"{");
+            None
         }
-    }
-    for (name, long) in short {
-        properties.set(&name, long);
-    }
-    Ok(properties.finish())
+    });
+    if odd { Err(()) } else { Ok(properties.finish()) }
 }
 
 /// An input schema made acceptable: the parts that no client can read are left out rather than the tool.

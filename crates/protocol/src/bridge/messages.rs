@@ -44,6 +44,9 @@ pub(crate) fn downward(raw: &[u8], reading: Reading) -> Result<Option<Vec<u8>>, 
     Ok(Some([b"[", &out.join(&b","[..])[..], b"]"].concat()))
 }
 
+/// Longest role that is repeated; the protocol has `user` and `assistant`.
+const ROLE_BYTES_MAX: usize = 32;
+
 /// The message or messages that stand for one.
 fn respoken(raw: &[u8], reading: Reading, many: bool, out: &mut Vec<Vec<u8>>) {
     let Some(content) = Object::open(raw).ok().and_then(|message| message.get("content")) else {
@@ -60,14 +63,15 @@ fn respoken(raw: &[u8], reading: Reading, many: bool, out: &mut Vec<Vec<u8>>) {
     } else if blocks.is_empty() {
         blocks.push(text_block(""));
     }
-    for block in blocks {
-        if let Ok(mut message) = Object::open(raw) {
-            if block != content {
-                message.set("content", block);
-            }
-            out.push(message.into_bytes());
-        }
+    let mut blocks = blocks.into_iter();
+    let Some((first, mut message)) = blocks.next().zip(Object::open(raw).ok()) else { return };
+    // The further messages have nothing but a role: what else there is would grow with every block.
+    let role = message.get("role").filter(|role| role.len() <= ROLE_BYTES_MAX).unwrap_or(b"\"user\"");
+    if first != content {
+        message.set("content", first);
     }
+    out.push(message.into_bytes());
+    out.extend(blocks.map(|block| [&b"{\"role\":"[..], role, b",\"content\":", &block, b"}"].concat()));
 }
 
 fn known(block: &[u8], reading: Reading, at: usize) -> Vec<u8> {
@@ -89,7 +93,7 @@ mod tests {
         let raw = r#"[{"role":"user","content":[{"type":"text","text":"a"},{"type":"tool_result","toolUseId":"1","content":[]}],"n":1.0},{"role":"assistant","content":[{"type":"text","text":"b"}]},{"role":"user","content":[]}]"#;
         assert_eq!(
             of(raw, Place::Sampling, Revision::R2025_06_18),
-            r#"[{"role":"user","content":{"type":"text","text":"a"},"n":1.0},{"role":"user","content":{"type":"text","text":"{\"type\":\"tool_result\",\"toolUseId\":\"1\",\"content\":[]}"},"n":1.0},{"role":"assistant","content":{"type":"text","text":"b"}},{"role":"user","content":{"type":"text","text":""}}]"#
+            r#"[{"role":"user","content":{"type":"text","text":"a"},"n":1.0},{"role":"user","content":{"type":"text","text":"{\"type\":\"tool_result\",\"toolUseId\":\"1\",\"content\":[]}"}},{"role":"assistant","content":{"type":"text","text":"b"}},{"role":"user","content":{"type":"text","text":""}}]"#
         );
         assert_eq!(of(raw, Place::Sampling, Revision::R2025_11_25), raw);
     }

@@ -142,10 +142,6 @@ pub(crate) fn members(raw: &[u8], mut each: impl FnMut(&str, &[u8])) -> Result<u
 /// `raw` without the members that `drops` names; `None` when none is.
 pub fn without(raw: &[u8], mut drops: impl FnMut(&str, &[u8]) -> bool) -> Option<Vec<u8>> {
     let mut object = Object::open(raw).ok()?;
-    let gone: Vec<String> =
-        object.iter().filter(|(key, value)| drops(key, value)).map(|(key, _)| key.to_owned()).collect();
-    for key in &gone {
-        object.remove(key);
-    }
+    object.drop_those(&mut drops);
     object.finish()
 }

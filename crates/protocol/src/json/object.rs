@@ -90,6 +90,36 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Goes over all members once: `each` says which of them get another value, raw.
+    pub fn replace(&mut self, mut each: impl FnMut(&str, &'a [u8]) -> Option<Vec<u8>>) {
+        for member in &mut self.members {
+            if let Some(new) = each(&member.key, self.raw.get(member.value.clone()).unwrap_or_default()) {
+                member.fate = Fate::Becomes(new);
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Goes over all members once and leaves out those that `drops` names.
+    pub fn drop_those(&mut self, mut drops: impl FnMut(&str, &'a [u8]) -> bool) {
+        for member in &mut self.members {
+            if drops(&member.key, self.raw.get(member.value.clone()).unwrap_or_default()) {
+                member.fate = Fate::Goes;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// How many members came.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether none came.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Gives a member another value, raw; one that is not there is put at the end.
     pub fn set(&mut self, key: &str, value: impl Into<Vec<u8>>) {
         self.changed = true;

@@ -178,8 +178,10 @@ impl<'a> Reader<'a> {
                 self.pos = bytes.len();
                 return self.fail(Problem::End);
             };
-            if let Some(bad) = bytes[at..at + found].iter().position(|b| *b < 0x20) {
-                self.pos = at + bad;
+            let plain = &bytes[at..at + found];
+            // Without an early end, so that it runs over many bytes at a time.
+            if plain.iter().fold(0, |bad, byte| bad | u8::from(*byte < 0x20)) != 0 {
+                self.pos = at + plain.iter().position(|b| *b < 0x20).unwrap_or_default();
                 return self.fail(Problem::String);
             }
             at += found;

@@ -291,6 +291,10 @@ fn methods_of_the_other_era_are_unknown_to_modern_clients() {
     let mut new = gateway.client(Era::Modern);
     for (method, params) in [
         ("ping", "{}"),
+        (
+            "initialize",
+            r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"a","version":"1"}}"#,
+        ),
         ("logging/setLevel", r#"{"level":"info"}"#),
         ("resources/subscribe", r#"{"uri":"a:b"}"#),
         ("resources/unsubscribe", r#"{"uri":"a:b"}"#),

@@ -194,6 +194,23 @@ fn an_answer_that_does_not_fit_is_asked_for_once_more_and_then_cancelled() {
 }
 
 #[test]
+fn what_a_server_says_once_is_not_multiplied() {
+    let long = "x".repeat(100_000);
+    let mut field = colours(json!({ "description": long, "title": long }));
+    let shown = asked(&json!({ long.clone(): field.take() }), &json!([])).params().len();
+    assert!(shown < 110_000, "{shown}");
+    let blocks: Vec<Value> = (0..1000).map(|_| json!({ "type": "text", "text": "" })).collect();
+    let params =
+        bytes(&json!({ "messages": [{ "role": "user", "content": blocks, "_meta": { "x": long } }] }));
+    let sampled = Translation::downward(SAMPLE, &params, OLD, "e").unwrap();
+    assert!(sampled.params().len() < 200_000, "{}", sampled.params().len());
+    let many: serde_json::Map<String, Value> =
+        (0..300).map(|n| (n.to_string(), json!({ "type": "string" }))).collect();
+    let many = json!({ "message": "m", "requestedSchema": { "type": "object", "properties": many } });
+    assert!(Translation::downward(ELICIT, &bytes(&many), OLD, "e").is_none());
+}
+
+#[test]
 fn a_field_of_an_unknown_kind_is_written_as_json() {
     let translation = asked(
         &json!({ "o": { "type": "object", "description": "D." }, "l": { "type": "array", "items": {} } }),
