@@ -18,6 +18,7 @@ use crate::keeper;
 use crate::options::{Naming, Options, ServerRules};
 use crate::parking::Parking;
 use crate::subscriptions::Subscriptions;
+use crate::tasks::Tasks;
 use crate::view::{View, ViewPlan};
 
 /// How long lists and introductions wait for upstreams that are starting, once, at the start of the gateway.
@@ -30,6 +31,7 @@ pub struct Gateway {
     pub(crate) settled: watch::Sender<bool>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) parking: Arc<Parking>,
+    pub(crate) tasks: Arc<Tasks>,
     /// The counters of methods, looked up once.
     pub(crate) methods: HashMap<&'static str, MethodHandle>,
     key: [u8; 32],
@@ -101,6 +103,7 @@ impl Gateway {
             settled: watch::Sender::new(false),
             subscriptions,
             parking: Parking::new(&trunkline_runtime::random_key()),
+            tasks: Tasks::new(&trunkline_runtime::random_key()),
             tools,
             key,
             stop: CancellationToken::new(),
@@ -170,6 +173,7 @@ impl Gateway {
             tracing::warn!(parked, "calls that waited for their users were given up");
         }
         self.parking.ended().await;
+        self.tasks.ended().await;
     }
 
     /// The upstreams: number, rules, state and offer of each, in configuration order.

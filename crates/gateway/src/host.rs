@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use trunkline_model::{Call, Caller, Era, Fault, Kind, Outcome, Text, Topic};
-use trunkline_protocol::tasks;
-use trunkline_transport::front::host::{BoxFuture, Changes, Host, Introduced, Subscription, ViewName};
+use trunkline_model::{Call, Caller, Change, Fault, Kind, Outcome, Text};
+use trunkline_transport::front::host::{
+    BoxFuture, Changes, Host, Introduced, Subscription, TaskWatch, ViewName,
+};
 
 use crate::gateway::Gateway;
 use crate::status;
 use crate::subscriptions::Subscriptions;
+use crate::tasks;
 
 impl Host for Gateway {
     fn has_view(&self, view: &ViewName) -> bool {
@@ -53,25 +55,15 @@ impl Host for Gateway {
         let original = Text::from(&*original);
         match caller.filter(|caller| upstream.keeps_own(caller)) {
             Some(caller) => Subscriptions::add_own(upstream, caller, &original),
-            None => self.subscriptions.add(upstream, &Topic::Resource(original)),
+            None => self.subscriptions.add(upstream, &original),
         }
     }
 
-    fn watch_task(&self, view: &ViewName, task: &Text) -> Result<Box<dyn Subscription>, Fault> {
+    fn watch_tasks(self: Arc<Self>, view: &ViewName, caller: &Arc<Caller>, ids: &[Text]) -> TaskWatch {
         let state = self.state.load();
-        let view = state.view(view).ok_or_else(|| Fault::internal("the view has gone"))?;
-        let now = view.current.load();
-        let none = || Fault::client(Kind::UnknownMethod, "this view tells of no tasks");
-        // Where a view has several servers, nothing says whose task it is.
-        let [(only, _)] = now.catalog.servers.as_slice() else { return Err(none()) };
-        let upstream = now.fleet.upstreams.get(*only).ok_or_else(|| Fault::internal("dangling route"))?;
-        let able = upstream.offer().borrow().as_ref().is_some_and(|offer| {
-            offer.introduction.era() == Era::Modern && tasks::declared(&offer.introduction.capabilities)
-        });
-        if !now.catalog.transparent || !able {
-            return Err(none());
-        }
-        self.subscriptions.add(upstream, &Topic::Task(task.clone()))
+        let Some(found) = state.view(view) else { return TaskWatch::none() };
+        let now = found.current.load_full();
+        tasks::watch(&self.tasks, view, &now, caller, ids, &self.tools.changes)
     }
 
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>) {
@@ -91,7 +83,9 @@ impl Host for Gateway {
         let member = Arc::new(move |server: &str| {
             view.current.load().catalog.servers.iter().any(|(_, name)| **name == *server)
         });
-        Some(Changes { lists, events: Gateway::changes(self), member })
+        let tasks = Arc::clone(&self.tasks);
+        let task_word = Arc::new(move |stay: u64, change: &Change| tasks.word(stay, change));
+        Some(Changes { lists, events: Gateway::changes(self), member, task_word })
     }
 }
 

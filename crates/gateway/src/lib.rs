@@ -13,6 +13,7 @@ mod serve;
 mod stages;
 pub mod status;
 mod subscriptions;
+mod tasks;
 mod view;
 
 pub use gateway::Gateway;

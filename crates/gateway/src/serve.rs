@@ -7,6 +7,7 @@ use trunkline_transport::front::host::ViewName;
 
 use crate::gateway::Gateway;
 use crate::stages::{acquaint, authorize, dispatch, record, resolve};
+use crate::tasks::Place;
 use crate::view::{Current, View};
 
 /// Runs one call. There is one way in, one snapshot all the way, and one way out.
@@ -51,6 +52,7 @@ async fn line(
         Ok(plan) => plan,
         Err(fault) => return (None, fault.into()),
     };
-    let outcome = dispatch::dispatch(&gateway.parking, now, &plan, call).await;
+    let place = Place { tasks: &gateway.tasks, view: &view.name, now };
+    let outcome = dispatch::dispatch(&gateway.parking, place, &plan, call).await;
     (Some(plan.into_inner()), outcome)
 }

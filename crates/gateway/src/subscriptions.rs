@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use trunkline_model::{Caller, Change, Fault, Text, Topic};
+use trunkline_model::{Caller, Change, Fault, Text};
 use trunkline_transport::front::host::Subscription;
 use trunkline_upstream::Upstream;
 
-/// Most different resources and tasks of one upstream that are watched at a time, whoever watches them: each resource is
-/// a request to a legacy server, and all of them go into one filter.
+/// Most different resources of one upstream that are watched at a time, whoever watches them: each is a request to the
+/// server, and all of them go into one filter.
 const WATCHED_MAX: usize = 8192;
 
 /// The counted wishes of all clients, by the upstream's name: a server that a reload replaced is the same server to
@@ -21,7 +21,7 @@ pub(crate) struct Subscriptions {
 #[derive(Default)]
 struct Watched {
     upstream: Weak<Upstream>,
-    counts: BTreeMap<Topic, usize>,
+    counts: BTreeMap<Text, usize>,
 }
 
 impl Subscriptions {
@@ -35,30 +35,30 @@ impl Subscriptions {
         }
     }
 
-    /// One more wish for `topic` (in the upstream's own spelling).
+    /// One more wish for `uri` (the upstream's own spelling).
     ///
     /// # Errors
-    /// When too much of that upstream is watched already.
+    /// When too many resources of that upstream are watched already.
     pub(crate) fn add(
         self: &Arc<Self>,
         upstream: &Arc<Upstream>,
-        topic: &Topic,
+        uri: &Text,
     ) -> Result<Box<dyn Subscription>, Fault> {
         let server = Arc::clone(upstream.name());
         {
             let mut servers = self.lock();
             let watched = servers.entry(Arc::clone(&server)).or_default();
-            if watched.counts.len() >= WATCHED_MAX && !watched.counts.contains_key(topic) {
-                return Err(Fault::overloaded("too much of this server is watched already"));
+            if watched.counts.len() >= WATCHED_MAX && !watched.counts.contains_key(uri) {
+                return Err(Fault::overloaded("too many resources of this server are watched already"));
             }
-            let count = watched.counts.entry(topic.clone()).or_insert(0);
+            let count = watched.counts.entry(uri.clone()).or_insert(0);
             *count += 1;
             // Only the first wish changes what the server must be asked.
             if *count == 1 {
-                upstream.want_changed(|wanted| wanted.insert(topic.clone()));
+                upstream.want_changed(|wanted| wanted.insert(uri.clone()));
             }
         }
-        Ok(Box::new(Wish { all: Arc::clone(self), server, topic: topic.clone() }))
+        Ok(Box::new(Wish { all: Arc::clone(self), server, uri: uri.clone() }))
     }
 
     /// A wish of a client that has a session of its own with the server: it hears what is said to that session.
@@ -77,15 +77,15 @@ impl Subscriptions {
         Ok(Box::new(OwnWish { server, upstream, caller, stay, uri: uri.clone() }))
     }
 
-    fn remove(&self, server: &Arc<str>, topic: &Topic) {
+    fn remove(&self, server: &Arc<str>, uri: &Text) {
         let mut servers = self.lock();
         let Some(watched) = servers.get_mut(server) else { return };
-        let Some(count) = watched.counts.get_mut(topic) else { return };
+        let Some(count) = watched.counts.get_mut(uri) else { return };
         *count -= 1;
         if *count == 0 {
-            watched.counts.remove(topic);
+            watched.counts.remove(uri);
             if let Some(upstream) = watched.upstream.upgrade() {
-                upstream.want_changed(|wanted| wanted.remove(topic));
+                upstream.want_changed(|wanted| wanted.remove(uri));
             }
         }
     }
@@ -98,27 +98,23 @@ impl Subscriptions {
 struct Wish {
     all: Arc<Subscriptions>,
     server: Arc<str>,
-    topic: Topic,
+    uri: Text,
 }
 
 impl Subscription for Wish {
     fn concerns(&self, change: &Change) -> bool {
-        match (change, &self.topic) {
-            (Change::ResourceUpdated { server, uri, to: None }, Topic::Resource(wanted)) => {
-                *server == self.server && uri == wanted
-            }
-            (Change::ResourcesUnsure { server }, Topic::Resource(_)) => *server == self.server,
-            (Change::TaskStatus { server, task, .. }, Topic::Task(wanted)) => {
-                *server == self.server && task == wanted
-            }
-            _ => false,
+        match change {
+            Change::ResourceUpdated { server, uri, to: None } => *server == self.server && *uri == self.uri,
+            Change::ResourceUpdated { to: Some(_), .. } => false,
+            Change::ResourcesUnsure { server } => *server == self.server,
+            Change::Logged { .. } | Change::TaskChanged { .. } => false,
         }
     }
 }
 
 impl Drop for Wish {
     fn drop(&mut self) {
-        self.all.remove(&self.server, &self.topic);
+        self.all.remove(&self.server, &self.uri);
     }
 }
 
@@ -138,7 +134,7 @@ impl Subscription for OwnWish {
                 *to == Some(self.stay) && *server == self.server && *uri == self.uri
             }
             Change::ResourcesUnsure { server } => *server == self.server,
-            Change::TaskStatus { .. } | Change::Logged { .. } => false,
+            Change::Logged { .. } | Change::TaskChanged { .. } => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Level, Text};
+use crate::{Era, Level, Text};
 
 /// The lists that a server offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,14 +58,16 @@ pub enum Change {
         /// The upstream.
         server: Arc<str>,
     },
-    /// A task has another status (tasks extension, SEP-2663).
-    TaskStatus {
+    /// A task stands differently.
+    TaskChanged {
         /// The upstream.
         server: Arc<str>,
-        /// The task.
+        /// The upstream's own id of the task.
         task: Text,
         /// The notification's params as they came.
         params: Bytes,
+        /// The era they were said in.
+        era: Era,
     },
     /// A log message that belongs to no call.
     Logged {

@@ -16,7 +16,7 @@ pub use call::{Ask, AskAnswer, Call, Note, Notes, Params, Quiet, Span};
 pub use caller::{Caller, Offers, Stay};
 pub use change::{Change, ListKind};
 pub use fault::{Fault, Kind, Retry, Side, StateProblem};
-pub use operation::{Level, Operation, Reference, Topic, Watch};
+pub use operation::{Level, Operation, Reference, TaskRequest, Watch};
 pub use outcome::{Outcome, PeerError, Reply};
 pub use secret::Secret;
 pub use text::Text;

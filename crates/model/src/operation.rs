@@ -39,6 +39,10 @@ pub enum Operation {
     SetLevel(Level),
     /// A stream of change notifications (modern only).
     Listen(Watch),
+    /// Something about the task with this id.
+    Task(TaskRequest, Text),
+    /// One page of the caller's tasks (legacy only).
+    ListTasks(Option<Text>),
     /// A method this gateway has no meaning for; passed on where one upstream owns the view.
     Other(Text),
 }
@@ -54,9 +58,23 @@ impl Operation {
             | Self::Subscribe(uri)
             | Self::Unsubscribe(uri) => Some(uri),
             Self::Complete(Reference::Prompt(name) | Reference::Resource(name)) => Some(name),
+            Self::Task(_, id) => Some(id),
             _ => None,
         }
     }
+}
+
+/// What can be asked about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskRequest {
+    /// How it stands, and what came of it (modern).
+    Get,
+    /// What came of it; waits for its end (legacy only).
+    Result,
+    /// Answers to its questions (modern only).
+    Update,
+    /// Give it up.
+    Cancel,
 }
 
 /// What an argument completion is about.
@@ -79,17 +97,8 @@ pub struct Watch {
     pub resources: bool,
     /// Updates of these resources.
     pub uris: Vec<Text>,
-    /// The status of these tasks (tasks extension, SEP-2663).
+    /// How these tasks stand.
     pub tasks: Vec<Text>,
-}
-
-/// Something that a server tells of by itself, once it was asked to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// A resource, by its URI.
-    Resource(Text),
-    /// A task, by its id.
-    Task(Text),
 }
 
 /// Severity of a log message (RFC 5424, section 6.2.1), least severe first.

@@ -3,17 +3,42 @@
 use bytes::Bytes;
 use trunkline_model::Era;
 
-use crate::bridge;
 use crate::extensions::Shared;
+use crate::{bridge, tasks};
+
+/// What the gateway offers legacy clients where some server runs tasks: it keeps the list of a client's tasks itself.
+const TASKS: &str = r#""tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#;
 
 /// What the gateway itself offers in front of several servers: every era-neutral feature, whether or not a server has
-/// it right now, because servers come and go behind one introduction. Extensions only if some server declares them.
-pub fn own(extensions: &Shared) -> (Bytes, Bytes) {
+/// it right now, because servers come and go behind one introduction. Extensions only if some server declares them, and
+/// tasks if some server `has_tasks`, in either dialect.
+pub fn own(extensions: &Shared, has_tasks: bool) -> (Bytes, Bytes) {
     let all = Bytes::from_static(
         b"{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true},\"completions\":{},\"logging\":{}}",
     );
-    let all = extensions.declared_in(&all);
-    (all.clone(), all)
+    let (mut legacy, mut modern) = (all.clone(), all);
+    if has_tasks {
+        (legacy, modern) = (with(&legacy, TASKS), with(&modern, inside(tasks::NEEDED)));
+    }
+    (extensions.declared_in(&legacy), extensions.declared_in(&modern))
+}
+
+/// Whether a server that said this of itself runs tasks.
+pub fn has_tasks(raw: &[u8], era: Era) -> bool {
+    match era {
+        Era::Legacy => tasks::legacy_server(raw),
+        Era::Modern => tasks::declared(raw),
+    }
+}
+
+fn inside(object: &str) -> &str {
+    object.get(1..object.len() - 1).unwrap_or_default()
+}
+
+fn with(object: &Bytes, member: &str) -> Bytes {
+    let end = object.len() - 1;
+    let comma = if end > 1 { "," } else { "" };
+    Bytes::from(crate::json::splice(object, &[(end..end, format!("{comma}{member}").as_bytes())]))
 }
 
 /// What one server offers, for legacy and for modern clients. Features that cannot cross to the other era yet are left
@@ -24,7 +49,7 @@ pub fn mirrored(raw: &[u8], era: Era) -> (Bytes, Bytes) {
         let walked = bridge::members(raw, |key, value| {
             let list = matches!(key, "tools" | "prompts" | "resources");
             let neutral = list || matches!(key, "completions" | "logging");
-            // Tasks of the legacy experiment need a session of the caller's own.
+            // Of tasks we say what we relay, below.
             let passes = neutral || (era == to && key != "tasks");
             if !passes {
                 return;
@@ -40,12 +65,19 @@ pub fn mirrored(raw: &[u8], era: Era) -> (Bytes, Bytes) {
         out.push(b'}');
         Bytes::from(out)
     };
+    let (legacy, modern) = (render(Era::Legacy), render(Era::Modern));
+    let (legacy, modern) = match (has_tasks(raw, era), era) {
+        (false, _) => (legacy, modern),
+        (true, Era::Legacy) => (with(&legacy, TASKS), with(&modern, inside(tasks::NEEDED))),
+        // A modern server's own words hold the extension.
+        (true, Era::Modern) => (with(&legacy, TASKS), modern),
+    };
     // Of the extensions that we understand every client hears, whatever it and the server speak.
     let mut shared = Shared::default();
     shared.add(raw);
     match era {
-        Era::Legacy => (render(Era::Legacy), shared.declared_in(&render(Era::Modern))),
-        Era::Modern => (shared.declared_in(&render(Era::Legacy)), render(Era::Modern)),
+        Era::Legacy => (legacy, shared.declared_in(&modern)),
+        Era::Modern => (shared.declared_in(&legacy), modern),
     }
 }
 
@@ -66,6 +98,22 @@ fn with_list_changed(value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tasks_of_either_dialect_are_offered_to_clients_of_both() {
+        let old = br#"{"tasks":{"requests":{"tools":{"call":{}}}}}"#;
+        for (raw, era) in [(&old[..], Era::Legacy), (tasks::NEEDED.as_bytes(), Era::Modern)] {
+            let (legacy, modern) = mirrored(raw, era);
+            assert!(tasks::legacy_server(&legacy) && tasks::declared(&modern), "{legacy:?} {modern:?}");
+            assert_eq!(mirrored(b"{}", era), (Bytes::from_static(b"{}"), Bytes::from_static(b"{}")));
+        }
+        let (legacy, modern) = own(&Shared::default(), true);
+        assert!(tasks::legacy_server(&legacy) && tasks::declared(&modern), "{legacy:?} {modern:?}");
+        assert!(
+            !tasks::legacy_server(&own(&Shared::default(), false).0)
+                && !tasks::declared(&own(&Shared::default(), false).1)
+        );
+    }
 
     #[test]
     fn extensions_stay_in_their_era_and_list_changes_are_always_offered() {
@@ -90,10 +138,10 @@ mod tests {
         let (legacy, modern) = mirrored(raw, Era::Legacy);
         assert_eq!((legacy, modern), (Bytes::from_static(raw), Bytes::from(crossed)));
         let mut shared = Shared::default();
-        assert!(!own(&shared).0.ends_with(b"}}}"));
+        assert!(!own(&shared, false).0.ends_with(b"}}}"));
         shared.add(raw);
         assert!(
-            own(&shared)
+            own(&shared, false)
                 .0
                 .ends_with(br#""extensions":{"io.modelcontextprotocol/skills":{"directoryRead":true}}}"#)
         );

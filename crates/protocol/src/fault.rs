@@ -27,13 +27,8 @@ pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
     let called_tool = matches!(operation, Some(Operation::CallTool(_)));
     let as_result = matches!(
         fault.kind,
-        Kind::Unavailable
-            | Kind::TimedOut
-            | Kind::CannotBridge
-            | Kind::MissingCapability(_)
-            | Kind::Overloaded
-            | Kind::BadAnswer
-    );
+        Kind::Unavailable | Kind::TimedOut | Kind::CannotBridge | Kind::Overloaded | Kind::BadAnswer
+    ) || (era == Era::Legacy && matches!(fault.kind, Kind::MissingCapability(_)));
     if called_tool && as_result {
         return Spoken::ToolResult(tool_result(fault, era));
     }
@@ -244,10 +239,11 @@ mod tests {
                 // A call that may have run is an error even for tools, so that no host repeats it by itself.
                 let spoken = speak(&fault, era, Some(&call));
                 let is_result = matches!(spoken, Spoken::ToolResult(_));
-                let told_to_model = matches!(
-                    fault.kind,
-                    Kind::Unavailable | Kind::TimedOut | Kind::BadAnswer | Kind::MissingCapability(_)
-                );
+                let told_to_model =
+                    matches!(fault.kind, Kind::Unavailable | Kind::TimedOut | Kind::BadAnswer);
+                // Only the modern era has a code for it.
+                let lacks = matches!(fault.kind, Kind::MissingCapability(_)) && era == Era::Legacy;
+                let told_to_model = told_to_model || lacks;
                 assert_eq!(is_result, told_to_model, "{fault:?}");
             }
         }

@@ -2,11 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use trunkline_model::{Fault, Kind, Text};
+use trunkline_model::{Fault, Kind};
 
 use crate::method;
 use crate::scan::Scanned;
-use crate::tasks;
 
 /// The revision of the request.
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -68,7 +67,7 @@ pub fn check(
         let said = match key {
             "name" => scanned.params.name.as_ref().map(|l| scanned.text(l)),
             "uri" => scanned.params.uri.as_ref().map(|l| scanned.text(l)),
-            _ => scanned.params.whole.as_ref().and_then(|span| task_id(&body_method, scanned.at(span))),
+            _ => scanned.params.task_id.as_ref().map(|l| scanned.text(l)),
         };
         if let Some(said) = said {
             agree("Mcp-Name", name, &said)?;
@@ -82,18 +81,9 @@ pub fn name_key(method_name: &str) -> Option<&'static str> {
     match method_name {
         method::CALL_TOOL | method::GET_PROMPT => Some("name"),
         method::READ_RESOURCE => Some("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(tasks::ID),
+        method::GET_TASK | method::UPDATE_TASK | method::CANCEL_TASK => Some("taskId"),
         _ => None,
     }
-}
-
-/// The task that a request with these params is about, if its method mirrors one (SEP-2663, routing headers). The other
-/// targets are part of an operation; tasks pass whole.
-pub fn task_id(method_name: &str, params: &[u8]) -> Option<Text> {
-    if name_key(method_name) != Some(tasks::ID) {
-        return None;
-    }
-    tasks::id(params)
 }
 
 fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {
@@ -125,15 +115,6 @@ mod tests {
         for bad in ["=?base64?w6k?=", "=?base64?***?=", "a\u{1}b"] {
             assert_eq!(decode(bad.as_bytes()), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_task_is_named_by_its_own_methods_only() {
-        let params = br#"{"inputResponses":{"taskId":"no"},"taskId":"t\u0031"}"#;
-        assert_eq!(task_id("tasks/update", params).as_deref(), Some("t1"));
-        assert_eq!(task_id("tasks/list", params), None);
-        assert_eq!(task_id("tasks/get", br#"{"taskId":7}"#), None);
-        assert_eq!(task_id("tasks/get", b""), None);
     }
 
     proptest! {

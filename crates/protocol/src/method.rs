@@ -1,6 +1,6 @@
 //! Method names. This file is the only place that spells them.
 
-use trunkline_model::{ListKind, Operation};
+use trunkline_model::{ListKind, Operation, TaskRequest};
 
 /// `initialize` (legacy).
 pub const INITIALIZE: &str = "initialize";
@@ -59,8 +59,20 @@ pub const RESOURCE_UPDATED: &str = "notifications/resources/updated";
 /// `notifications/subscriptions/acknowledged` (modern).
 pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
-/// `notifications/tasks` (modern, tasks extension).
-pub const TASK_STATUS: &str = "notifications/tasks";
+/// `tasks/get`.
+pub const GET_TASK: &str = "tasks/get";
+/// `tasks/result` (legacy).
+pub const TASK_RESULT: &str = "tasks/result";
+/// `tasks/update` (modern).
+pub const UPDATE_TASK: &str = "tasks/update";
+/// `tasks/cancel`.
+pub const CANCEL_TASK: &str = "tasks/cancel";
+/// `tasks/list` (legacy).
+pub const LIST_TASKS: &str = "tasks/list";
+/// `notifications/tasks/status` (legacy).
+pub const TASK_STATUS: &str = "notifications/tasks/status";
+/// `notifications/tasks` (modern).
+pub const TASK_CHANGED: &str = "notifications/tasks";
 
 /// The method that fetches a list.
 pub const fn of_list(kind: ListKind) -> &'static str {
@@ -102,12 +114,17 @@ pub fn label(operation: &Operation) -> &'static str {
         Operation::Unsubscribe(_) => UNSUBSCRIBE,
         Operation::SetLevel(_) => SET_LEVEL,
         Operation::Listen(_) => LISTEN,
+        Operation::Task(TaskRequest::Get, _) => GET_TASK,
+        Operation::Task(TaskRequest::Result, _) => TASK_RESULT,
+        Operation::Task(TaskRequest::Update, _) => UPDATE_TASK,
+        Operation::Task(TaskRequest::Cancel, _) => CANCEL_TASK,
+        Operation::ListTasks(_) => LIST_TASKS,
         Operation::Other(_) => OTHER,
     }
 }
 
 /// Every value that [`label`] can have.
-pub const LABELS: [&str; 18] = [
+pub const LABELS: [&str; 23] = [
     DISCOVER,
     PING,
     LIST_TOOLS,
@@ -125,6 +142,11 @@ pub const LABELS: [&str; 18] = [
     UNSUBSCRIBE,
     SET_LEVEL,
     LISTEN,
+    GET_TASK,
+    TASK_RESULT,
+    UPDATE_TASK,
+    CANCEL_TASK,
+    LIST_TASKS,
     OTHER,
 ];
 const OTHER: &str = "other";

@@ -1,13 +1,17 @@
 //! From a scanned request to an operation.
 
-use trunkline_model::{Era, Fault, Kind, Level, Operation, Params, Reference, Span, Text, Watch};
+use trunkline_model::{
+    Era, Fault, Kind, Level, Operation, Params, Reference, Span, TaskRequest, Text, Watch,
+};
 
 use crate::json::{JsonError, Reader, Str};
 use crate::method;
 use crate::scan::Scanned;
 
-/// Most resource URIs in one listen filter, and most tasks.
+/// Most resource URIs in one listen filter.
 pub const WATCHED_URIS_MAX: usize = 1024;
+/// Most task ids in one listen filter.
+pub const WATCHED_TASKS_MAX: usize = 256;
 
 /// What a request asks for, in the vocabulary of `era`. The parameters stay where they are.
 pub fn decode(scanned: &Scanned, era: Era) -> Result<(Operation, Params), Fault> {
@@ -40,6 +44,11 @@ pub fn decode(scanned: &Scanned, era: Era) -> Result<(Operation, Params), Fault>
             target = Some(literal);
             Operation::Complete(reference)
         }
+        method::GET_TASK => Operation::Task(TaskRequest::Get, text(&p.task_id, "taskId")?),
+        method::CANCEL_TASK => Operation::Task(TaskRequest::Cancel, text(&p.task_id, "taskId")?),
+        method::UPDATE_TASK if !legacy => Operation::Task(TaskRequest::Update, text(&p.task_id, "taskId")?),
+        method::TASK_RESULT if legacy => Operation::Task(TaskRequest::Result, text(&p.task_id, "taskId")?),
+        method::LIST_TASKS if legacy => Operation::ListTasks(cursor()),
         method::DISCOVER if !legacy => Operation::Hello,
         method::LISTEN if !legacy => Operation::Listen(watch(scanned)?),
         method::INITIALIZE if legacy => Operation::Hello,
@@ -58,9 +67,12 @@ pub fn decode(scanned: &Scanned, era: Era) -> Result<(Operation, Params), Fault>
         | method::PING
         | method::SUBSCRIBE
         | method::UNSUBSCRIBE
+        | method::UPDATE_TASK
+        | method::TASK_RESULT
+        | method::LIST_TASKS
         | method::SET_LEVEL => return Err(Fault::unknown_method(&name)),
         _ => {
-            // tasks/* and other extensions address things by names of their own; they pass whole.
+            // Extensions address things by names of their own; they pass whole.
             target = None;
             Operation::Other(name.clone())
         }
@@ -128,16 +140,15 @@ fn watch(scanned: &Scanned) -> Result<Watch, Fault> {
     watch_of(scanned.at(&span)).ok_or_else(bad)
 }
 
-/// Reads an array of strings; those beyond the bound are not watched.
-fn texts(reader: &mut Reader<'_>, out: &mut Vec<Text>) -> Result<(), JsonError> {
-    let each = reader.array(|reader| {
+fn texts(reader: &mut Reader<'_>, into: &mut Vec<Text>, most: usize) -> Result<(), JsonError> {
+    let read = reader.array(|reader| {
         let literal = reader.string()?;
-        if out.len() < WATCHED_URIS_MAX {
-            out.push(Text::from(&*reader.decode(&literal)));
+        if into.len() < most {
+            into.push(Text::from(&*reader.decode(&literal)));
         }
         Ok(())
     });
-    each.map(drop)
+    read.map(drop)
 }
 
 /// Reads a listen filter, or the one that an acknowledgement carries.
@@ -149,8 +160,8 @@ pub fn watch_of(filter: &[u8]) -> Option<Watch> {
             "toolsListChanged" => &mut watch.tools,
             "promptsListChanged" => &mut watch.prompts,
             "resourcesListChanged" => &mut watch.resources,
-            "resourceSubscriptions" => return texts(reader, &mut watch.uris),
-            "taskIds" => return texts(reader, &mut watch.tasks),
+            "resourceSubscriptions" => return texts(reader, &mut watch.uris, WATCHED_URIS_MAX),
+            "taskIds" => return texts(reader, &mut watch.tasks, WATCHED_TASKS_MAX),
             _ => return reader.skip(),
         };
         let value = reader.value()?;

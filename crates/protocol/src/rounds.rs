@@ -122,7 +122,17 @@ pub fn input_required<'a>(
     questions: impl Iterator<Item = (&'a str, &'a Text, &'a Bytes)>,
     state: &str,
 ) -> Bytes {
-    let mut out = b"{\"resultType\":\"input_required\",\"inputRequests\":{".to_vec();
+    let mut out = b"{\"resultType\":\"input_required\",\"inputRequests\":".to_vec();
+    out.extend_from_slice(&self::questions(questions));
+    out.extend_from_slice(b",\"requestState\":");
+    escape_into(&mut out, state);
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+/// The `inputRequests` object alone, as tasks list it.
+pub fn questions<'a>(questions: impl Iterator<Item = (&'a str, &'a Text, &'a Bytes)>) -> Bytes {
+    let mut out = b"{".to_vec();
     for (at, (key, method, params)) in questions.enumerate() {
         if at > 0 {
             out.push(b',');
@@ -136,8 +146,6 @@ pub fn input_required<'a>(
         }
         out.push(b'}');
     }
-    out.extend_from_slice(b"},\"requestState\":");
-    escape_into(&mut out, state);
     out.push(b'}');
     Bytes::from(out)
 }

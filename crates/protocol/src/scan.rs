@@ -46,6 +46,8 @@ pub struct ParamSpans {
     pub uri: Option<Str>,
     /// `cursor`.
     pub cursor: Option<Str>,
+    /// `taskId`, if it is a string.
+    pub task_id: Option<Str>,
     /// `level`.
     pub level: Option<Str>,
     /// `arguments`.
@@ -237,6 +239,7 @@ fn params(reader: &mut Reader<'_>) -> Read<ParamSpans> {
             "uri" => text(reader, &mut spans.uri, "uri", wrong)?,
             "cursor" => text(reader, &mut spans.cursor, "cursor", wrong)?,
             "level" => text(reader, &mut spans.level, "level", wrong)?,
+            "taskId" if reader.peek()? == b'"' => spans.task_id = Some(reader.string()?),
             "protocolVersion" => text(reader, &mut spans.protocol_version, "protocolVersion", wrong)?,
             "arguments" => spans.arguments = Some(arguments(reader)?),
             "ref" => spans.reference = Some(reader.value()?),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
-use trunkline_model::{Ask, AskAnswer, Notes, Offers};
+use trunkline_model::{Ask, AskAnswer, Notes, Offers, Text};
 use trunkline_protocol::{Message, Scanned, asks, bridge, compose, method, offers};
 use trunkline_transport::back::{Headers, Wire};
 
@@ -64,6 +64,8 @@ pub(crate) struct Asking {
     stirs: AtomicU64,
     /// The call's clock, which stands still while a user thinks.
     signs: Option<Arc<Signs>>,
+    /// The task that the call waits for: questions name it.
+    task: Option<Text>,
 }
 
 struct Open {
@@ -135,13 +137,19 @@ impl Asking {
         offers: Offers,
         turn: Option<Turn>,
         signs: Option<Arc<Signs>>,
+        task: Option<Text>,
     ) -> Arc<Self> {
         let (open, stirs) = (Mutex::default(), AtomicU64::new(0));
-        Arc::new(Self { way, notes, offers, turn, open, stirs, signs })
+        Arc::new(Self { way, notes, offers, turn, open, stirs, signs, task })
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task that the call waits for.
+    pub(crate) fn task(&self) -> Option<&str> {
+        self.task.as_deref()
     }
 
     /// Whether an answer is being waited for.

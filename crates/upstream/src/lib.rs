@@ -36,5 +36,5 @@ mod verdict;
 pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, SessionScope, Timeouts};
 pub use status::{Offer, Phase, Status};
 pub use tools::{CHANGES_BACKLOG, Tools};
-pub use upstream::Upstream;
+pub use upstream::{Hold, Upstream};
 pub use verdict::{Verdict, Verdicts};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
-use trunkline_model::{Call, Caller, Fault, Offers, Text, Topic};
+use trunkline_model::{Call, Caller, Fault, Offers, Text};
 
 use crate::options::SessionScope;
 use crate::pooled;
@@ -271,8 +271,7 @@ impl Pool {
     pub(crate) fn want(&self, stay: u64, uri: &Text, wanted: bool) {
         let mut wishes = self.wishes();
         let wish = wishes.entry(stay).or_default();
-        let topic = Topic::Resource(uri.clone());
-        wish.send_if_modified(|set| if wanted { set.insert(topic) } else { set.remove(&topic) });
+        wish.send_if_modified(|set| if wanted { set.insert(uri.clone()) } else { set.remove(uri) });
     }
 
     /// The stay is over.

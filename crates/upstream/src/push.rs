@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use trunkline_model::{Era, Text, Topic};
+use trunkline_model::Era;
 use trunkline_protocol::json::escape_into;
 use trunkline_protocol::method;
 use trunkline_transport::back::{Heard, Position, WireError};
@@ -123,13 +123,11 @@ async fn subscribe(session: &Session, mut wanted: watch::Receiver<Wanted>) {
     let mut have = Wanted::new();
     loop {
         let want = wanted.borrow_and_update().clone();
-        for (method, topics) in [
+        for (method, uris) in [
             (method::SUBSCRIBE, want.difference(&have).cloned().collect::<Vec<_>>()),
             (method::UNSUBSCRIBE, have.difference(&want).cloned().collect()),
         ] {
-            for topic in topics {
-                // A task's status is told in the modern era only.
-                let Topic::Resource(uri) = topic else { continue };
+            for uri in uris {
                 let mut params = b"{\"uri\":".to_vec();
                 escape_into(&mut params, &uri);
                 params.push(b'}');
@@ -257,33 +255,21 @@ impl Drop for Listening {
 /// One listen request, to its end; returns why it ended.
 async fn one_listen(session: &Session, id: u64, wanted: &Wanted) -> String {
     let mut filter = b"{\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":true,\"resourcesListChanged\":true".to_vec();
-    let uris =
-        wanted.iter().filter_map(|topic| if let Topic::Resource(uri) = topic { Some(uri) } else { None });
-    name_all(&mut filter, "resourceSubscriptions", uris);
-    let tasks =
-        wanted.iter().filter_map(|topic| if let Topic::Task(task) = topic { Some(task) } else { None });
-    name_all(&mut filter, "taskIds", tasks);
+    if !wanted.is_empty() {
+        filter.extend_from_slice(b",\"resourceSubscriptions\":[");
+        for (at, uri) in wanted.iter().enumerate() {
+            if at > 0 {
+                filter.push(b',');
+            }
+            escape_into(&mut filter, uri);
+        }
+        filter.push(b']');
+    }
     filter.extend_from_slice(b"}}");
     let heard = Arc::clone(&session.stray) as Arc<dyn Heard>;
     match session.ask_with(id, method::LISTEN, Bytes::from(filter), Some(heard)).await {
         Ok(_) => "the server closed it".to_owned(),
         Err(error) => crate::session::describe(&error),
-    }
-}
-
-/// Adds a list of names to a filter, if there are any.
-fn name_all<'a>(filter: &mut Vec<u8>, key: &str, names: impl Iterator<Item = &'a Text>) {
-    let mut first = true;
-    for name in names {
-        if std::mem::take(&mut first) {
-            filter.extend_from_slice(format!(",\"{key}\":[").as_bytes());
-        } else {
-            filter.push(b',');
-        }
-        escape_into(filter, name);
-    }
-    if !first {
-        filter.push(b']');
     }
 }
 

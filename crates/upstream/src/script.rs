@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
-use trunkline_model::{Call, Caller, Change, Era, Level, Note, Notes, Operation, Outcome, Params, Topic};
+use trunkline_model::{Call, Caller, Change, Era, Level, Note, Notes, Operation, Outcome, Params};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::{Message, Revision, method, scan};
 use trunkline_transport::back::{Answered, BoxFuture, Headers, Heard, Outgoing, Refusal, Wire, WireError};
@@ -325,7 +325,7 @@ async fn a_replacement_that_is_refused_leaves_the_working_listen_stream_alone() 
     follow_for(&stage, &wanted, async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         wanted.send_modify(|set| {
-            set.insert(Topic::Resource("a:b".into()));
+            set.insert("a:b".into());
         });
         tokio::time::sleep(Duration::from_millis(110)).await;
         assert_eq!(stage.wire.asked.lock().unwrap().len(), 2);

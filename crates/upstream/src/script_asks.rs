@@ -20,17 +20,17 @@ use crate::options::Timeouts;
 use crate::session::Session;
 use crate::stray::{Relay, Stray};
 
+/// What ends a request, and who hears what is said meanwhile.
+type Request = (oneshot::Sender<()>, Option<Arc<dyn Heard>>);
+
 /// A wire whose requests wait until the test answers them.
 struct Played {
     /// Whether calls have streams of their own.
     streams: bool,
-    open: Mutex<HashMap<u64, Waiting>>,
+    open: Mutex<HashMap<u64, Request>>,
     /// What was told to the server, whole.
     told: Mutex<Vec<String>>,
 }
-
-/// What ends a request, and who hears what is said meanwhile.
-type Waiting = (oneshot::Sender<()>, Option<Arc<dyn Heard>>);
 
 /// Real wires forget a request with its future.
 struct Open<'a>(&'a Played, u64);

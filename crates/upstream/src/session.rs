@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
-use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply};
+use trunkline_model::{
+    Call, Era, Fault, Level, Operation, Outcome, Params, PeerError, Reply, TaskRequest, Text,
+};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
-use trunkline_protocol::{Revision, asks, bridge, compose, headers, method, tasks};
+use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
 use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Refusal, Wire, WireError};
 
 use crate::asking::{Asking, Turn};
@@ -168,11 +170,7 @@ impl Session {
     ) -> Result<Answered, WireError> {
         let params = match self.era() {
             Era::Legacy => params,
-            // A server tells of tasks only who declares to understand them.
-            Era::Modern if method == method::LISTEN => {
-                own_params(params, self.introduction.revision, tasks::FOLLOWER)
-            }
-            Era::Modern => own_params(params, self.introduction.revision, "{}"),
+            Era::Modern => own_params(params, self.introduction.revision),
         };
         let message = compose::request(id, method, &params);
         let headers = self.request_headers(method, None);
@@ -219,7 +217,9 @@ impl Session {
         {
             return Ok(Fault::unknown_method(method).into());
         }
-        let turn = if self.can_ask_during(call) {
+        // Questions about a task name it; waiting for one takes no turn from others.
+        let blind = !matches!(call.operation, Operation::Task(..));
+        let turn = if blind && self.can_ask_during(call) {
             match timeout(self.timeouts.total, self.turn()).await {
                 Ok(turn) => turn?,
                 Err(_) => return Ok(Fault::overloaded(NO_TURN).into()),
@@ -230,11 +230,7 @@ impl Session {
         let id = self.number();
         let method = method::of(&call.operation);
         let params = self.params(call, target, id);
-        let task = match &call.operation {
-            Operation::Other(method) => headers::task_id(method, &call.params.raw),
-            _ => None,
-        };
-        let spoken = target.or_else(|| call.operation.target().or(task.as_ref()).map(|t| &**t));
+        let spoken = target.or_else(|| call.operation.target().map(|t| &**t));
         let mut headers = self.request_headers(method, spoken);
         if self.http.is_some() && self.era() == Era::Modern {
             for (name, value) in extra {
@@ -248,7 +244,9 @@ impl Session {
         {
             headers.push((HeaderName::from_static("traceparent"), value));
         }
-        let hearing = self.hearing(call, turn);
+        let task =
+            matches!(call.operation, Operation::Task(TaskRequest::Result, _)).then_some(spoken).flatten();
+        let hearing = self.hearing(call, turn, task.map(Text::from));
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
         let work = async {
@@ -289,7 +287,8 @@ impl Session {
 
     /// Whether the server may ask the caller something while this call runs.
     fn can_ask_during(&self, call: &Call) -> bool {
-        let carries = call.caller.era == Era::Legacy || asks_during(&call.operation);
+        let waits = matches!(call.operation, Operation::Task(TaskRequest::Result, _));
+        let carries = call.caller.era == Era::Legacy || waits || asks_during(&call.operation);
         carries && !call.caller.offers.is_none() && self.stray.relays()
     }
 
@@ -313,7 +312,8 @@ impl Session {
     }
 
     /// A listener for what the caller wants to hear during the call; `None` when that is nothing.
-    fn hearing(&self, call: &Call, turn: Option<Turn>) -> Option<Arc<Hearing>> {
+    /// `task` is the server's id of the task whose end is waited for.
+    fn hearing(&self, call: &Call, turn: Option<Turn>, task: Option<Text>) -> Option<Arc<Hearing>> {
         // Legacy clients that never set a level get what the server chooses to send.
         let level = match call.caller.era {
             Era::Legacy => Some(call.log_level.unwrap_or(Level::Debug)),
@@ -328,7 +328,7 @@ impl Session {
         let way = self.stray.way().filter(|_| self.can_ask_during(call));
         let asking = way.map(|way| {
             let notes = Arc::clone(&call.notes);
-            Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)))
+            Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)), task)
         });
         Some(Arc::new(Hearing {
             notes: Arc::clone(&call.notes),
@@ -446,11 +446,10 @@ fn push(out: &mut Headers, name: HeaderName, text: &str) {
     }
 }
 
-/// Our own request's params with the metadata of the modern era; `capabilities` is the object that declares ours.
-pub(crate) fn own_params(params: Bytes, revision: Revision, capabilities: &str) -> Bytes {
+/// Our own request's params with the metadata of the modern era.
+pub(crate) fn own_params(params: Bytes, revision: Revision) -> Bytes {
     let info = trunkline_protocol::hello::own_info(env!("CARGO_PKG_VERSION"));
-    let facts =
-        Facts { revision, client_info: Some(&info), capabilities: capabilities.as_bytes(), log_level: None };
+    let facts = Facts { revision, client_info: Some(&info), capabilities: b"{}", log_level: None };
     let bare = Params { raw: params, ..Params::default() };
     let meta = meta::for_modern(&bare, &facts, None);
     meta::respell(&bare, None, Some(Some(meta)))

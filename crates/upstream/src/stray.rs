@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::Instant;
-use trunkline_model::{Change, Level, ListKind, Offers, Stay};
+use trunkline_model::{Change, Era, Level, ListKind, Offers, Stay, Text};
 use trunkline_protocol::{Scanned, Shape, asks, method, tasks};
 use trunkline_transport::back::{Headers, Heard, Wire};
 
@@ -15,6 +16,9 @@ use crate::asking::{Asking, Origin, Way, plain_answer, question};
 use crate::deadlines::Signs;
 use crate::early::{Early, Question};
 use crate::hearing::{Hearing, NOTE_BYTES_MAX};
+
+/// Longest word about a task that is passed on, in bytes: it may hold the task's result. Readers who did not hear it ask.
+const TASK_BYTES_MAX: usize = 256 * 1024;
 
 /// Whom the server of a conversation can ask.
 #[derive(Clone, Debug)]
@@ -177,17 +181,6 @@ impl Stray {
         }
     }
 
-    /// Passes a task's status on. One that is too long to be kept for slow readers is not: whoever follows a task asks
-    /// for its status as well.
-    fn task(&self, message: &Scanned) {
-        let Some(span) = message.params.whole.as_ref().filter(|span| span.len() <= NOTE_BYTES_MAX) else {
-            return;
-        };
-        let Some(task) = tasks::id(message.at(span)) else { return };
-        let (server, params) = (Arc::clone(&self.server), message.share(span));
-        let _ = self.changes.send(Change::TaskStatus { server, task, params });
-    }
-
     fn log(&self, message: &Scanned) {
         match self.owner() {
             Owner::Call(call) => return call.log(message),
@@ -210,9 +203,24 @@ impl Stray {
         });
     }
 
+    /// How a task stands. Who may hear of it is known to those who know its id.
+    fn task(&self, message: &Scanned) {
+        let (Some(id), Some(span)) = (&message.params.task_id, &message.params.whole) else { return };
+        if span.len() > TASK_BYTES_MAX {
+            return;
+        }
+        let era = if &*message.method() == method::TASK_STATUS { Era::Legacy } else { Era::Modern };
+        let _ = self.changes.send(Change::TaskChanged {
+            server: Arc::clone(&self.server),
+            task: Text::from(&*message.text(id)),
+            params: Bytes::copy_from_slice(message.at(span)),
+            era,
+        });
+    }
+
     fn answer(&self, message: &Scanned) {
         if let Some((id, method, params)) = question(message) {
-            return match self.addressee() {
+            return match self.addressee(tasks::related(&params).as_deref()) {
                 Some((asking, clocks)) => asking.put_for(id, method, params, self.unsure_of(clocks)),
                 None if method == asks::ROOTS && self.waits_for_calls() => {
                     if let Some(way) = self.way() {
@@ -228,16 +236,23 @@ impl Stray {
     }
 
     /// Whom a question goes to that came on no call's own stream (`bridging.md` 4.2), and the clocks of the calls that
-    /// may have asked it.
-    fn addressee(&self) -> Option<(Arc<Asking>, Vec<Arc<Signs>>)> {
+    /// may have asked it. `task` is the task that the question names.
+    fn addressee(&self, task: Option<&str>) -> Option<(Arc<Asking>, Vec<Arc<Signs>>)> {
         let askings = self.askings();
         let clocks = |askings: &[Arc<Asking>]| askings.iter().filter_map(|asking| asking.clock()).collect();
+        if let Some(asking) = askings.iter().find(|asking| task.is_some() && asking.task() == task) {
+            return Some((Arc::clone(asking), clocks(std::slice::from_ref(asking))));
+        }
         match (&self.relay, askings.as_slice()) {
             (Relay::Nobody, _) => None,
             (Relay::Stay(..), [only]) => Some((Arc::clone(only), clocks(&askings))),
             // Whichever call of the client's it is, the client is the same. It must not end with the wrong call.
             (Relay::Stay(stay, offers), _) => Some((self.aside(stay, *offers)?, clocks(&askings))),
+            // Nobody waits for that task now.
+            (Relay::Calls, _) if task.is_some() => None,
             (Relay::Calls, _) => {
+                // Those that wait for a task are asked by its name.
+                let askings: Vec<_> = askings.into_iter().filter(|asking| asking.task().is_none()).collect();
                 let running: Vec<_> = askings.iter().filter(|asking| asking.runs()).cloned().collect();
                 // With none that runs, it must be one that has asked before.
                 let candidates = if running.is_empty() { askings } else { running };
@@ -265,7 +280,7 @@ impl Stray {
         let (stay, way) = (stay.upgrade()?, self.way()?);
         let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
         let asking =
-            aside.get_or_insert_with(|| Asking::new(way, Arc::clone(stay.aside()), offers, None, None));
+            aside.get_or_insert_with(|| Asking::new(way, Arc::clone(stay.aside()), offers, None, None, None));
         Some(Arc::clone(asking))
     }
 
@@ -332,8 +347,8 @@ impl Heard for Stray {
                     let _ = self.changes.send(Change::ResourceUpdated { server, uri, to });
                 }
             }
-            method::TASK_STATUS => self.task(&message),
             method::LOG_MESSAGE => self.log(&message),
+            method::TASK_STATUS | method::TASK_CHANGED => self.task(&message),
             method::CANCELLED => self.withdrawn(&message),
             method::ACKNOWLEDGED => {
                 if let Some(id) = subscription(&message) {

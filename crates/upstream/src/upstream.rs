@@ -1,6 +1,8 @@
 //! The handle by which the gateway uses one upstream.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, SystemTime};
@@ -11,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text, Topic};
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 use trunkline_protocol::{compose, method};
 
@@ -25,8 +27,8 @@ use crate::stray::Stray;
 use crate::supervise;
 use crate::tools::Tools;
 
-/// What somebody wants to hear about.
-pub(crate) type Wanted = BTreeSet<Topic>;
+/// The resources that somebody wants to hear about.
+pub(crate) type Wanted = BTreeSet<Text>;
 
 /// One upstream server: started, watched and restarted by a task of its own, called from anywhere.
 pub struct Upstream {
@@ -155,21 +157,21 @@ impl Upstream {
         self.shared.offer.subscribe()
     }
 
-    /// Sets what the server is wanted to tell of.
-    pub fn want(&self, topics: impl IntoIterator<Item = Topic>) {
-        let topics: Wanted = topics.into_iter().collect();
+    /// Sets the resources whose updates are wanted.
+    pub fn want(&self, uris: impl IntoIterator<Item = Text>) {
+        let uris: Wanted = uris.into_iter().collect();
         self.shared.wanted.send_if_modified(|old| {
-            let changed = *old != topics;
+            let changed = *old != uris;
             if changed {
-                *old = topics;
+                *old = uris;
             }
             changed
         });
     }
 
-    /// Edits the set of what the server is wanted to tell of, in place. `edit` says whether it changed anything; it runs
+    /// Edits the set of resources whose updates are wanted, in place. `edit` says whether it changed anything; it runs
     /// under a lock and must be short.
-    pub fn want_changed(&self, edit: impl FnOnce(&mut BTreeSet<Topic>) -> bool) {
+    pub fn want_changed(&self, edit: impl FnOnce(&mut BTreeSet<Text>) -> bool) {
         self.shared.wanted.send_if_modified(edit);
     }
 
@@ -181,14 +183,46 @@ impl Upstream {
     /// Runs one call. `target` is the upstream's own spelling where the caller's differs; `extra` are headers that
     /// mirror arguments.
     pub async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Outcome {
-        let _running = Running::begin(&self.shared);
+        let _running = Running::begin(&*self.shared);
+        self.run(call, target, extra).await.0
+    }
+
+    /// Runs one call like [`Upstream::call`], and keeps what it ran on; `None` when it did not run.
+    pub async fn call_holding(
+        &self,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> (Outcome, Option<Hold>) {
+        let running = Running::begin(Arc::clone(&self.shared));
+        let (outcome, conversation) = self.run(call, target, extra).await;
+        (outcome, conversation.map(|conversation| Hold { conversation, _running: running }))
+    }
+
+    /// Runs one call on what an earlier one ran on; where that is gone, like any other.
+    pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
+        match hold.conversation.session().call(call, target, &[]).await {
+            Ok(outcome) => outcome,
+            Err(Lost(why)) => {
+                tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
+                self.call(call, target, &[]).await
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> (Outcome, Option<Conversation>) {
         for attempt in 0..2 {
             let conversation = match self.conversation(call).await {
                 Ok(conversation) => conversation,
-                Err(fault) => return fault.into(),
+                Err(fault) => return (fault.into(), None),
             };
             match conversation.session().call(call, target, extra).await {
-                Ok(outcome) => return outcome,
+                Ok(outcome) => return (outcome, Some(conversation)),
                 // The call certainly did not run: it may be sent again, once, over a new conversation.
                 Err(Lost(why)) => {
                     tracing::debug!(server = &**self.name(), %why, attempt, "the conversation was lost before the call began");
@@ -199,7 +233,8 @@ impl Upstream {
                 }
             }
         }
-        Fault::unavailable(self.name(), "it cannot be reached", self.shared.options.backoff.first).into()
+        let after = self.shared.options.backoff.first;
+        (Fault::unavailable(self.name(), "it cannot be reached", after).into(), None)
     }
 
     /// The conversation for a call: the shared one, unless the server is a legacy one and may ask the caller something.
@@ -349,11 +384,31 @@ impl Conversation {
     }
 }
 
-/// Counts a call while it runs.
-struct Running<'a>(&'a Shared);
+/// What a call ran on, kept for later calls that must run on the same: a legacy server may know a task only there.
+/// Counts as a use of the server, which is not stopped for being idle meanwhile.
+pub struct Hold {
+    conversation: Conversation,
+    _running: Running<Arc<Shared>>,
+}
 
-impl<'a> Running<'a> {
-    fn begin(shared: &'a Shared) -> Self {
+impl Hold {
+    /// The era spoken there.
+    pub fn era(&self) -> Era {
+        self.conversation.session().era()
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").field("era", &self.era()).finish_non_exhaustive()
+    }
+}
+
+/// Counts a call while it runs.
+struct Running<S: Deref<Target = Shared>>(S);
+
+impl<S: Deref<Target = Shared>> Running<S> {
+    fn begin(shared: S) -> Self {
         shared.uses.fetch_add(1, Ordering::Relaxed);
         shared.running.fetch_add(1, Ordering::SeqCst);
         // Before the session is looked at: see `Shared::retire_unused`.
@@ -362,7 +417,7 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Drop for Running<'_> {
+impl<S: Deref<Target = Shared>> Drop for Running<S> {
     fn drop(&mut self) {
         self.0.uses.fetch_add(1, Ordering::Relaxed);
         self.0.running.fetch_sub(1, Ordering::SeqCst);
@@ -413,7 +468,7 @@ mod tests {
         let (upstream, session) = (upstream(), willing());
         upstream.shared.session.store(Some(Arc::clone(&session)));
         let mut status = upstream.status();
-        let running = Running::begin(&upstream.shared);
+        let running = Running::begin(&*upstream.shared);
         assert!(!upstream.shared.retire_unused(&session));
         assert!(current(&upstream).is_some() && status.has_changed().unwrap(), "who met the gap looks again");
         status.mark_unchanged();
@@ -425,10 +480,9 @@ mod tests {
     async fn an_edit_that_changes_nothing_tells_nobody() {
         let upstream = upstream();
         let wanted = upstream.shared.wanted.subscribe();
-        let topic = Topic::Resource("a:b".into());
-        upstream.want_changed(|set| set.remove(&topic));
+        upstream.want_changed(|set| set.remove("a:b"));
         assert!(!wanted.has_changed().unwrap());
-        upstream.want_changed(|set| set.insert(topic));
+        upstream.want_changed(|set| set.insert("a:b".into()));
         assert!(wanted.has_changed().unwrap());
     }
 }

@@ -112,12 +112,20 @@ impl Client {
     /// # Panics
     /// When it is refused.
     pub fn connect(address: SocketAddr, path: &str, era: Era) -> Self {
+        Self::able(address, path, era, "{}")
+    }
+
+    /// The same, declaring these capabilities (an object as text).
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn able(address: SocketAddr, path: &str, era: Era, capabilities: &str) -> Self {
         let mut client = Self {
             address,
             path: path.to_owned(),
             era,
             session: None,
-            capabilities: "{}".to_owned(),
+            capabilities: capabilities.to_owned(),
             meta: String::new(),
             connection: Connection::open(address),
             next: 1,
@@ -230,13 +238,14 @@ impl Client {
             Era::Modern => {
                 fields.push(("MCP-Protocol-Version".into(), MODERN.into()));
                 fields.push(("Mcp-Method".into(), method.into()));
+                let task = matches!(method, "tasks/get" | "tasks/update" | "tasks/cancel");
                 let key = match method {
-                    "tools/call" | "prompts/get" => "name",
                     "resources/read" => "uri",
-                    "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
-                    _ => "",
+                    _ if task => "taskId",
+                    _ => "name",
                 };
-                if let Some(name) = json::member(params, key).filter(|_| !key.is_empty())
+                let named = task || matches!(method, "tools/call" | "prompts/get" | "resources/read");
+                if let Some(name) = json::member(params, key).filter(|_| named)
                     && let Ok(name) = serde_json::from_str::<String>(&name)
                 {
                     fields.push(("Mcp-Name".into(), header_text(&name)));
@@ -319,20 +328,19 @@ impl Client {
         }
         let rest = params.trim().strip_prefix('{').expect("params are an object").trim_start();
         let comma = if rest.starts_with('}') { "" } else { "," };
-        let meta = modern_meta(&self.meta).replacen(
-            r#""io.modelcontextprotocol/clientCapabilities":{}"#,
-            &format!(r#""io.modelcontextprotocol/clientCapabilities":{}"#, self.capabilities),
-            1,
-        );
-        format!(r#"{{"_meta":{meta}{comma}{rest}"#)
+        format!(r#"{{"_meta":{}{comma}{rest}"#, meta_of(&self.capabilities, &self.meta))
     }
 }
 
 /// The `_meta` of a modern request, with more members (raw, without a comma in front).
 pub fn modern_meta(more: &str) -> String {
+    meta_of("{}", more)
+}
+
+fn meta_of(capabilities: &str, more: &str) -> String {
     let comma = if more.is_empty() { "" } else { "," };
     format!(
-        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientInfo":{{"name":"e2e","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{{}}{comma}{more}}}"#
+        r#"{{"io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientInfo":{{"name":"e2e","version":"1.0.0"}},"io.modelcontextprotocol/clientCapabilities":{capabilities}{comma}{more}}}"#
     )
 }
 

@@ -65,6 +65,13 @@ pub fn skills(mode: &str, url: &str) -> Value {
     report(&format!("skills in {mode}"), command)
 }
 
+/// The TypeScript SDK 1.32.2 calling one tool as a task; its report has a form of its own.
+pub fn ts1_task(url: &str, tool: &str, arguments: &str) -> Value {
+    let mut command = Command::new(peers::node());
+    command.arg(peers::root().join("tests/peers/clients/ts1-tasks.mjs")).args([url, tool, arguments]);
+    report("ts1-tasks", command)
+}
+
 /// The client on crate rmcp; its report has a form of its own.
 pub fn rmcp(url: &str, arguments: &[&str]) -> Value {
     let mut command = Command::new(peers::path("rmcp/bin/rmcp-client"));

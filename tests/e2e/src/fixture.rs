@@ -60,6 +60,13 @@ impl Fixture {
         Self::start(command)
     }
 
+    /// `rmcp-suite`, with the tasks extension.
+    pub fn rmcp_suite() -> Self {
+        let mut command = Command::new(peers::path("rmcp/bin/rmcp-suite"));
+        command.args(["--port", "0"]);
+        Self::start(command)
+    }
+
     /// `py-server` over `sse` or `ws`, on a port (0 picks one), with further arguments.
     pub fn py(transport: &str, port: u16, arguments: &[&str]) -> Self {
         let mut command = Command::new(peers::path("python/client-1/bin/python"));

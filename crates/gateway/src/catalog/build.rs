@@ -9,6 +9,7 @@ use trunkline_observe::metrics::Metrics;
 use trunkline_protocol::hello::own_info;
 use trunkline_protocol::list::{self, Item, Respelling};
 use trunkline_protocol::mirror::{self, Mirrored};
+use trunkline_protocol::tasks::{self, Support};
 use trunkline_protocol::{bridge, capabilities, extensions, uris as spelling};
 use trunkline_transport::front::host::Introduced;
 use trunkline_upstream::{Offer, Phase, Status};
@@ -111,6 +112,7 @@ pub fn build(input: &Input<'_>) -> Catalog {
         skilled,
         directories: declaring(input, extensions::reads_directories),
         introduced: introduce(input, transparent),
+        tasks: offers(input.sources).any(|(_, offer)| runs_tasks(offer)),
         transparent,
         announced: match input.sources {
             [only] if transparent => {
@@ -209,9 +211,10 @@ fn named(input: &Input<'_>, kind: ListKind, uris: &Uris, transparent: bool, show
             };
             let meter = (kind == ListKind::Tools).then(|| input.metrics.tool(&rules.server, &name));
             let original = (*name != *item.key).then(|| item.key.clone());
-            let mut item_shown = for_both(respelled, offer.introduction.era(), asked);
+            let tasks = if kind == ListKind::Tools { support(offer, item) } else { Support::None };
+            let mut item_shown = for_both(respelled, offer.introduction.era(), asked, tasks);
             let unstructured = kind == ListKind::Tools && item_shown.hide_schema();
-            let route = Route { server: source.number, original, mirrored, meter, unstructured };
+            let route = Route { server: source.number, original, mirrored, tasks, meter, unstructured };
             table.insert(name, &item.key, route);
             shown.push(item_shown);
         }
@@ -234,7 +237,7 @@ fn addressed(input: &Input<'_>, kind: ListKind, transparent: bool, uris: &Uris, 
             let uri = uris.expose(source.number, &item.key);
             let origin = (!transparent).then_some((&*source.rules.server, &*item.key));
             let respelled = item.respell(Respelling { key: Some(&uri), origin, ..Respelling::default() });
-            shown.push(for_both(respelled, offer.introduction.era(), asked));
+            shown.push(for_both(respelled, offer.introduction.era(), asked, Support::None));
         }
     }
 }
@@ -258,8 +261,25 @@ fn declaring(input: &Input<'_>, what: impl Fn(&[u8]) -> bool) -> Vec<usize> {
     offers(input.sources).filter(|(_, offer)| declares(offer)).map(|(source, _)| source.number).collect()
 }
 
-/// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced.
-fn for_both(item: Bytes, era: Era, asked: bool) -> Shown {
+fn runs_tasks(offer: &Offer) -> bool {
+    capabilities::has_tasks(&offer.introduction.capabilities, offer.introduction.era())
+}
+
+/// Whether a tool can be called as a task: as it says itself, where its server runs tasks at all.
+fn support(offer: &Offer, tool: &Item) -> Support {
+    match (runs_tasks(offer), offer.introduction.era()) {
+        (false, _) => Support::None,
+        (true, Era::Legacy) => tasks::support(&tool.raw),
+        (true, Era::Modern) => Support::Chosen,
+    }
+}
+
+/// What a modern client must not see of a legacy item: task support of the experiment that the extension replaced; and
+/// what a legacy client must learn of a tool that the extension can make a task of.
+fn for_both(item: Bytes, era: Era, asked: bool, tasks: Support) -> Shown {
+    if tasks == Support::Chosen {
+        return Shown { asked, legacy: tasks::offered_downward(&item), modern: item.clone(), whole: item };
+    }
     let carries = era == Era::Legacy && memchr::memmem::find(&item, b"\"execution\"").is_some();
     let modern = carries.then(|| bridge::without(&item, |key, _| key == "execution")).flatten();
     Shown {
@@ -349,7 +369,7 @@ fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
     } else {
         let mut shared = extensions::Shared::default();
         offers(input.sources).for_each(|(_, offer)| shared.add(&offer.introduction.capabilities));
-        capabilities::own(&shared)
+        capabilities::own(&shared, offers(input.sources).any(|(_, offer)| runs_tasks(offer)))
     };
     let server_info = match only.and_then(|offer| offer.introduction.server_info.clone()) {
         Some(info) => info,

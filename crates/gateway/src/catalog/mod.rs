@@ -40,6 +40,8 @@ pub struct Catalog {
     pub(crate) directories: Vec<usize>,
     /// The introduction.
     pub introduced: Introduced,
+    /// Whether some server runs tasks.
+    pub tasks: bool,
     /// Whether one server is passed through unchanged.
     pub transparent: bool,
     /// The servers of the view by number, in configuration order.
@@ -65,6 +67,8 @@ pub struct Route {
     pub original: Option<Text>,
     /// Arguments that are mirrored in headers towards HTTP servers (`x-mcp-header`).
     pub mirrored: Arc<[trunkline_protocol::mirror::Mirrored]>,
+    /// Whether the tool can be called as a task.
+    pub tasks: trunkline_protocol::tasks::Support,
     /// Counts this tool's calls.
     pub meter: Option<trunkline_observe::metrics::ToolHandle>,
     /// Legacy clients do not see the tool's output schema, so its results have no structured content for them.

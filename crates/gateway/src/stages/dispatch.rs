@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
 use trunkline_protocol::{bridge, headers, mirror, uris};
+use trunkline_upstream::Upstream;
 
 use crate::catalog::{Catalog, Route, Speller};
 use crate::parking::{Parking, Work};
@@ -12,15 +13,16 @@ use crate::stages::authorize::Authorized;
 use crate::stages::resolve::Plan;
 use crate::stages::{drive, remirror};
 use crate::status;
-use crate::view::Current;
+use crate::tasks::{self, Place, Way};
 
 /// Carries out what was authorized.
 pub(crate) async fn dispatch(
     parking: &Arc<Parking>,
-    now: &Current,
+    place: Place<'_>,
     plan: &Authorized<Plan>,
     call: &Call,
 ) -> Outcome {
+    let now = place.now;
     let catalog = &now.catalog;
     let era = call.caller.era;
     match plan.get() {
@@ -32,26 +34,61 @@ pub(crate) async fn dispatch(
         }
         Plan::NoCompletions => no_completions(era),
         Plan::One { server, target, route } => {
-            one(parking, now, *server, target.as_ref(), route.as_ref(), call).await
+            one(parking, place, *server, target.as_ref(), route.as_ref(), call).await
         }
+        Plan::Task(request, id) => {
+            let (outcome, server) = tasks::serve(place, call, *request, id).await;
+            match server {
+                Some(server) => way_back(catalog, server, call, outcome),
+                None => outcome,
+            }
+        }
+        Plan::Tasks(cursor) => tasks::list(place, call, cursor.as_ref()).await,
     }
 }
 
 async fn one(
     parking: &Arc<Parking>,
-    now: &Current,
+    place: Place<'_>,
     server: usize,
     target: Option<&Text>,
     route: Option<&Route>,
     call: &Call,
 ) -> Outcome {
-    let Some(upstream) = now.fleet.upstreams.get(server) else {
+    let Some(upstream) = place.now.fleet.upstreams.get(server) else {
         return Fault::internal("dangling route").into();
     };
     let extra = match route.map(|route| headers_of(&route.mirrored, call)).transpose() {
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
+    let support = route.map(|route| route.tasks).unwrap_or_default();
+    let spelled = target.map(|t| &**t);
+    let outcome = match Way::of(support, call) {
+        Way::Task => Box::pin(tasks::made(place, upstream, support, spelled, &extra, call)).await,
+        Way::Perhaps => {
+            let outcome = plain(parking, upstream, target, extra.clone(), call, false).await;
+            Box::pin(tasks::settled(place, upstream, spelled, &extra, call, outcome)).await
+        }
+        way => plain(parking, upstream, target, extra, call, way == Way::Driven).await,
+    };
+    match way_back(&place.now.catalog, server, call, outcome) {
+        Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
+            Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
+        }
+        other => other,
+    }
+}
+
+/// Runs a call to its result, however often its user is asked meanwhile. `as_task` is for tools that know only tasks.
+async fn plain(
+    parking: &Arc<Parking>,
+    upstream: &Arc<Upstream>,
+    target: Option<&Text>,
+    extra: Vec<(String, String)>,
+    call: &Call,
+    as_task: bool,
+) -> Outcome {
     let asks = match call.caller.era {
         Era::Modern => upstream.may_ask(call).await,
         Era::Legacy => Ok(false),
@@ -60,26 +97,31 @@ async fn one(
         Ok(asks) => asks,
         Err(fault) => return fault.into(),
     };
-    let outcome = if asks {
+    if asks {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
-            Box::pin(async move { upstream.call(&call, target.as_deref(), &extra).await })
+            Box::pin(async move { sent(&upstream, &call, target.as_deref(), &extra, as_task).await })
         };
-        parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await
-    } else {
-        let target = target.map(|t| &**t);
-        let outcome = upstream.call(call, target, &extra).await;
-        let outcome = remirror::settle(upstream, call, target, outcome).await;
-        // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
-        drive::drive(upstream, call, target, &extra, outcome).await
-    };
-    let outcome = way_back(&now.catalog, server, call, outcome);
-    match outcome {
-        Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
-            Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
-        }
-        other => other,
+        return parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await;
     }
+    let target = target.map(|t| &**t);
+    let outcome = sent(upstream, call, target, &extra, as_task).await;
+    let outcome = remirror::settle(upstream, call, target, outcome).await;
+    // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
+    drive::drive(upstream, call, target, &extra, outcome).await
+}
+
+async fn sent(
+    upstream: &Arc<Upstream>,
+    call: &Call,
+    target: Option<&str>,
+    extra: &[(String, String)],
+    as_task: bool,
+) -> Outcome {
+    if as_task {
+        return Box::pin(tasks::driven(upstream, call, target, extra)).await;
+    }
+    upstream.call(call, target, extra).await
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.
@@ -122,7 +164,7 @@ fn agree(header: &str, said: &[(String, Bytes)], argument: Option<&str>) -> Resu
 }
 
 /// What an upstream said, in the view's own names.
-fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
+pub(crate) fn way_back(catalog: &Catalog, server: usize, call: &Call, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Result(reply) if catalog.uris.ambiguous() => {
             let speller = Speller::new(&catalog.uris, server);

@@ -74,7 +74,7 @@ fn retry(call: &Call, answers: &[(Text, Bytes)], wanted: &Wanted) -> Call {
 }
 
 /// Puts all questions of a round at once and waits for every answer.
-async fn answers(
+pub(crate) async fn answers(
     upstream: &Upstream,
     call: &Call,
     wanted: &Wanted,

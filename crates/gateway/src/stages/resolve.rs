@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use trunkline_model::{Call, Era, Fault, Kind, ListKind, Operation, Reference, Text};
+use trunkline_model::{Call, Era, Fault, Kind, ListKind, Operation, Reference, TaskRequest, Text};
 use trunkline_protocol::method;
 
 use crate::catalog::{Catalog, Cursors, Route};
@@ -21,6 +21,10 @@ pub(crate) enum Plan {
         /// Mirrored arguments and the tool's meter.
         route: Option<Route>,
     },
+    /// Whoever has the task answers.
+    Task(TaskRequest, Text),
+    /// We answer: the caller's tasks.
+    Tasks(Option<Text>),
     /// We answer: a finished list page.
     Page(Bytes),
     /// We answer: the status of the upstreams.
@@ -57,6 +61,11 @@ pub(crate) fn resolve(catalog: &Catalog, cursors: &Cursors, call: &Call) -> Resu
         }
         Operation::Complete(Reference::Resource(uri)) if own(catalog, uri) => Ok(Plan::NoCompletions),
         Operation::Complete(Reference::Resource(uri)) => addressed(catalog, uri),
+        Operation::Task(request, id) if catalog.tasks => Ok(Plan::Task(*request, id.clone())),
+        Operation::ListTasks(cursor) if catalog.tasks => Ok(Plan::Tasks(cursor.clone())),
+        Operation::Task(..) | Operation::ListTasks(_) => {
+            Err(Fault::unknown_method(method::of(&call.operation)))
+        }
         Operation::Other(method) => other(catalog, method, era),
         // The fronts answer these themselves.
         Operation::Hello

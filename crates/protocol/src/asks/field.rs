@@ -149,6 +149,9 @@ fn several(
     });
     let fewest = number("minItems").unwrap_or(0);
     let most = number("maxItems").unwrap_or(usize::MAX);
+    // A default that its own form would refuse is none.
+    let default =
+        default.filter(|(_, picked): &(Vec<u8>, Vec<usize>)| (fewest..=most).contains(&picked.len()));
     let several = Several { choices, fewest, most, required, default };
     let title = schema.text("title").unwrap_or_else(|| name.to_owned());
     let told = [schema.text("description"), several.bounds()];

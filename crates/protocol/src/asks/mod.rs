@@ -78,18 +78,21 @@ pub fn wanted(raw: &Bytes) -> Option<Wanted> {
     if !asks {
         return None;
     }
-    let mut wanted = Wanted { questions: Vec::new(), state };
-    if let Some(requests) = requests {
-        members(&requests, |key, value| {
-            if wanted.questions.len() < QUESTIONS_MAX
-                && let Some(question) = question(key, &requests.slice_ref(value))
-            {
-                wanted.questions.push(question);
-            }
-        })
-        .ok()?;
-    }
-    Some(wanted)
+    let questions = requests.map(|requests| listed(&requests)).unwrap_or_default();
+    Some(Wanted { questions, state })
+}
+
+/// The questions in an `inputRequests` object, in its order.
+pub fn listed(requests: &Bytes) -> Vec<Question> {
+    let mut questions = Vec::new();
+    let _ = members(requests, |key, value| {
+        if questions.len() < QUESTIONS_MAX
+            && let Some(question) = question(key, &requests.slice_ref(value))
+        {
+            questions.push(question);
+        }
+    });
+    questions
 }
 
 fn question(key: &str, raw: &Bytes) -> Option<Question> {

@@ -12,7 +12,7 @@ mod tests;
 mod tool_result;
 
 use bytes::Bytes;
-use trunkline_model::{Era, Fault, Kind, Operation, Reply, Side};
+use trunkline_model::{Era, Fault, Kind, Operation, Reply, Side, TaskRequest};
 
 use crate::json::{JsonError, Object, Reader, splice};
 use crate::revision::Revision;
@@ -84,7 +84,9 @@ fn downward(reply: &Reply, caller: Revision, operation: &Operation) -> Result<By
     let raw = &reply.raw;
     let reading = Reading { place: Place::Result, revision: caller };
     let opened = match operation {
-        Operation::CallTool(_) => tool_result::open(raw, reading, false),
+        Operation::CallTool(_) | Operation::Task(TaskRequest::Result, _) => {
+            tool_result::open(raw, reading, false)
+        }
         Operation::GetPrompt(_) => prompt(raw, reading),
         // Nothing else has unions in it; what is left to see is whether it is a result at all.
         _ if reply.era == Era::Legacy && memchr::memmem::find(raw, b"input_required").is_none() => {
@@ -94,7 +96,8 @@ fn downward(reply: &Reply, caller: Revision, operation: &Operation) -> Result<By
     };
     let mut object =
         opened.map_err(|why| refused(Kind::BadAnswer, "the server sent an invalid answer", &why))?;
-    if object.get("resultType") == Some(b"\"input_required\"") {
+    // A task that nobody looks after would be taken for an empty success, like questions that nobody puts.
+    if matches!(object.get("resultType"), Some(b"\"input_required\"" | b"\"task\"")) {
         let text = "the server asks for input in a way that this client cannot be asked";
         return Err(refused(Kind::CannotBridge, text, &""));
     }

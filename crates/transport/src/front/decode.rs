@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use trunkline_model::{Call, Caller, Era, Fault, Kind, Level, Notes};
-use trunkline_protocol::{Revision, Scanned, offers, request};
+use trunkline_model::{Call, Caller, Era, Fault, Kind, Level, Notes, Operation};
+use trunkline_protocol::{Revision, Scanned, offers, request, tasks};
 
 /// The caller of one modern request, from its own metadata.
 ///
@@ -56,6 +56,13 @@ pub(crate) fn call(
     notes: Arc<dyn Notes>,
 ) -> Result<Call, Fault> {
     let (operation, params) = request::decode(scanned, caller.era)?;
+    if let Operation::Listen(watch) = &operation
+        && !watch.tasks.is_empty()
+        && !tasks::declared(&caller.capabilities)
+    {
+        let text = "notifications of tasks need the tasks extension among the client's capabilities";
+        return Err(Fault::client(Kind::MissingCapability(tasks::NEEDED.into()), text));
+    }
     let meta = &scanned.params.meta;
     let progress = meta.progress_token.as_ref().map(|span| scanned.share(span));
     if progress.as_ref().is_some_and(|token| !matches!(token.first(), Some(b'"' | b'-' | b'0'..=b'9'))) {

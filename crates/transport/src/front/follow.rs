@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::{Change, Level, Text};
 use trunkline_protocol::json::escape_into;
-use trunkline_protocol::{Message, compose, method, tasks};
+use trunkline_protocol::{Message, compose, method};
 
 use super::aside::Listening;
-use super::host::{Changes, ListVersions, Subscription};
+use super::host::{Changes, ListVersions, Subscription, TaskWatch};
 use super::listen::subscription_meta;
 use super::session::Session;
 
@@ -43,7 +43,7 @@ pub(crate) enum Reader {
         prompts: bool,
         resources: bool,
         wishes: Vec<(Text, Box<dyn Subscription>)>,
-        tasks: Vec<(Text, Box<dyn Subscription>)>,
+        tasks: TaskWatch,
     },
 }
 
@@ -98,6 +98,10 @@ impl Follower {
                     self.quiet_until = Instant::now() + KEEP_ALIVE;
                     return Word::Say(message);
                 }
+                news = tasks(&mut self.reader) => {
+                    let params = self.marked(&news);
+                    self.waiting.push_back(compose::notification(method::TASK_CHANGED, &params));
+                }
                 changed = self.changes.lists.changed() => {
                     if changed.is_err() {
                         return Word::Over;
@@ -141,10 +145,9 @@ impl Follower {
                 };
                 self.updated(uris);
             }
-            Change::TaskStatus { params, .. } => {
-                let Reader::Listen { id, tasks: wishes, .. } = &self.reader else { return };
-                if wishes.iter().any(|(_, wish)| wish.concerns(change)) {
-                    let params = tasks::marked(params, id);
+            Change::TaskChanged { .. } => {
+                let Reader::Session(session) = &self.reader else { return };
+                if let Some(params) = session.stay().and_then(|stay| (self.changes.task_word)(stay, change)) {
                     self.waiting.push_back(compose::notification(method::TASK_STATUS, &params));
                 }
             }
@@ -180,6 +183,14 @@ impl Follower {
         }
     }
 
+    /// Params with the mark of the listen request in front.
+    fn marked(&self, params: &Bytes) -> Bytes {
+        let Reader::Listen { id, .. } = &self.reader else { return params.clone() };
+        let rest = params.get(1..).filter(|rest| rest.len() > 1).unwrap_or(b"}");
+        let comma: &[u8] = if rest == b"}" { b"" } else { b"," };
+        Bytes::from([b"{", &subscription_meta(id)[..], comma, rest].concat())
+    }
+
     /// The params of a change notification; empty where nothing needs saying.
     fn params(&self, uri: Option<&str>) -> Bytes {
         let mut out = b"{".to_vec();
@@ -195,6 +206,14 @@ impl Follower {
         }
         out.push(b'}');
         if out.len() == 2 { Bytes::new() } else { Bytes::from(out) }
+    }
+}
+
+/// What is new of the tasks that a listen request watches. Cancel safe.
+async fn tasks(reader: &mut Reader) -> Bytes {
+    match reader {
+        Reader::Listen { tasks, .. } => tasks.next().await,
+        Reader::Session(_) => std::future::pending().await,
     }
 }
 

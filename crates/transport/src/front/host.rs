@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use trunkline_model::{Call, Caller, Change, Fault, Outcome, Text};
 
 /// A future at the seam.
@@ -40,11 +40,11 @@ pub trait Host: Send + Sync + 'static {
         uri: &Text,
     ) -> Result<Box<dyn Subscription>, Fault>;
 
-    /// Asks to hear of the status of a task (tasks extension, SEP-2663).
-    ///
-    /// # Errors
-    /// When the view has no server that tells of tasks, or cannot say which one.
-    fn watch_task(&self, view: &ViewName, task: &Text) -> Result<Box<dyn Subscription>, Fault>;
+    /// Begins to watch how these tasks of a caller stand; those that it has none of are left out.
+    fn watch_tasks(self: Arc<Self>, view: &ViewName, caller: &Arc<Caller>, ids: &[Text]) -> TaskWatch {
+        let _ = (view, caller, ids);
+        TaskWatch::none()
+    }
 
     /// The caller's roots have changed.
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>);
@@ -68,11 +68,38 @@ pub struct Introduced {
     pub ttl_ms: u64,
 }
 
-/// Somebody's wish to hear of one resource or task; ends when dropped.
+/// Somebody's wish to hear of one resource; ends when dropped.
 pub trait Subscription: Send + Sync {
-    /// Whether a change is about it.
+    /// Whether a change is about this resource.
     fn concerns(&self, change: &Change) -> bool;
 }
+
+/// Tasks that are watched on behalf of one stream, until it is dropped.
+#[derive(Debug)]
+pub struct TaskWatch {
+    /// Their ids, as the client spells them.
+    pub ids: Vec<Text>,
+    /// The params of a notification for each change, without the mark of the stream.
+    pub news: mpsc::Receiver<Bytes>,
+}
+
+impl TaskWatch {
+    /// Watches nothing.
+    pub fn none() -> Self {
+        Self { ids: Vec::new(), news: mpsc::channel(1).1 }
+    }
+
+    /// The next news; never, when there will be none. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Bytes {
+        match self.news.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What a change of a task is to the legacy session with this number: the params of its notification.
+pub type TaskWord = Arc<dyn Fn(u64, &Change) -> Option<Bytes> + Send + Sync>;
 
 /// How often each list has changed. A reader compares with what it last saw; any number of changes in between is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +121,8 @@ pub struct Changes {
     /// Whether a server belongs to the view now. The events are those of every server; what a server outside the view
     /// logs must not be told to the view's clients.
     pub member: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Which tasks are whose.
+    pub task_word: TaskWord,
 }
 
 impl fmt::Debug for Changes {

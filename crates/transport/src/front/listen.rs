@@ -1,23 +1,27 @@
 //! The first and the last message of a modern listen request, and the mark of those between.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use trunkline_model::{Call, Fault, Kind, Text, Watch};
+use trunkline_model::{Caller, Text, Watch};
 use trunkline_protocol::json::escape_into;
-use trunkline_protocol::{Message, compose, meta, method, tasks};
+use trunkline_protocol::{Message, compose, meta, method};
 
 use super::follow::Reader;
-use super::host::{Host, ViewName};
+use super::host::{Host, TaskWatch, ViewName};
 
 /// What a listen request hears: as much of its wishes as can be had.
-pub(crate) fn reader(host: &dyn Host, view: &ViewName, id: &[u8], watch: &Watch) -> Reader {
+pub(crate) fn reader(
+    host: &Arc<dyn Host>,
+    view: &ViewName,
+    caller: &Arc<Caller>,
+    id: &[u8],
+    watch: &Watch,
+) -> Reader {
     // Copied, like the URIs: they would keep the whole message alive for as long as the stream lasts.
     let wish = |uri: &Text| {
         let uri = Text::from(uri.as_str());
         host.subscribe(view, None, &uri).ok().map(|wish| (uri, wish))
-    };
-    let task = |task: &Text| {
-        let task = Text::from(task.as_str());
-        host.watch_task(view, &task).ok().map(|wish| (task, wish))
     };
     Reader::Listen {
         id: Bytes::copy_from_slice(id),
@@ -25,18 +29,11 @@ pub(crate) fn reader(host: &dyn Host, view: &ViewName, id: &[u8], watch: &Watch)
         prompts: watch.prompts,
         resources: watch.resources,
         wishes: watch.uris.iter().filter_map(wish).collect(),
-        tasks: watch.tasks.iter().filter_map(task).collect(),
+        tasks: match watch.tasks.as_slice() {
+            [] => TaskWatch::none(),
+            ids => Arc::clone(host).watch_tasks(view, caller, ids),
+        },
     }
-}
-
-/// Why a listen request cannot be served, if so: tasks are told of only to clients that declare to understand them
-/// (SEP-2663, task status notifications).
-pub(crate) fn undeclared(call: &Call, watch: &Watch) -> Option<Fault> {
-    let lacks = !watch.tasks.is_empty() && !tasks::declared(&call.caller.capabilities);
-    lacks.then(|| {
-        let text = "the client does not declare the tasks extension, whose notifications it asks for";
-        Fault::client(Kind::MissingCapability(tasks::FOLLOWER.into()), text)
-    })
 }
 
 /// The mark of every message that belongs to a listen request: the request's id.
@@ -67,8 +64,10 @@ pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
             out.extend_from_slice(b":true");
         }
     }
-    for (wishes, key) in [(wishes, "resourceSubscriptions"), (tasks, "taskIds")] {
-        if wishes.is_empty() {
+    let uris: Vec<&Text> = wishes.iter().map(|(uri, _)| uri).collect();
+    let ids: Vec<&Text> = tasks.ids.iter().collect();
+    for (texts, key) in [(uris, "resourceSubscriptions"), (ids, "taskIds")] {
+        if texts.is_empty() {
             continue;
         }
         if !std::mem::take(&mut first) {
@@ -76,11 +75,11 @@ pub(crate) fn acknowledgement(reader: &Reader) -> Option<Message> {
         }
         escape_into(&mut out, key);
         out.extend_from_slice(b":[");
-        for (at, (name, _)) in wishes.iter().enumerate() {
+        for (at, text) in texts.into_iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            escape_into(&mut out, name);
+            escape_into(&mut out, text);
         }
         out.push(b']');
     }

@@ -138,15 +138,12 @@ impl Host for Scripted {
         Ok(Box::new(Wish(uri.clone())))
     }
 
-    fn watch_task(&self, _view: &ViewName, task: &Text) -> Result<Box<dyn Subscription>, Fault> {
-        Ok(Box::new(Wish(task.clone())))
-    }
-
     fn roots_changed(&self, _view: &ViewName, _caller: &Arc<Caller>) {}
 
     fn changes(&self, _view: &ViewName) -> Option<Changes> {
         let member = Arc::new(|server: &str| server == MEMBER);
-        Some(Changes { lists: self.lists.subscribe(), events: self.events.subscribe(), member })
+        let task_word = Arc::new(|_, _: &Change| None);
+        Some(Changes { lists: self.lists.subscribe(), events: self.events.subscribe(), member, task_word })
     }
 }
 

@@ -157,7 +157,7 @@ impl Connecting<'_> {
         extra: Headers,
     ) -> Result<Answered, WireError> {
         let id = self.ids.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let params = own_params(Bytes::from_static(b"{}"), revision, "{}");
+        let params = own_params(Bytes::from_static(b"{}"), revision);
         let message = compose::request(id, method::DISCOVER, &params);
         wire.exchange(Outgoing { id, message, headers: extra, heard: None }).await
     }

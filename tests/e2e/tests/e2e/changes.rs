@@ -14,7 +14,8 @@ fn adding(gateway: &Gateway, driver: Driver, prefix: &str, name: &str) -> Value 
     let add = format!("{prefix}add_tool");
     let arguments = json!({ "name": name }).to_string();
     // Some SDKs list again by themselves as soon as they hear of a change.
-    driver.http(&gateway.url(), &["--expect-list-changed", "5", "--trigger", &add, &arguments])
+    // Without asks: what a client that can be asked changes over a pipe is changed in a process of its own.
+    driver.http(&gateway.url(), &["--no-asks", "--expect-list-changed", "5", "--trigger", &add, &arguments])
 }
 
 fn heard(report: &Value) {
@@ -41,19 +42,41 @@ fn a_new_tool_of_a_stdio_server_is_announced_listed_and_callable() {
     for back in ["legacy-only", "modern-only"] {
         let gateway = Gateway::start(&json!({ "one": peers::ts_server(back).entry() }));
         heard(&adding(&gateway, Driver::Ts2("modern"), "one__", "fresh"));
-        // Clients of different offers have processes of their own in front of a legacy server, with lists of their own.
-        let other = if back == "legacy-only" { Driver::Ts2("modern") } else { Driver::Ts1 };
-        let report = other.http(&gateway.url(), &["--call", "one__fresh", "{}"]);
+        let report = Driver::Ts1.http(&gateway.url(), &["--no-asks", "--call", "one__fresh", "{}"]);
         assert_ok(&report);
         assert_eq!(report["calls"][0]["result"]["content"][0]["text"], "fresh");
         let report = Driver::Ts2("modern").http(
             &gateway.url(),
-            &["--expect-list-changed", "5", "--trigger", "one__remove_tool", r#"{"name":"fresh"}"#],
+            &[
+                "--no-asks",
+                "--expect-list-changed",
+                "5",
+                "--trigger",
+                "one__remove_tool",
+                r#"{"name":"fresh"}"#,
+            ],
         );
         heard(&report);
         let names = gateway.client(trunkline_e2e::client::Era::Modern).tool_names();
         assert!(!names.contains(&"one__fresh".to_owned()), "{names:?}");
     }
+}
+
+/// A client that can be asked has a process of its own, and is shown what it changed there.
+#[test]
+fn a_tool_that_a_client_adds_in_its_own_session_is_announced_to_it_and_works() {
+    let gateway = Gateway::start(&json!({ "one": peers::ts_server("legacy-only").entry() }));
+    let arguments = json!({ "name": "mine" }).to_string();
+    let driver = Driver::Ts2("modern");
+    heard(
+        &driver
+            .http(&gateway.url(), &["--expect-list-changed", "5", "--trigger", "one__add_tool", &arguments]),
+    );
+    let report = driver.http(&gateway.url(), &["--call", "one__mine", "{}"]);
+    assert_ok(&report);
+    assert_eq!(report["calls"][0]["result"]["content"][0]["text"], "mine");
+    let names = gateway.client(trunkline_e2e::client::Era::Modern).tool_names();
+    assert!(!names.contains(&"one__mine".to_owned()), "one that cannot be asked is not shown it: {names:?}");
 }
 
 #[test]

@@ -59,10 +59,10 @@ fn a_cancelled_call_is_cancelled_at_the_server() {
             for (at, driver) in FRONTS.into_iter().enumerate() {
                 let report = driver.http(
                     &gateway.url(),
-                    // A client that can be asked would have a process of its own, with counts of its own.
+                    // Without asks: over a pipe a client that can be asked has a process that counts for itself.
                     &[
-                        "--no-asks",
                         "--no-lists",
+                        "--no-asks",
                         "--call-cancel",
                         "slow",
                         r#"{"ms":20000,"steps":200}"#,

@@ -206,7 +206,7 @@ fn parallel_calls_of_two_clients_over_one_pipe_get_their_own_questions_and_answe
 }
 
 #[test]
-fn a_modern_client_that_hangs_up_on_its_retry_takes_the_call_back() {
+fn a_call_that_asks_twice_goes_on_over_two_rounds() {
     let gateway = Gateway::start(&json!({ "one": peers::ts_server("legacy-only").entry() }));
     let client = &mut asking(&gateway);
     let begun = client
@@ -426,7 +426,7 @@ fn clients_that_leave_take_their_processes_along_also_in_the_middle_of_a_questio
 }
 
 #[test]
-fn sessions_of_an_http_server_end_with_the_client() {
+fn the_process_of_a_client_that_only_stopped_coming_ends_with_its_idle_session() {
     let mut limits = json!({ "mcpServers": { "one": peers::ts_server("legacy-only").entry() } });
     limits["limits"] = json!({ "sessionIdle": "1s" });
     let gateway = Gateway::with(limits);

@@ -42,8 +42,14 @@ fn contents(driver: Driver, url: &str, prefix: &str, calls: Calls) -> Vec<Value>
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     let report = driver.http(url, &steps);
     assert_ok(&report);
-    let calls = report["calls"].as_array().expect("calls were made");
-    calls.iter().map(|call| call["result"]["content"].clone()).collect()
+    let made = report["calls"].as_array().expect("calls were made");
+    let mut contents: Vec<Value> = made.iter().map(|call| call["result"]["content"].clone()).collect();
+    // A client of 2025-06-18 is not shown the defaults that its revision does not have, so it does not answer with them.
+    if driver == Driver::Py1 && calls[1].0.ends_with("defaults") {
+        assert!(contents[1].to_string().contains("action=accept"), "{}", contents[1]);
+        contents[1] = Value::Null;
+    }
+    contents
 }
 
 /// A client, and the same SDK as it speaks with a legacy server itself.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::HeaderName;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
-use trunkline_model::{Call, Era, Fault, Kind, Notes, Operation, Watch};
+use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Watch};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
 use trunkline_protocol::{Revision, Scanned, Shape, headers};
@@ -15,7 +15,7 @@ use super::super::answer::{self, Answer};
 use super::super::decode;
 use super::super::follow::Follower;
 use super::super::host::ViewName;
-use super::super::listen::{acknowledgement, completion, reader, undeclared};
+use super::super::listen::{acknowledgement, completion, reader};
 use super::super::notes::Pad;
 use super::route::{Handled, accepts};
 use super::{Front, respond, stream};
@@ -87,13 +87,7 @@ async fn serve(
             };
             Ok(respond::answer(answer::result(&id, &greeting.discover(introduced.ttl_ms))))
         }
-        Operation::Listen(watch) => match undeclared(&call, watch) {
-            Some(fault) => {
-                front.metrics.gateway().rejected(fault.kind.reason());
-                Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Modern)))
-            }
-            None => listen(front, &view, headers, id, watch),
-        },
+        Operation::Listen(watch) => listen(front, &view, headers, id, watch, &call.caller),
         _ => {
             let operation = call.operation.clone();
             let served = Arc::clone(&front.host).serve(view, call);
@@ -107,7 +101,14 @@ async fn serve(
     }
 }
 
-fn listen(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap, id: Bytes, watch: &Watch) -> Handled {
+fn listen(
+    front: &Arc<Front>,
+    view: &ViewName,
+    headers: &HeaderMap,
+    id: Bytes,
+    watch: &Watch,
+    caller: &Arc<Caller>,
+) -> Handled {
     let refuse = |fault: Fault| -> Handled {
         front.metrics.gateway().rejected(fault.kind.reason());
         let Answer { message, .. } = answer::refusal(Some(&id), &fault, Era::Modern);
@@ -120,7 +121,7 @@ fn listen(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap, id: Bytes, w
         return refuse(Fault::overloaded("too many streams are open; try again later"));
     };
     let Some(changes) = front.host.changes(view) else { return refuse(Fault::internal("the view has gone")) };
-    let reader = reader(&*front.host, view, &id, watch);
+    let reader = reader(&front.host, view, caller, &id, watch);
     let first = acknowledgement(&reader);
     let last = Some(completion(&id));
     let follower = Follower::new(reader, changes, [front.stop.clone(), front.stop.clone()]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Era, Fault, Operation, Watch};
+use trunkline_model::{Call, Caller, Era, Fault, Operation, Watch};
 use trunkline_protocol::hello::Greeting;
 use trunkline_protocol::{Revision, Scanned};
 
@@ -51,10 +51,7 @@ impl Pipe {
                 };
                 self.say(answer::result(id, &greeting.discover(introduced.ttl_ms))).await;
             }
-            Operation::Listen(watch) => match listen::undeclared(&call, watch) {
-                Some(fault) => self.say(answer::refusal(Some(id), &fault, Era::Modern)).await,
-                None => self.listen(id, watch, entry.token.clone()).await,
-            },
+            Operation::Listen(watch) => self.listen(id, watch, &call.caller, entry.token.clone()).await,
             _ => {
                 let operation = call.operation.clone();
                 let served = Arc::clone(&self.host).serve(self.view.clone(), call);
@@ -68,12 +65,12 @@ impl Pipe {
         }
     }
 
-    async fn listen(&self, id: &[u8], watch: &Watch, token: CancellationToken) {
+    async fn listen(&self, id: &[u8], watch: &Watch, caller: &Arc<Caller>, token: CancellationToken) {
         let Some(changes) = self.host.changes(&self.view) else {
             let fault = Fault::internal("the view has gone");
             return self.say(answer::refusal(Some(id), &fault, Era::Modern)).await;
         };
-        let reader = listen::reader(&*self.host, &self.view, id, watch);
+        let reader = listen::reader(&self.host, &self.view, caller, id, watch);
         if let Some(first) = listen::acknowledgement(&reader) {
             let _ = self.outbox.send(first).await;
         }
