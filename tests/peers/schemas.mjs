@@ -39,10 +39,14 @@ function revisionOf(schema) {
     return types.AudioContent ? '2025-03-26' : undefined;
 }
 
-// The bundle's copies have whole numbers in NumberSchema; the specification has corrected that since.
+// Numbers that came out as whole numbers when the schemas were generated: in NumberSchema, which the specification has
+// corrected since, and in the answers to forms, where its own source says `number`.
 for (const schema of literals) {
-    for (const member of Object.values((schema.$defs ?? schema.definitions).NumberSchema?.properties ?? {})) {
-        if (member.type === 'integer') member.type = 'number';
+    const { NumberSchema, ElicitResult } = schema.$defs ?? schema.definitions;
+    for (const member of Object.values(NumberSchema?.properties ?? {})) if (member.type === 'integer') member.type = 'number';
+    const answer = ElicitResult?.properties.content.additionalProperties;
+    for (const kind of [answer, ...(answer?.anyOf ?? [])]) {
+        if (Array.isArray(kind?.type)) kind.type = kind.type.map(name => (name === 'integer' ? 'number' : name));
     }
 }
 

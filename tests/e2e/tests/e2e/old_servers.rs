@@ -63,12 +63,12 @@ impl Old {
         let mut gateway = Gateway::transparent(entry);
         self.works(&gateway);
         assert_eq!(watched.starts(), self.starts, "the first start");
-        assert_eq!(self.seen_starts(&gateway), self.starts);
+        assert_eq!(Self::seen_starts(&gateway), self.starts);
 
         gateway.restart();
         self.works(&gateway);
         assert_eq!(watched.starts(), self.starts + 1, "the era was remembered");
-        assert_eq!(self.seen_starts(&gateway), 1);
+        assert_eq!(Self::seen_starts(&gateway), 1);
         watched.assert_never_two();
     }
 
@@ -86,7 +86,7 @@ impl Old {
         assert_eq!(gateway.client(Era::Modern).tool_names(), gateway.client(Era::Legacy).tool_names());
     }
 
-    fn seen_starts(&self, gateway: &Gateway) -> u32 {
+    fn seen_starts(gateway: &Gateway) -> u32 {
         let starts = gateway.metric("trunkline_child_starts_total", &["upstream=\"one\""]);
         (0..10).find(|&number| (starts - f64::from(number)).abs() < 0.5).expect("few starts")
     }
