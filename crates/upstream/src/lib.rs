@@ -4,7 +4,9 @@
 //! (`connect`), keeps the lists fresh (`lists`, `push`) and restarts what ends. A call goes straight through the current
 //! `session` to the wire and never through that task.
 
+mod answers;
 mod asking;
+mod clients;
 mod connect;
 mod deadlines;
 mod early;

@@ -8,20 +8,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Text};
+use trunkline_model::{Call, Era, Fault, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
-use trunkline_protocol::{compose, method};
 
 use crate::extras::Extras;
-use crate::options::{Options, SessionScope};
-use crate::pool::{Key, Lease, Pool, Refused};
+use crate::options::Options;
+use crate::pool::{Lease, Pool, Refused};
 use crate::refresh::Hints;
-use crate::session::{Lost, Session, asks_during};
+use crate::session::{Lost, Session};
 use crate::status::{Offer, Phase, Status};
 use crate::stray::Stray;
 use crate::supervise;
@@ -32,7 +30,7 @@ pub(crate) type Wanted = BTreeSet<Text>;
 
 /// One upstream server: started, watched and restarted by a task of its own, called from anywhere.
 pub struct Upstream {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -255,64 +253,8 @@ impl Upstream {
         }
     }
 
-    /// Whether the server of a call may ask its caller something while it runs, or did so before: a legacy server, and a
-    /// caller that can be asked or answers. Waits for a server that is only starting, for then its era is not known.
-    ///
-    /// # Errors
-    /// When the server does not come up.
-    pub async fn may_ask(&self, call: &Call) -> Result<bool, Fault> {
-        if !asks_during(&call.operation) {
-            return Ok(false);
-        }
-        let answers = || memchr::memmem::find(&call.params.raw, b"requestState").is_some();
-        if call.caller.offers.is_none() && !answers() {
-            return Ok(false);
-        }
-        let known = self.era().or_else(|| self.shared.status.borrow().era);
-        let era = match known {
-            Some(era) => era,
-            None => self.session().await?.era(),
-        };
-        Ok(era == Era::Legacy)
-    }
-
-    /// Makes sure, within `patience`, that what the server offers only to clients with these offers is in its [`Offer`].
-    /// Costs nothing once it is known, and for servers whose lists do not depend on the client.
-    pub async fn look_for(&self, offers: Offers, patience: Duration) {
-        let shared = &self.shared;
-        let known = offers.is_none() || shared.extras.looked.borrow().contains(&offers);
-        let asks = shared.options.sessions != SessionScope::Shared;
-        let legacy = shared.session.load().as_ref().is_some_and(|session| session.era() == Era::Legacy);
-        if !known && asks && legacy {
-            let _ = timeout(patience, Pool::look(shared, offers)).await;
-        }
-    }
-
-    /// Whether a client has a session of its own with this server, if it is a legacy one.
-    pub fn keeps_own(&self, caller: &Caller) -> bool {
-        let legacy = self.shared.status.borrow().era == Some(Era::Legacy);
-        legacy && Pool::own(self.shared.options.sessions, caller).is_some()
-    }
-
-    /// Says whether a client wants to hear of a resource on its own session, which is opened if need be.
-    pub fn want_own(&self, caller: &Arc<Caller>, uri: &Text, wanted: bool) {
-        let Some(key @ Key::Stay(number)) = Pool::own(self.shared.options.sessions, caller) else { return };
-        self.shared.pool.want(number, uri, wanted);
-        if wanted {
-            self.shared.pool.open(&self.shared, key, caller);
-        }
-    }
-
-    /// Tells the server that the roots of a client have changed, where the client has a session of its own.
-    pub fn roots_changed(&self, stay: u64) {
-        if let Some(session) = self.shared.pool.of_stay(stay) {
-            let message = compose::notification(method::ROOTS_CHANGED, &Bytes::new());
-            session.wire.tell_soon(message, session.headers());
-        }
-    }
-
     /// The conversation, waiting for one that is about to be.
-    async fn session(&self) -> Result<Arc<Session>, Fault> {
+    pub(crate) async fn session(&self) -> Result<Arc<Session>, Fault> {
         if let Some(session) = &*self.shared.session.load() {
             return Ok(Arc::clone(session));
         }
