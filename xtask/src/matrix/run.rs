@@ -5,8 +5,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -22,8 +20,6 @@ use super::tap::{Tap, teed};
 use crate::guard::{Guarded, Output};
 use crate::peers::Peers;
 
-/// Clients at once. With more, waiting for Node and Python to start means nothing.
-const AT_ONCE: usize = 2;
 /// For the gateway and its server to be up.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
@@ -74,45 +70,25 @@ pub(crate) fn server<'a>(
     };
     let (gateway, front) = Front::start(binary, &server.entry(&place), out)?;
 
-    let next = AtomicUsize::new(0);
-    let cells = Mutex::new(Vec::new());
-    let one = |client: &'a Client| -> Result<Cell<'a>> {
-        let reached = client.reaches(server);
-        let direct = reached
+    let reference = reference(server).run(peers, server, &direct, &out.join("reference"))?;
+    let mut cells = Vec::new();
+    // One after the other: what is judged here is how two peers get on, not what a third one does to them.
+    for &client in clients {
+        let nearest = client
+            .reaches(server)
             .then(|| client.run(peers, server, &direct, &out.join(format!("{}.direct", client.id))))
             .transpose()?;
         let (through, said) = front.serve(client, peers, server, out)?;
-        fs::write(
-            out.join(format!("{}.json", client.id)),
-            serde_json::to_vec_pretty(&json!({ "through": through, "direct": direct }))?,
-        )?;
-        Ok(Cell { client, through, direct, front: said })
-    };
-    let reference = reference(server).run(peers, server, &direct, &out.join("reference"))?;
-    std::thread::scope(|scope| -> Result<()> {
-        let workers: Vec<_> = (0..AT_ONCE)
-            .map(|_| {
-                scope.spawn(|| -> Result<()> {
-                    while let Some(client) = clients.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let cell = one(client)?;
-                        cells.lock().map_err(|_| anyhow::anyhow!("a worker panicked"))?.push(cell);
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for worker in workers {
-            worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??;
-        }
-        Ok(())
-    })?;
+        let reports = json!({ "through": through, "direct": nearest });
+        fs::write(out.join(format!("{}.json", client.id)), serde_json::to_vec_pretty(&reports)?)?;
+        cells.push(Cell { client, through, direct: nearest, front: said });
+    }
     fs::write(out.join("gateway.log"), gateway.drain().join("\n"))?;
     drop(gateway);
     let back = match tap {
         Some(tap) => said::of_connections(&tap.heard()),
         None => said::of_lines(&teed(&log)?),
     };
-    let cells = cells.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
     Ok(Run { cells, reference, back })
 }
 
