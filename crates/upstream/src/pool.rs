@@ -14,13 +14,15 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use trunkline_model::{Call, Caller, Fault, Offers, Text};
 
-use crate::options::SessionScope;
+use crate::options::{Reach, SessionScope};
 use crate::pooled;
 use crate::session::{Session, asks_during};
 use crate::upstream::{Shared, Wanted};
 
 /// Most conversations for modern callers that offer the same.
-const ALIKE_MAX: usize = 4;
+const ALIKE_MAX: usize = 32;
+/// The same over stdio, where each is a process.
+const ALIKE_PROCESSES_MAX: usize = 4;
 /// After a conversation could not be opened, the next attempt is made this much later; until then the shared one serves.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -174,7 +176,11 @@ impl Pool {
         caller: Option<&Arc<Caller>>,
     ) -> Result<Arc<Slot>, Refused> {
         let mut slots = self.slots();
-        let most = if matches!(key, Key::Alike(_)) { ALIKE_MAX } else { 1 };
+        let most = match (key, &shared.options.reach) {
+            (Key::Stay(_), _) => 1,
+            (Key::Alike(_), Reach::Stdio(_)) => ALIKE_PROCESSES_MAX,
+            (Key::Alike(_), _) => ALIKE_MAX,
+        };
         let of_key = slots.get(&key).map(Vec::as_slice).unwrap_or_default();
         let free = of_key.iter().find(|slot| slot.is_free());
         let all: usize = slots.values().map(Vec::len).sum();

@@ -290,10 +290,10 @@ impl Session {
         carries && !call.caller.offers.is_none() && self.stray.relays()
     }
 
-    /// Whether calls that can be asked run one at a time.
+    /// Whether calls that can be asked run one at a time. Over HTTP as well: a server may ask on the stream of the call,
+    /// but also on that of the session, and many do.
     pub(crate) fn takes_turns(&self) -> bool {
-        let blind = !self.wire.drop_tells() || self.stray.ambiguous();
-        blind && matches!(self.stray.relay(), Relay::Calls)
+        matches!(self.stray.relay(), Relay::Calls)
     }
 
     /// Waits for the call's turn, where calls of several clients take turns because nothing on the wire says which of

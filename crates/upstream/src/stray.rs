@@ -1,6 +1,6 @@
 //! What a server says outside of an answer: changes, log messages, and requests of its own.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use std::time::Duration;
@@ -49,8 +49,6 @@ pub(crate) struct Stray {
     told: Mutex<[Option<Instant>; ListKind::COUNT]>,
     /// Questions for roots that came before any call.
     early: Arc<Early>,
-    /// A question came that could have been that of several calls.
-    ambiguous: AtomicBool,
 }
 
 impl Stray {
@@ -73,7 +71,6 @@ impl Stray {
             aside: Mutex::new(None),
             told: Mutex::default(),
             early: Arc::default(),
-            ambiguous: AtomicBool::new(false),
         }
     }
 
@@ -131,11 +128,6 @@ impl Stray {
     /// Whether the server can ask anybody.
     pub(crate) fn relays(&self) -> bool {
         !matches!(self.relay, Relay::Nobody)
-    }
-
-    /// Whether questions have come that could have been those of several calls.
-    pub(crate) fn ambiguous(&self) -> bool {
-        self.ambiguous.load(Ordering::Relaxed)
     }
 
     /// The way to the server, once there is one.
@@ -257,7 +249,6 @@ impl Stray {
                 // With none that runs, it must be one that has asked before.
                 let candidates = if running.is_empty() { askings } else { running };
                 let [only] = candidates.as_slice() else {
-                    self.ambiguous.fetch_or(!candidates.is_empty(), Ordering::Relaxed);
                     return None;
                 };
                 Some((Arc::clone(only), clocks(&candidates)))
