@@ -9,6 +9,7 @@ mod host;
 mod keeper;
 pub mod options;
 mod parking;
+mod questions;
 mod serve;
 mod stages;
 pub mod status;

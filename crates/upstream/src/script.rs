@@ -48,7 +48,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn text(message: &Message) -> String {
+pub(crate) fn text(message: &Message) -> String {
     message.pieces().iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 

@@ -17,6 +17,7 @@ use trunkline_protocol::{Message, Revision, scan};
 use trunkline_transport::back::{Answered, BoxFuture, Headers, Heard, Outgoing, Wire, WireError};
 
 use crate::options::Timeouts;
+use crate::script::text;
 use crate::session::Session;
 use crate::stray::{Relay, Stray};
 
@@ -39,10 +40,6 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.open.lock().unwrap().remove(&self.1);
     }
-}
-
-fn text(message: &Message) -> String {
-    message.pieces().iter().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
 impl Wire for Played {

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Ask, AskAnswer, Call, Level, Note, Notes, Outcome, Text};
-use trunkline_protocol::{asks, rounds};
+use trunkline_model::{Ask, Call, Level, Note, Notes, Outcome, Text};
+use trunkline_protocol::rounds;
 
 use super::Place;
+use crate::questions::Questions;
 
 /// Questions that come within this time of the first are put together.
 const COLLECT: Duration = Duration::from_millis(30);
@@ -35,9 +36,7 @@ struct Inner {
     round: u32,
     /// Whether a round was said and has not been answered.
     parked: bool,
-    questions: Vec<Question>,
-    /// Questions so far, for their keys.
-    asked: usize,
+    questions: Questions,
     /// A question has come since the last round was said.
     fresh: bool,
     /// No question is taken any more.
@@ -83,15 +82,6 @@ pub(crate) enum Said {
     Nothing,
 }
 
-/// A question that is open.
-struct Question {
-    key: String,
-    number: u64,
-    method: Text,
-    params: Bytes,
-    reply: Box<dyn FnOnce(AskAnswer) + Send>,
-}
-
 /// What has come of a call.
 pub(crate) enum News {
     Outcome(Outcome),
@@ -123,8 +113,7 @@ impl Exchange {
         let inner = Inner {
             round: 0,
             parked: false,
-            questions: Vec::new(),
-            asked: 0,
+            questions: Questions::default(),
             fresh: false,
             closed: false,
             live: Some(Live::of(call)),
@@ -190,8 +179,7 @@ impl Exchange {
         inner.parked = true;
         inner.live = None;
         let state = seal(inner.round);
-        let questions = inner.questions.iter().map(|one| (one.key.as_str(), &one.method, &one.params));
-        let raw = rounds::input_required(questions, &state);
+        let raw = rounds::input_required(inner.questions.listed(), &state);
         // Under the lock, like everything that depends on whether the call is parked.
         self.deadline.send_replace(Some(deadline));
         Said::Questions(raw)
@@ -220,15 +208,7 @@ impl Exchange {
         {
             return Err(Refused::Unable(unable.method.clone(), unable.params.clone()));
         }
-        let mut replies = Vec::new();
-        let mut left = Vec::new();
-        for question in std::mem::take(&mut inner.questions) {
-            match rounds::response(responses, &question.key, &question.method) {
-                Some(raw) => replies.push((question.reply, raw)),
-                None => left.push(question),
-            }
-        }
-        inner.questions = left;
+        let answered = inner.questions.answer(responses);
         inner.fresh = !inner.questions.is_empty();
         inner.parked = false;
         self.deadline.send_replace(None);
@@ -239,9 +219,7 @@ impl Exchange {
         if let Some((notes, progress)) = missed {
             notes.note(progress);
         }
-        for (reply, raw) in replies {
-            reply(AskAnswer::Result(raw));
-        }
+        answered.say();
         Ok(())
     }
 
@@ -253,7 +231,7 @@ impl Exchange {
             return false;
         }
         inner.closed = true;
-        let open = std::mem::take(&mut inner.questions);
+        let open = inner.questions.take();
         drop(inner);
         drop(open);
         true
@@ -264,7 +242,7 @@ impl Exchange {
         let mut inner = self.inner();
         inner.outcome = Some(outcome);
         // What it asked and nobody answered needs no answer now.
-        let open = std::mem::take(&mut inner.questions);
+        let open = inner.questions.take();
         drop(inner);
         drop(open);
         self.news.notify_one();
@@ -276,7 +254,7 @@ impl Exchange {
         inner.closed = true;
         inner.live = None;
         inner.outcome.get_or_insert(otherwise);
-        let open = std::mem::take(&mut inner.questions);
+        let open = inner.questions.take();
         drop(inner);
         drop(open);
         self.news.notify_one();
@@ -286,7 +264,7 @@ impl Exchange {
     pub(crate) fn refuse(&self) {
         let mut inner = self.inner();
         inner.closed = true;
-        let open = std::mem::take(&mut inner.questions);
+        let open = inner.questions.take();
         drop(inner);
         drop(open);
     }
@@ -315,15 +293,7 @@ impl Notes for Exchange {
             // Dropped, and refused by that.
             return;
         }
-        inner.asked += 1;
-        let kind = match &*ask.method {
-            asks::ELICIT => "elicit",
-            asks::SAMPLE => "sample",
-            _ => "roots",
-        };
-        let key = format!("{kind}_{}", inner.asked);
-        let Ask { number, method, params, reply, .. } = ask;
-        inner.questions.push(Question { key, number, method, params, reply });
+        inner.questions.add(ask);
         inner.fresh = true;
         drop(inner);
         self.news.notify_one();
@@ -331,8 +301,7 @@ impl Notes for Exchange {
 
     fn withdraw(&self, number: u64) {
         let mut inner = self.inner();
-        let at = inner.questions.iter().position(|one| one.number == number);
-        let gone = at.map(|at| inner.questions.remove(at));
+        let gone = inner.questions.withdraw(number);
         drop(inner);
         drop(gone);
         self.news.notify_one();

@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use trunkline_model::{Ask, AskAnswer, Note, Notes, Text};
-use trunkline_protocol::{asks, rounds, tasks};
+use trunkline_model::{Ask, Note, Notes};
+use trunkline_protocol::{rounds, tasks};
+
+use crate::questions::Questions;
 
 /// Most questions of one task that are open at a time.
 const OPEN_MAX: usize = 32;
@@ -22,19 +24,9 @@ pub(crate) struct Inbox {
 
 #[derive(Default)]
 struct Inner {
-    questions: Vec<Question>,
-    /// Questions so far, for their keys: none is used twice in a task's life.
-    asked: usize,
+    questions: Questions,
     /// Somebody waits for the task at its server.
     listening: bool,
-}
-
-struct Question {
-    key: String,
-    number: u64,
-    method: Text,
-    params: Bytes,
-    reply: Box<dyn FnOnce(AskAnswer) + Send>,
 }
 
 impl Inbox {
@@ -51,7 +43,7 @@ impl Inbox {
         let mut inner = self.inner();
         inner.listening = false;
         // Nobody takes their answers to the server any more.
-        let open = std::mem::take(&mut inner.questions);
+        let open = inner.questions.take();
         drop(inner);
         drop(open);
         self.come.notify_one();
@@ -63,8 +55,7 @@ impl Inbox {
         if inner.questions.is_empty() {
             return None;
         }
-        let all = inner.questions.iter().map(|one| (one.key.as_str(), &one.method, &one.params));
-        Some(rounds::questions(all))
+        Some(rounds::questions(inner.questions.listed()))
     }
 
     /// Waits for a question, or for the end of listening, but not for long.
@@ -77,21 +68,8 @@ impl Inbox {
 
     /// Takes the answers that fit open questions; others are ignored, as the extension wants it.
     pub(crate) fn answer(&self, responses: &Bytes) {
-        let mut replies = Vec::new();
-        {
-            let mut inner = self.inner();
-            let mut left = Vec::new();
-            for question in std::mem::take(&mut inner.questions) {
-                match rounds::response(responses, &question.key, &question.method) {
-                    Some(raw) => replies.push((question.reply, raw)),
-                    None => left.push(question),
-                }
-            }
-            inner.questions = left;
-        }
-        for (reply, raw) in replies {
-            reply(AskAnswer::Result(raw));
-        }
+        let answered = self.inner().questions.answer(responses);
+        answered.say();
     }
 }
 
@@ -106,25 +84,16 @@ impl Notes for Inbox {
             // Dropped, and refused by that.
             return;
         }
-        inner.asked += 1;
-        let kind = match &*ask.method {
-            asks::ELICIT => "elicit",
-            asks::SAMPLE => "sample",
-            _ => "roots",
-        };
-        let key = format!("{kind}_{}", inner.asked);
-        let Ask { number, method, params, reply, .. } = ask;
         // Which task it is about is said by the answer that lists it.
-        let params = tasks::unrelated(&params);
-        inner.questions.push(Question { key, number, method, params, reply });
+        let params = tasks::unrelated(&ask.params);
+        inner.questions.add(Ask { params, ..ask });
         drop(inner);
         self.come.notify_one();
     }
 
     fn withdraw(&self, number: u64) {
         let mut inner = self.inner();
-        let at = inner.questions.iter().position(|one| one.number == number);
-        let gone = at.map(|at| inner.questions.remove(at));
+        let gone = inner.questions.withdraw(number);
         drop(inner);
         drop(gone);
     }
