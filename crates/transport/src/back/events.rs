@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use trunkline_protocol::{Scanned, scan};
 
 use super::WireError;
-use super::http::with_causes;
+use super::client::Body;
 use crate::sse;
 
 /// Wait before a stream is opened again when the server names none, as the specification's own clients do.
@@ -58,14 +56,14 @@ impl Position {
 
 /// The events in a response body.
 pub(super) struct Events {
-    body: Incoming,
+    body: Body,
     decoder: sse::Decoder,
     limit: usize,
 }
 
 impl Events {
     /// Events of at most `limit` bytes.
-    pub(super) fn new(body: Incoming, limit: usize) -> Self {
+    pub(super) fn new(body: Body, limit: usize) -> Self {
         Self { body, decoder: sse::Decoder::new(limit), limit }
     }
 
@@ -75,12 +73,14 @@ impl Events {
             if let Some(event) = self.decoder.pull().map_err(|_| WireError::TooLarge(self.limit))? {
                 return Ok(Some(event));
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
-            let frame = frame.map_err(|e| WireError::Broken(with_causes(&e)))?;
-            if let Ok(data) = frame.into_data() {
-                self.decoder.push(data);
-            }
+            let Some(data) = self.body.data().await else { return Ok(None) };
+            self.decoder.push(data?);
         }
+    }
+
+    /// All that was of interest has been read; the connection may be used again.
+    pub(super) fn finish(self) {
+        self.body.finish();
     }
 
     /// The next message; events that hold none are skipped. All of them move the position.

@@ -3,20 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http::header::ALLOW;
+use http::{HeaderMap, HeaderName, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
 
+use super::client::{Fixed, Kind, Pool, Request, Response, Target};
 use super::events::{Events, Position};
 use super::resume::{Context, resume, until_answer};
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
-use crate::pieces::Pieces;
 
+/// What an answer may come as.
+const ANSWER: &str = "application/json, text/event-stream";
 /// How much of an error page is read.
 const ERROR_PAGE_BYTES_MAX: usize = 64 * 1024;
 /// Messages without an answer that may be under way at once. Each costs a task and a connection for up to
@@ -33,8 +32,10 @@ pub struct HttpWire {
 
 pub(super) struct Inner {
     client: HttpClient,
+    pool: Arc<Pool>,
     uri: Uri,
-    fixed: HeaderMap,
+    target: Target,
+    fixed: Fixed,
     pub(super) message_bytes_max: usize,
     courtesies: Arc<Semaphore>,
     /// A stream that was asked for before anybody follows it.
@@ -49,13 +50,16 @@ impl HttpWire {
     pub fn new(client: HttpClient, uri: Uri, fixed: HeaderMap, message_bytes_max: usize) -> Self {
         let courtesies = Arc::new(Semaphore::new(COURTESIES_MAX));
         let ahead = Mutex::new(None);
-        Self { inner: Arc::new(Inner { client, uri, fixed, message_bytes_max, courtesies, ahead }) }
+        let (pool, target, fixed) = (client.pool(&uri), Target::of(&uri), Fixed::new(fixed));
+        Self {
+            inner: Arc::new(Inner { client, pool, uri, target, fixed, message_bytes_max, courtesies, ahead }),
+        }
     }
 
     /// The same endpoint at another address of the same origin.
     pub fn moved(&self, uri: Uri) -> Self {
         let inner = &self.inner;
-        Self::new(inner.client.clone(), uri, inner.fixed.clone(), inner.message_bytes_max)
+        Self::new(inner.client.clone(), uri, inner.fixed.get().clone(), inner.message_bytes_max)
     }
 
     /// The address.
@@ -107,24 +111,19 @@ impl HttpWire {
 
     /// Opens an event stream (GET); errors as of [`HttpWire::follow`].
     pub(super) async fn listen(&self, extra: Headers) -> Result<Events, WireError> {
-        let response = self.request(Method::GET, extra, "text/event-stream").await?;
-        if !response.status().is_success() {
+        let response = self.get(extra, "text/event-stream").await?;
+        if !response.head.is_success() {
             return Err(refusal(response).await);
         }
-        if !is_event_stream(response.headers()) {
+        if response.head.kind != Kind::Events {
             return Err(WireError::Invalid("what it answered is no event stream".to_owned()));
         }
-        Ok(Events::new(response.into_body(), self.inner.message_bytes_max))
+        Ok(Events::new(response.body, self.inner.message_bytes_max))
     }
 
-    /// Sends a request without a body.
-    pub(super) async fn request(
-        &self,
-        method: Method,
-        extra: Headers,
-        accept: &'static str,
-    ) -> Result<Response<Incoming>, WireError> {
-        self.inner.send(method, None, extra, accept).await
+    /// Sends a GET.
+    pub(super) async fn get(&self, extra: Headers, accept: &'static str) -> Result<Response, WireError> {
+        self.inner.send("GET", None, &extra, accept).await
     }
 
     /// Largest message that is taken, in bytes.
@@ -140,59 +139,42 @@ impl HttpWire {
 
     /// Ends a legacy session (DELETE). Servers may refuse; there is nothing to do about it.
     pub async fn end(&self, extra: Headers) {
-        let _ = self.inner.send(Method::DELETE, None, extra, "application/json").await;
+        let _ = self.inner.send("DELETE", None, &extra, "application/json").await;
     }
 }
 
 impl Inner {
     pub(super) async fn send(
         &self,
-        method: Method,
+        method: &'static str,
         message: Option<Message>,
-        extra: Headers,
+        extra: &Headers,
         accept: &'static str,
-    ) -> Result<Response<Incoming>, WireError> {
-        let has_body = message.is_some();
-        let mut request = Request::new(Pieces::from(message));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.uri.clone();
-        let headers = request.headers_mut();
-        headers.reserve(self.fixed.len() + extra.len() + 2);
-        for (name, value) in &self.fixed {
-            headers.append(name.clone(), value.clone());
-        }
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
-        if has_body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        for (name, value) in extra {
-            headers.insert(name, value);
-        }
-        self.client.inner.request(request).await.map_err(|error| {
-            let text = with_causes(&error);
-            // Only a failed connect proves that the server saw nothing.
-            if error.is_connect() { WireError::NotSent(text) } else { WireError::Broken(text) }
-        })
+    ) -> Result<Response, WireError> {
+        let request = Request { method, target: &self.target, fixed: &self.fixed, extra, accept };
+        self.client.send(&self.pool, request, message).await
     }
 
     async fn exchange(&self, out: Outgoing) -> Result<Answered, WireError> {
         let Outgoing { id, message, headers: extra, heard } = out;
-        let context = Context::of(&extra);
-        let response =
-            self.send(Method::POST, Some(message), extra, "application/json, text/event-stream").await?;
-        if !response.status().is_success() {
-            return Err(refusal(response).await);
+        let Response { head, body } = self.send("POST", Some(message), &extra, ANSWER).await?;
+        if !head.is_success() {
+            return Err(refusal(Response { head, body }).await);
         }
-        let session = response.headers().get(HeaderName::from_static(headers::SESSION)).cloned();
+        let session = head.session;
         let limit = self.message_bytes_max;
-        if is_event_stream(response.headers()) {
+        if head.kind == Kind::Events {
             let mut position = Position::default();
-            let mut events = Events::new(response.into_body(), limit);
+            let mut events = Events::new(body, limit);
             let message = match until_answer(&mut events, &mut position, id, heard.as_ref()).await {
-                Ok(Some(message)) => message,
-                Ok(None) | Err(WireError::Broken(_)) if context.resumes(&position) => {
+                Ok(Some(message)) => {
+                    events.finish();
+                    message
+                }
+                Ok(None) | Err(WireError::Broken(_)) if Context::of(&extra).resumes(&position) => {
                     drop(events);
                     // Boxed: it is rare, and would make every call's future larger.
+                    let context = Context::of(&extra);
                     let rest = resume(self, context, session.as_ref(), position, id, heard.as_ref());
                     Box::pin(rest).await?
                 }
@@ -201,10 +183,10 @@ impl Inner {
             };
             return Ok(Answered { message, session });
         }
-        if response.status() == StatusCode::ACCEPTED {
+        if head.status == StatusCode::ACCEPTED {
             return Err(WireError::Invalid("a request was acknowledged like a notification".to_owned()));
         }
-        let body = collect(response.into_body(), limit).await?;
+        let body = body.collect(limit).await?;
         let message = scan(body).map_err(|e| WireError::Invalid(e.to_string()))?;
         let ours = message.id_number() == Some(id) || (message.error.is_some() && !is_number(&message));
         if message.shape != Shape::Answer || !ours {
@@ -226,9 +208,12 @@ impl Wire for HttpWire {
 
     fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {
         Box::pin(async move {
-            let accept = "application/json, text/event-stream";
-            let response = self.inner.send(Method::POST, Some(message), headers, accept).await?;
-            if response.status().is_success() { Ok(()) } else { Err(refusal(response).await) }
+            let response = self.inner.send("POST", Some(message), &headers, ANSWER).await?;
+            if !response.head.is_success() {
+                return Err(refusal(response).await);
+            }
+            response.body.finish();
+            Ok(())
         })
     }
 
@@ -256,50 +241,13 @@ impl Wire for HttpWire {
     }
 }
 
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
-}
-
-pub(super) async fn refusal(response: Response<Incoming>) -> WireError {
-    let (parts, body) = response.into_parts();
-    let body = match collect(body, ERROR_PAGE_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(_) => Bytes::new(),
-    };
+pub(super) async fn refusal(response: Response) -> WireError {
+    let Response { head, body } = response;
+    let body = body.collect(ERROR_PAGE_BYTES_MAX).await.unwrap_or_default();
     let message = scan(body.clone()).ok().filter(|m| m.shape == Shape::Answer);
-    let mut headers = parts.headers;
+    let mut headers = head.headers;
     headers.remove(ALLOW);
-    WireError::Refused(Box::new(Refusal { status: parts.status.as_u16(), headers, body, message }))
-}
-
-/// Reads a whole body of at most `limit` bytes. The declared length is checked before anything is read.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, WireError> {
-    use http_body::Body as _;
-    let declared = body.size_hint();
-    if declared.lower() > limit as u64 {
-        return Err(WireError::TooLarge(limit));
-    }
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|e| WireError::Broken(with_causes(&e)))?.into_data() else { continue };
-        if first.is_none() && rest.is_empty() {
-            first = Some(data);
-            continue;
-        }
-        if let Some(first) = first.take() {
-            // The length is known for most answers: one allocation instead of a dozen doublings.
-            let exact = declared.exact().unwrap_or(0).min(limit as u64);
-            rest.reserve(usize::try_from(exact).unwrap_or(0).max(first.len() + data.len()));
-            rest.extend_from_slice(&first);
-        }
-        if rest.len() + data.len() > limit {
-            return Err(WireError::TooLarge(limit));
-        }
-        rest.extend_from_slice(&data);
-    }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
+    WireError::Refused(Box::new(Refusal { status: head.status, headers, body, message }))
 }
 
 /// An error with what caused it, in one line.

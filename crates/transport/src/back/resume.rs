@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue};
 use tokio::time::sleep;
 use trunkline_protocol::{Scanned, Shape, headers};
 
 use super::events::{Events, Position};
-use super::http::{Inner, is_event_stream};
+use super::client::Kind;
+use super::http::Inner;
 use super::{Headers, Heard, WireError};
 
 /// Attempts in a row that bring nothing new, after which an answer is given up. With the usual waits of 1, 2 and 4 s a
@@ -93,18 +94,21 @@ pub(super) async fn resume(
         sleep((position.wait() * (1 << fruitless)).min(WAIT_MAX)).await;
         let before = position.last().cloned();
         tracing::debug!(id, fruitless, "going on with an answer stream that ended early");
-        match wire.send(Method::GET, None, context.headers(&position), "text/event-stream").await {
-            Ok(response) if response.status().is_success() && is_event_stream(response.headers()) => {
-                let mut events = Events::new(response.into_body(), wire.message_bytes_max);
+        match wire.send("GET", None, &context.headers(&position), "text/event-stream").await {
+            Ok(response) if response.head.is_success() && response.head.kind == Kind::Events => {
+                let mut events = Events::new(response.body, wire.message_bytes_max);
                 match until_answer(&mut events, &mut position, id, heard).await {
-                    Ok(Some(message)) => return Ok(message),
+                    Ok(Some(message)) => {
+                        events.finish();
+                        return Ok(message);
+                    }
                     Ok(None) | Err(WireError::Broken(_)) => {}
                     Err(error) => return Err(error),
                 }
             }
-            Ok(response) if matches!(response.status().as_u16(), 408 | 425 | 429 | 500 | 502..) => {}
+            Ok(response) if matches!(response.head.status, 408 | 425 | 429 | 500 | 502..) => {}
             Ok(response) => {
-                let status = response.status().as_u16();
+                let status = response.head.status;
                 return Err(broken(&format!("the server does not go on with it (HTTP {status})")));
             }
             Err(_) => {}

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -16,6 +14,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message as Frame, Utf8Bytes};
 use trunkline_protocol::scan;
 
 use super::Heard;
+use super::client::Upgraded;
 use super::pending::Pending;
 
 /// A ping goes out this often: proxies on the way close connections that are silent for a minute.
@@ -30,7 +29,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Frames that are no messages, logged at most this often.
 const NOISE_LOGGED_MAX: u64 = 20;
 
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
+type Stream = WebSocketStream<Upgraded>;
 
 /// A message on its way out.
 pub(super) struct Queued {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -16,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use trunkline_protocol::Message;
 
-use super::http::{refusal, with_causes};
+use super::http::refusal;
 use super::pending::Pending;
 use super::socket::{self, Queued};
 use super::{Answered, BoxFuture, Headers, Heard, HttpWire, Outgoing, Wire, WireError};
@@ -48,24 +47,24 @@ impl WebSocketWire {
     /// `stray` hears whatever belongs to no request of ours. The task that reads and writes ends with the socket.
     pub async fn open(at: &HttpWire, stray: Arc<dyn Heard>) -> Result<Self, WireError> {
         let key = generate_key();
-        let response = at.request(Method::GET, handshake(&key), "*/*").await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(if response.status().is_success() {
+        let response = at.get(handshake(&key), "*/*").await?;
+        if response.head.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(if response.head.is_success() {
                 WireError::Invalid("what it answered is no WebSocket".to_owned())
             } else {
                 refusal(response).await
             });
         }
-        check(response.headers(), &key).map_err(|why| WireError::Invalid(why.to_owned()))?;
-        let upgraded = hyper::upgrade::on(response).await;
-        let upgraded = upgraded.map_err(|error| WireError::Broken(with_causes(&error)))?;
+        check(&response.head.headers, &key).map_err(|why| WireError::Invalid(why.to_owned()))?;
+        let upgraded = response.body.upgraded();
+        let upgraded = upgraded.ok_or_else(|| WireError::Broken("the connection is gone".to_owned()))?;
         let limit = at.message_bytes_max();
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
         let stream =
-            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, Some(config)).await;
+            WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
 
         let (queue, queued) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let (room, pending) =

@@ -1,19 +1,17 @@
-//! The one HTTP client of the process: connections are kept alive and shared by all upstreams, keyed by origin.
+//! Opening connections: names, TCP with its options, TLS.
 
 use std::time::Duration;
 
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioIo;
+use tower_service::Service as _;
 
-use crate::pieces::Pieces;
+use super::super::WireError;
+use super::super::http::with_causes;
+use super::stream::Stream;
 
-/// Idle connections are closed after this; shorter than the usual keep-alive of servers would cost reconnects, longer
-/// finds them closed by the peer.
-const POOL_IDLE: Duration = Duration::from_secs(55);
-/// Idle connections kept per origin; beyond this they are closed after use.
-const POOL_IDLE_PER_HOST: usize = 64;
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A connection on which nothing came for this long is asked whether its peer still exists. Change streams are silent
@@ -24,15 +22,13 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Unanswered questions after which the connection is given up: 20 s after the peer vanished.
 const KEEPALIVE_RETRIES: u32 = 2;
 
-/// A pooled HTTP/1.1 client with TLS. It follows no redirect and adds no header of its own.
-#[derive(Clone, Debug)]
-pub struct HttpClient {
-    pub(super) inner: Client<HttpsConnector<HttpConnector>, Pieces>,
+/// Opens connections.
+pub(super) struct Dialer {
+    connector: HttpsConnector<HttpConnector>,
 }
 
-impl HttpClient {
-    /// A client with the bundled root certificates.
-    pub fn new() -> Self {
+impl Dialer {
+    pub(super) fn new() -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
@@ -43,22 +39,24 @@ impl HttpClient {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let builder = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider);
         // The provider is compiled in and has every algorithm that rustls asks for.
-        let tls = builder
+        let connector = builder
             .expect("the bundled TLS provider is complete")
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let inner = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
-            .pool_timer(TokioTimer::new())
-            .build(tls);
-        Self { inner }
+        Self { connector }
     }
-}
 
-impl Default for HttpClient {
-    fn default() -> Self {
-        Self::new()
+    /// A new connection to `origin`. Nothing of a request has been sent when this fails.
+    pub(super) async fn dial(&self, origin: &Uri) -> Result<Stream, WireError> {
+        let mut connector = self.connector.clone();
+        // The connector is always ready; it only wants to be asked.
+        let ready = std::future::poll_fn(|cx| connector.poll_ready(cx)).await;
+        ready.map_err(|error| WireError::NotSent(with_causes(&*error)))?;
+        let dialled = connector.call(origin.clone()).await;
+        match dialled.map_err(|error| WireError::NotSent(with_causes(&*error)))? {
+            MaybeHttpsStream::Http(plain) => Ok(Stream::Plain(plain.into_inner())),
+            secured @ MaybeHttpsStream::Https(_) => Ok(Stream::Tls(Box::new(TokioIo::new(secured)))),
+        }
     }
 }

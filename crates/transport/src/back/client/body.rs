@@ -1,0 +1,359 @@
+//! The body of an answer, read from its connection as it comes. When it ends the connection goes back to its pool; a
+//! body that is dropped before takes its connection along, which is how a server learns that nobody listens any more.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use tokio_util::io::poll_read_buf;
+
+use super::super::WireError;
+use super::connection::{Connection, READ_BYTES};
+use super::head::{Framing, Head};
+use super::pool::Pool;
+use super::stream::Upgraded;
+
+/// Most room made for one read of a large body.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Longest line that says how long a chunk is, with its extensions; and most bytes of trailers.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+
+/// The rest of an answer.
+pub(in super::super) struct Body {
+    /// Until the end was read.
+    connection: Option<Box<Connection>>,
+    pool: Arc<Pool>,
+}
+
+impl Body {
+    pub(super) fn new(mut connection: Connection, head: &Head, pool: &Arc<Pool>) -> Self {
+        connection.rest = Rest::of(head.framing);
+        let mut body = Self { connection: Some(Box::new(connection)), pool: Arc::clone(pool) };
+        if body.rest() == Rest::Over {
+            body.end();
+        }
+        body
+    }
+
+    fn rest(&self) -> Rest {
+        self.connection.as_ref().map_or(Rest::Over, |connection| connection.rest)
+    }
+
+    /// How long what is left will be, where the head said so.
+    pub(in super::super) fn length(&self) -> Option<u64> {
+        match self.rest() {
+            Rest::Length(left) => Some(left),
+            Rest::Over => Some(0),
+            _ => None,
+        }
+    }
+
+    /// The connection, for another protocol.
+    pub(in super::super) fn upgraded(mut self) -> Option<Upgraded> {
+        let connection = *self.connection.take()?;
+        Some(Upgraded { stream: connection.stream, ahead: connection.ahead })
+    }
+
+    fn end(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.put(*connection);
+        }
+    }
+
+    /// All that was of interest has been read. What still follows, such as the end of an event stream, is read when the
+    /// connection is wanted again.
+    pub(in super::super) fn finish(mut self) {
+        self.end();
+    }
+
+    /// The next bytes, as they came; `None` at the end. Cancel safe.
+    pub(in super::super) async fn data(&mut self) -> Option<Result<Bytes, WireError>> {
+        std::future::poll_fn(|cx| self.poll_data(cx)).await
+    }
+
+    /// See [`Body::data`].
+    pub(in super::super) fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, WireError>>> {
+        loop {
+            let Some(connection) = self.connection.as_deref_mut() else { return Poll::Ready(None) };
+            match step(&mut connection.rest, &mut connection.ahead) {
+                Ok(Step::Data(data)) => {
+                    if connection.rest == Rest::Over {
+                        self.end();
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Ok(Step::Over) => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+                Ok(Step::More) => {}
+                Err(why) => return Poll::Ready(Some(Err(self.broken(WireError::Invalid(why.to_owned()))))),
+            }
+            let room = match connection.rest {
+                Rest::Length(left) | Rest::Chunk(left) => {
+                    usize::try_from(left).unwrap_or(CHUNK_BYTES).clamp(READ_BYTES, CHUNK_BYTES)
+                }
+                _ => READ_BYTES,
+            };
+            connection.ahead.reserve(room);
+            let read = ready!(poll_read_buf(Pin::new(&mut connection.stream), cx, &mut connection.ahead));
+            match read {
+                Ok(0) if connection.rest == Rest::Close => {
+                    self.connection = None;
+                    return Poll::Ready(None);
+                }
+                Ok(0) => return Poll::Ready(Some(Err(self.cut()))),
+                Ok(_) => {}
+                Err(error) => {
+                    return Poll::Ready(Some(Err(self.broken(WireError::Broken(error.to_string())))));
+                }
+            }
+        }
+    }
+
+    fn broken(&mut self, error: WireError) -> WireError {
+        self.connection = None;
+        error
+    }
+
+    fn cut(&mut self) -> WireError {
+        self.broken(WireError::Broken("connection closed before the end of the answer".to_owned()))
+    }
+
+    /// All of it, at most `limit` bytes. A declared length is checked before anything is read, and then read to where
+    /// it stays.
+    pub(in super::super) async fn collect(mut self, limit: usize) -> Result<Bytes, WireError> {
+        if self.length().is_some_and(|length| length > limit as u64) {
+            return Err(WireError::TooLarge(limit));
+        }
+        if let Rest::Length(length) = self.rest() {
+            // It fits in memory: it is no more than the limit.
+            return self.whole(usize::try_from(length).unwrap_or(limit)).await;
+        }
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        while let Some(data) = self.data().await {
+            let data = data?;
+            if first.as_ref().map_or(rest.len(), Bytes::len) + data.len() > limit {
+                return Err(WireError::TooLarge(limit));
+            }
+            match first.take() {
+                None if rest.is_empty() => first = Some(data),
+                None => rest.extend_from_slice(&data),
+                Some(before) => {
+                    rest.reserve((before.len() + data.len()) * 2);
+                    rest.extend_from_slice(&before);
+                    rest.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(first.unwrap_or_else(|| rest.freeze()))
+    }
+
+    async fn whole(&mut self, length: usize) -> Result<Bytes, WireError> {
+        let Some(connection) = self.connection.as_deref_mut() else { return Ok(Bytes::new()) };
+        let whole = if connection.ahead.len() >= length {
+            connection.ahead.split_to(length)
+        } else {
+            let mut whole = BytesMut::with_capacity(length);
+            whole.extend_from_slice(&connection.ahead.split());
+            while whole.len() < length {
+                // Never beyond its end: what follows belongs to another answer.
+                let left = length - whole.len();
+                let mut room = (&mut whole).limit(left);
+                let stream = &mut connection.stream;
+                let read = std::future::poll_fn(|cx| poll_read_buf(Pin::new(&mut *stream), cx, &mut room));
+                match read.await {
+                    Ok(0) => return Err(self.cut()),
+                    Ok(_) => {}
+                    Err(error) => return Err(self.broken(WireError::Broken(error.to_string()))),
+                }
+            }
+            whole
+        };
+        connection.rest = Rest::Over;
+        self.end();
+        Ok(whole.freeze())
+    }
+}
+
+/// What is left of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// So many bytes.
+    Length(u64),
+    /// The line that says how long the next chunk is.
+    ChunkHead,
+    /// So many bytes of a chunk.
+    Chunk(u64),
+    /// The line end behind a chunk.
+    ChunkEnd,
+    /// Trailers, up to an empty line; so many bytes of them came.
+    Trailers(usize),
+    /// Bytes until the connection ends.
+    Close,
+    /// Nothing.
+    Over,
+}
+
+impl Rest {
+    fn of(framing: Framing) -> Self {
+        match framing {
+            Framing::Length(0) => Self::Over,
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::ChunkHead,
+            Framing::Close | Framing::Upgrade => Self::Close,
+        }
+    }
+}
+
+/// What the bytes at hand give.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Data(Bytes),
+    /// The body has ended.
+    Over,
+    /// More has to be read.
+    More,
+}
+
+/// Takes the next part of a body from `ahead` (RFC 9112, sections 6 and 7).
+pub(super) fn step(rest: &mut Rest, ahead: &mut BytesMut) -> Result<Step, &'static str> {
+    loop {
+        match *rest {
+            Rest::Over => return Ok(Step::Over),
+            _ if ahead.is_empty() => return Ok(Step::More),
+            Rest::Close => return Ok(Step::Data(ahead.split().freeze())),
+            Rest::Length(left) => {
+                let (data, left) = some(ahead, left);
+                *rest = if left == 0 { Rest::Over } else { Rest::Length(left) };
+                return Ok(Step::Data(data));
+            }
+            Rest::Chunk(left) => {
+                let (data, left) = some(ahead, left);
+                *rest = if left == 0 { Rest::ChunkEnd } else { Rest::Chunk(left) };
+                return Ok(Step::Data(data));
+            }
+            Rest::ChunkHead => {
+                let Some(line) = line(ahead)? else { return Ok(Step::More) };
+                let digits = line[..].split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
+                let size = hexadecimal(digits).ok_or("a chunk of it has no length")?;
+                *rest = if size == 0 { Rest::Trailers(0) } else { Rest::Chunk(size) };
+            }
+            Rest::ChunkEnd => {
+                if ahead.len() < 2 && ahead.starts_with(b"\r") {
+                    return Ok(Step::More);
+                }
+                if !ahead.starts_with(b"\r\n") {
+                    return Err("a chunk of it is longer than it says");
+                }
+                ahead.advance(2);
+                *rest = Rest::ChunkHead;
+            }
+            Rest::Trailers(before) => {
+                let Some(line) = line(ahead)? else { return Ok(Step::More) };
+                // Trailers say nothing that we would believe.
+                let seen = before + line.len() + 2;
+                if seen > LINE_BYTES_MAX {
+                    return Err("its trailers are too long");
+                }
+                *rest = if line.is_empty() { Rest::Over } else { Rest::Trailers(seen) };
+            }
+        }
+    }
+}
+
+fn some(ahead: &mut BytesMut, left: u64) -> (Bytes, u64) {
+    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(ahead.len());
+    (ahead.split_to(taken).freeze(), left - taken as u64)
+}
+
+/// A line without its end; `None` while it has not come whole.
+fn line(ahead: &mut BytesMut) -> Result<Option<BytesMut>, &'static str> {
+    match memchr::memchr(b'\n', ahead) {
+        Some(end) if end > LINE_BYTES_MAX => Err("a line between its chunks is too long"),
+        Some(end) => {
+            let mut line = ahead.split_to(end + 1);
+            line.truncate(end);
+            // A bare line feed is a line end to some readers only (RFC 9112, section 2.2).
+            if line.last() != Some(&b'\r') {
+                return Err("a line between its chunks has no proper end");
+            }
+            line.truncate(end - 1);
+            Ok(Some(line))
+        }
+        None if ahead.len() > LINE_BYTES_MAX => Err("a line between its chunks is too long"),
+        None => Ok(None),
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let plain = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+    plain.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `text` in pieces of `size` bytes.
+    fn read(mut rest: Rest, text: &[u8], size: usize) -> Result<(Vec<u8>, bool, usize), &'static str> {
+        let (mut ahead, mut out) = (BytesMut::new(), Vec::new());
+        for piece in text.chunks(size) {
+            ahead.extend_from_slice(piece);
+            loop {
+                match step(&mut rest, &mut ahead)? {
+                    Step::Data(data) => out.extend_from_slice(&data),
+                    Step::Over | Step::More => break,
+                }
+            }
+        }
+        Ok((out, rest == Rest::Over, ahead.len()))
+    }
+
+    #[test]
+    fn chunks_are_read_however_they_are_cut() {
+        let text = b"5\r\nhello\r\n00a;x=\"y\"\r\n, world!!!\r\n0\r\nTrailer: x\r\n\r\nNEXT";
+        for size in 1..=text.len() {
+            let (out, over, left) = read(Rest::ChunkHead, text, size).unwrap();
+            assert_eq!((out.as_slice(), over, left), (b"hello, world!!!".as_slice(), true, 4), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_read_to_its_end_and_no_further() {
+        for size in 1..=8 {
+            let (out, over, left) = read(Rest::Length(5), b"helloNEXT", size).unwrap();
+            assert_eq!((out.as_slice(), over, left), (b"hello".as_slice(), true, 4));
+        }
+        let (out, over, _) = read(Rest::Close, b"hello", 2).unwrap();
+        assert_eq!((out.as_slice(), over), (b"hello".as_slice(), false));
+    }
+
+    #[test]
+    fn bad_chunks_are_refused() {
+        let long = [b"5;".as_slice(), &[b'x'; LINE_BYTES_MAX]].concat();
+        let trailers = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(1000)].concat();
+        for text in [
+            b"\r\n".as_slice(),
+            b"x\r\n",
+            b"-1\r\n",
+            b"0x5\r\n",
+            b"5\nhello",
+            b"5\r\nhello!\r\n",
+            b"5\r\nhello\n",
+            b"11111111111111111\r\n",
+            &long,
+            &trailers,
+        ] {
+            for size in [1, text.len()] {
+                assert!(read(Rest::ChunkHead, text, size).is_err(), "{:?}", String::from_utf8_lossy(text));
+            }
+        }
+    }
+}
