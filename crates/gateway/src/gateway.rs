@@ -33,7 +33,7 @@ pub struct Gateway {
     pub(crate) parking: Arc<Parking>,
     pub(crate) tasks: Arc<Tasks>,
     /// The counters of methods, looked up once.
-    pub(crate) methods: HashMap<&'static str, MethodHandle>,
+    pub(crate) methods: HashMap<&'static str, MethodHandle, foldhash::fast::RandomState>,
     key: [u8; 32],
     stop: CancellationToken,
     /// Ends the keeper of the snapshot in force.

@@ -2,6 +2,7 @@
 
 pub mod back;
 pub mod front;
+pub mod names;
 mod pieces;
 pub mod process;
 pub mod sse;

@@ -1,10 +1,13 @@
 //! The two deadlines of a call: silence, which signs of life renew, and the whole, which nothing renews.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+use trunkline_runtime::Alarm;
 
 /// Longest time that a call may wait for its user in all; beyond it the clock runs again.
 const THINKING_MAX: Duration = Duration::from_hours(1);
@@ -96,8 +99,14 @@ impl Deadlines {
         let mut end = started + self.total;
         let mut silent_until = started + self.idle;
         let mut work = std::pin::pin!(work);
+        let mut alarm = Alarm::at(silent_until.min(end));
         loop {
-            if let Ok(done) = timeout_at(silent_until.min(end), work.as_mut()).await {
+            alarm.reset(silent_until.min(end));
+            let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => Pin::new(&mut alarm).poll(cx).map(|()| None),
+            });
+            if let Some(done) = done.await {
                 return Ok(done);
             }
             let now = Instant::now();

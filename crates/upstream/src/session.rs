@@ -12,6 +12,7 @@ use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
 use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Wire, WireError};
+use trunkline_transport::names;
 
 use crate::asking::{Asking, Turn};
 use crate::deadlines::{Deadlines, Signs};
@@ -87,9 +88,9 @@ impl Session {
         }
         let revision = self.introduction.revision.as_str();
         let mut out = Headers::with_capacity(5);
-        out.push((HeaderName::from_static(headers::PROTOCOL_VERSION), HeaderValue::from_static(revision)));
+        out.push((names::PROTOCOL_VERSION.clone(), HeaderValue::from_static(revision)));
         if let Some(id) = &self.session_id {
-            out.push((HeaderName::from_static(headers::SESSION), id.clone()));
+            out.push((names::SESSION.clone(), id.clone()));
         }
         out
     }
@@ -97,9 +98,9 @@ impl Session {
     fn request_headers(&self, method: &str, target: Option<&str>) -> Headers {
         let mut out = self.headers();
         if self.http.is_some() && self.era() == Era::Modern {
-            push(&mut out, HeaderName::from_static(headers::METHOD), method);
+            push(&mut out, names::METHOD.clone(), method);
             if let (Some(_), Some(target)) = (headers::name_key(method), target) {
-                push(&mut out, HeaderName::from_static(headers::NAME), target);
+                push(&mut out, names::NAME.clone(), target);
             }
         }
         out
@@ -240,7 +241,7 @@ impl Session {
         if let (Some(_), Some(parent)) = (&self.http, &call.traceparent)
             && let Ok(value) = HeaderValue::try_from(parent.as_str())
         {
-            headers.push((HeaderName::from_static("traceparent"), value));
+            headers.push((names::TRACEPARENT.clone(), value));
         }
         let task =
             matches!(call.operation, Operation::Task(TaskRequest::Result, _)).then_some(spoken).flatten();

@@ -1,5 +1,6 @@
 //! The one record of each call.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use trunkline_model::{Call, Era, Outcome};
@@ -66,27 +67,30 @@ pub(crate) fn finished(
     event.emit(CallSeries { method: series, tool });
 }
 
+/// How much is looked at from either end.
+const LOOKED_AT: usize = 512;
+/// Made once: making it costs as much as searching with it.
+static FLAG: LazyLock<memchr::memmem::Finder<'static>> =
+    LazyLock::new(|| memchr::memmem::Finder::new(b"\"isError\""));
+
 /// A tool's own failure is told by a flag in its result. It is looked for only where it usually stands: searching a
 /// large result for a statistic would cost more than the call.
 fn judged(call: &Call, raw: &[u8]) -> metrics::Outcome {
     if !matches!(call.operation, trunkline_model::Operation::CallTool(_)) {
         return metrics::Outcome::Ok;
     }
-    const LOOKED_AT: usize = 512;
     let head = &raw[..raw.len().min(LOOKED_AT)];
     let tail = &raw[raw.len().saturating_sub(LOOKED_AT)..];
     let flagged = |part: &[u8]| {
-        memchr::memmem::find(part, b"\"isError\"").is_some_and(|at| {
-            let rest = part[at + 9..]
-                .iter()
-                .filter(|b| !b.is_ascii_whitespace())
-                .take(5)
-                .copied()
-                .collect::<Vec<_>>();
-            rest == *b":true"
-        })
+        FLAG.find(part)
+            .is_some_and(|at| part[at + 9..].iter().filter(|b| !b.is_ascii_whitespace()).take(5).eq(b":true"))
     };
-    if flagged(head) || flagged(tail) { metrics::Outcome::ToolError } else { metrics::Outcome::Ok }
+    // Of a small result the head is all there is.
+    if flagged(head) || (raw.len() > LOOKED_AT && flagged(tail)) {
+        metrics::Outcome::ToolError
+    } else {
+        metrics::Outcome::Ok
+    }
 }
 
 fn era(era: Era) -> metrics::Era {

@@ -4,15 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::ALLOW;
-use http::{HeaderMap, HeaderName, StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
-use trunkline_protocol::{Message, Scanned, Shape, headers, scan};
+use trunkline_protocol::{Message, Scanned, Shape, scan};
 
 use super::client::{Fixed, Kind, Pool, Request, Response, Target};
 use super::events::{Events, Position};
 use super::resume::{Context, resume, until_answer};
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
+use crate::names;
 
 /// What an answer may come as.
 const ANSWER: &str = "application/json, text/event-stream";
@@ -93,7 +94,7 @@ impl HttpWire {
         opened: impl FnOnce() + Send,
     ) -> Result<(), WireError> {
         if let Some(last) = position.last() {
-            extra.push((HeaderName::from_static(headers::LAST_EVENT_ID), last.clone()));
+            extra.push((names::LAST_EVENT_ID.clone(), last.clone()));
         }
         let ahead = self.inner.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut events = match ahead {

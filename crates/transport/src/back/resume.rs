@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use tokio::time::sleep;
 use trunkline_protocol::{Scanned, Shape, headers};
 
-use super::events::{Events, Position};
 use super::client::Kind;
+use super::events::{Events, Position};
 use super::http::Inner;
 use super::{Headers, Heard, WireError};
+use crate::names;
 
 /// Attempts in a row that bring nothing new, after which an answer is given up. With the usual waits of 1, 2 and 4 s a
 /// server has 7 s to come back; waiting longer would only keep the caller from hearing that nobody knows the outcome.
@@ -46,13 +47,13 @@ impl Context {
     fn headers(&self, position: &Position) -> Headers {
         let mut out = Headers::with_capacity(3);
         let parts = [
-            (headers::SESSION, self.session.as_ref()),
-            (headers::PROTOCOL_VERSION, self.revision.as_ref()),
-            (headers::LAST_EVENT_ID, position.last()),
+            (&names::SESSION, self.session.as_ref()),
+            (&names::PROTOCOL_VERSION, self.revision.as_ref()),
+            (&names::LAST_EVENT_ID, position.last()),
         ];
         for (name, value) in parts {
             if let Some(value) = value {
-                out.push((HeaderName::from_static(name), value.clone()));
+                out.push((name.clone(), value.clone()));
             }
         }
         out

@@ -63,8 +63,7 @@ impl WebSocketWire {
             .read_buffer_size(READ_BYTES)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
-        let stream =
-            WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
+        let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
 
         let (queue, queued) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let (room, pending) =

@@ -35,7 +35,14 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
         let idle_max = super::pool::IDLE;
-        Self { stream, ahead: BytesMut::new(), rest: Rest::Over, keeps: true, since: Instant::now(), idle_max }
+        Self {
+            stream,
+            ahead: BytesMut::new(),
+            rest: Rest::Over,
+            keeps: true,
+            since: Instant::now(),
+            idle_max,
+        }
     }
 
     /// Writes a request. Interrupted by an error it says in `request` how far it came.
@@ -55,7 +62,8 @@ impl Connection {
                         self.keeps &= head.keeps;
                         if let Some(idle) = head.idle {
                             // A second before the server does, so that the two do not meet.
-                            self.idle_max = super::pool::IDLE.min(idle.saturating_sub(Duration::from_secs(1)));
+                            self.idle_max =
+                                super::pool::IDLE.min(idle.saturating_sub(Duration::from_secs(1)));
                         }
                         return Ok(*head);
                     }

@@ -131,7 +131,8 @@ fn read(status: u16, is_1_1: bool, fields: &[httparse::Header<'_>]) -> Result<He
             out.session = HeaderValue::from_bytes(value).ok();
         }
         if !(200..300).contains(&status)
-            && let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
         {
             out.headers.append(name, value);
         }
@@ -193,7 +194,9 @@ mod tests {
             let Ok(Found::Head(head, _)) = parse(text.as_bytes()) else { panic!("{status}") };
             assert_eq!(head.framing, Framing::Length(0));
         }
-        let Ok(Found::Head(old, _)) = parse(b"HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n") else { panic!() };
+        let Ok(Found::Head(old, _)) = parse(b"HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n") else {
+            panic!()
+        };
         assert!(!old.keeps);
     }
 
@@ -218,8 +221,9 @@ mod tests {
 
     #[test]
     fn what_else_matters_is_told() {
-        let head =
-            of("content-type: Text/Event-Stream; charset=utf-8\r\nMcp-Session-Id: s\r\nkeep-alive: max=1, timeout=5\r\n");
+        let head = of(
+            "content-type: Text/Event-Stream; charset=utf-8\r\nMcp-Session-Id: s\r\nkeep-alive: max=1, timeout=5\r\n",
+        );
         let head = head.unwrap();
         assert_eq!((head.kind, head.session.unwrap().as_bytes()), (Kind::Events, b"s".as_slice()));
         assert_eq!(head.idle, Some(Duration::from_secs(5)));

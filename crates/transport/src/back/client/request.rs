@@ -163,7 +163,11 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn rendered(uri: &str, fixed: &[(&'static str, &'static str)], extra: &[(&'static str, &'static str)]) -> String {
+    fn rendered(
+        uri: &str,
+        fixed: &[(&'static str, &'static str)],
+        extra: &[(&'static str, &'static str)],
+    ) -> String {
         let pair = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
@@ -217,8 +221,7 @@ mod tests {
         let request =
             Request { method: "POST", target: &target, fixed: &fixed, extra: &extra, accept: "a/b" };
         let body = Bytes::from(vec![b'x'; TOGETHER_BYTES_MAX + 1]);
-        let message =
-            Message::Three([Bytes::from_static(b"<"), body.clone(), Bytes::from_static(b">")]);
+        let message = Message::Three([Bytes::from_static(b"<"), body.clone(), Bytes::from_static(b">")]);
         let mut out = Rendered::new(&request, Some(message));
         let mut slices = [std::io::IoSlice::new(&[]); 8];
         assert_eq!(out.chunks_vectored(&mut slices), 4);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -26,8 +26,6 @@ use super::{Front, Options, guard, route, sessions};
 const DRAIN: Duration = Duration::from_secs(10);
 /// Wait after an accept error (out of descriptors, most of all): trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Idle connections are closed after this; longer than clients keep theirs, so that they rarely meet a closed one.
-const IDLE: Duration = Duration::from_mins(2);
 /// Most headers of a request; hyper answers 431 beyond.
 const HEADERS_MAX: usize = 100;
 /// Buffer for the head of a request, in bytes.
@@ -93,8 +91,8 @@ pub async fn serve(
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE)
+            // See `patience.rs`.
+            .header_read_timeout(None)
             .max_headers(HEADERS_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service)

@@ -3,13 +3,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
+
+use super::header::Headers;
 
 /// The allowed hosts and origins of one listener.
 #[derive(Debug)]
 pub(crate) struct Guard {
     address: SocketAddr,
+    /// Hosts as most clients spell them, all of which are admitted: found without being taken apart.
+    usual: Vec<String>,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -21,16 +24,20 @@ impl Guard {
     pub(crate) fn new(address: SocketAddr, hosts: &[String], origins: &[String]) -> Self {
         let lower =
             |list: &[String]| list.iter().map(|s| s.trim_end_matches('/').to_ascii_lowercase()).collect();
-        Self { address, hosts: lower(hosts), origins: lower(origins) }
+        let mut out = Self { address, usual: Vec::new(), hosts: lower(hosts), origins: lower(origins) };
+        let port = address.port();
+        let usual = [address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
+        let usual = usual.into_iter().chain(out.hosts.iter().cloned());
+        out.usual = usual.filter(|host| out.admits_host(host)).collect();
+        out
     }
 
     /// Checks one request. Every doubtful form is refused: two lines of a header, user information, other schemes.
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    pub(crate) fn check(&self, uri: &Uri, headers: &Headers<'_>) -> Result<(), Refused> {
         let bad = |text| Err((StatusCode::BAD_REQUEST, text));
-        let mut hosts = headers.get_all(HOST).iter();
-        let host = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().unwrap_or_default(),
-            (None, _) => return bad("the Host header is missing"),
+        let host = match headers.host.values() {
+            [_] => headers.host.text().unwrap_or_default(),
+            [] => return bad("the Host header is missing"),
             _ => return bad("there is more than one Host header"),
         };
         if let Some(authority) = uri.authority()
@@ -38,13 +45,12 @@ impl Guard {
         {
             return bad("the Host header differs from the request target");
         }
-        if !self.admits_host(host) {
+        if !self.usual.iter().any(|usual| usual == host) && !self.admits_host(host) {
             return Err((StatusCode::FORBIDDEN, "this host is not served here"));
         }
-        let mut origins = headers.get_all(ORIGIN).iter();
-        match (origins.next(), origins.next()) {
-            (None, _) => Ok(()),
-            (Some(origin), None) if self.admits_origin(origin.to_str().unwrap_or_default()) => Ok(()),
+        match headers.origin.values() {
+            [] => Ok(()),
+            [_] if self.admits_origin(headers.origin.text().unwrap_or_default()) => Ok(()),
             _ => Err((StatusCode::FORBIDDEN, "requests from this origin are not allowed")),
         }
     }
@@ -106,6 +112,8 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderMap;
+    use http::header::HOST;
 
     fn guard() -> Guard {
         Guard::new("127.0.0.1:8808".parse().unwrap(), &["gw.example".into()], &["https://app.example".into()])
@@ -135,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_spellings_are_among_the_admitted() {
+        let everywhere = Guard::new("0.0.0.0:80".parse().unwrap(), &["gw.example".into()], &[]);
+        assert_eq!(everywhere.usual, ["localhost:80", "127.0.0.1:80", "gw.example"]);
+        assert!(!everywhere.admits_host("0.0.0.0:80"));
+    }
+
+    #[test]
     fn only_known_origins_may_call() {
         for (origin, expected) in [
             ("http://localhost:3000", true),
@@ -158,11 +173,12 @@ mod tests {
     fn doubled_lines_and_other_targets_are_refused() {
         let uri: Uri = "/mcp".parse().unwrap();
         let mut headers = HeaderMap::new();
-        assert!(guard().check(&uri, &headers).is_err());
+        let check = |uri: &Uri, headers: &HeaderMap| guard().check(uri, &Headers::of(headers));
+        assert!(check(&uri, &headers).is_err());
         headers.append(HOST, "localhost".parse().unwrap());
-        assert!(guard().check(&uri, &headers).is_ok());
-        assert!(guard().check(&"http://evil.example/mcp".parse().unwrap(), &headers).is_err());
+        assert!(check(&uri, &headers).is_ok());
+        assert!(check(&"http://evil.example/mcp".parse().unwrap(), &headers).is_err());
         headers.append(HOST, "localhost".parse().unwrap());
-        assert!(guard().check(&uri, &headers).is_err());
+        assert!(check(&uri, &headers).is_err());
     }
 }

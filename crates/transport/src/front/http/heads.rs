@@ -44,6 +44,10 @@ impl Busy {
     }
 
     fn note(&self, line: &[u8]) {
+        // Few lines begin like either header.
+        if !matches!(line.first(), None | Some(b'c' | b'C' | b't' | b'T' | b'\r')) {
+            return;
+        }
         let begins =
             |name: &[u8]| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
         let framing = if begins(b"content-length:") {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, Response, StatusCode};
+use http::header::HeaderValue;
+use http::{Response, StatusCode};
 use trunkline_model::{Era, Fault, Kind, Quiet};
-use trunkline_protocol::{Revision, Scanned, Shape, headers, method};
+use trunkline_protocol::{Revision, Scanned, Shape, method};
 
 use super::super::answer;
 use super::super::asking::{Asking, Voice};
@@ -19,30 +19,28 @@ use super::super::replay::{Purpose, Reader, Resumed};
 use super::super::said;
 use super::super::session::{Begun, Session};
 use super::body::Body;
-use super::route::{Handled, Refusal, accepts, refuse};
+use super::header::Headers;
+use super::route::{Handled, Refusal, refuse};
 use super::unhurried::Unhurried;
 use super::{Front, respond, stream};
-use crate::sse;
-
-/// The last event that arrived (WHATWG HTML, section 9.2.4).
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+use crate::{names, sse};
 
 /// Answers one message.
 pub(crate) async fn post(
     front: &Arc<Front>,
     view: ViewName,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     scanned: Scanned,
 ) -> Handled {
     if scanned.shape == Shape::Request && &*scanned.method() == method::INITIALIZE {
-        return initialize(front, view, &scanned).await;
+        return Box::pin(initialize(front, view, &scanned)).await;
     }
     let session = find(front, &view, headers, scanned.id_bytes())?;
     if scanned.shape != Shape::Request {
         session.hear(&*front.host, &scanned);
         return Ok(respond::empty(StatusCode::ACCEPTED));
     }
-    let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
+    let (notes, pad) = Pad::of_client(headers.accepts_events());
     let notes = match &pad {
         Some(pad) if session.can_be_asked() => {
             Asking::through(Voice::Pad(Arc::clone(pad)), Arc::clone(&session))
@@ -74,27 +72,21 @@ async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Ha
     };
     let mut response = respond::answer(answer::result(&id, &welcome));
     if let Ok(value) = HeaderValue::try_from(session_id) {
-        response.headers_mut().insert(HeaderName::from_static(headers::SESSION), value);
+        response.headers_mut().insert(names::SESSION.clone(), value);
     }
     Ok(response)
-}
-
-/// Whether a request names a session of Streamable HTTP.
-pub(crate) fn has_session(headers: &HeaderMap) -> bool {
-    headers.contains_key(HeaderName::from_static(headers::SESSION))
 }
 
 /// The session that a request belongs to.
 fn find(
     front: &Front,
     view: &ViewName,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     id: Option<Bytes>,
 ) -> Result<Arc<Session>, Refusal> {
-    let mut ids = headers.get_all(HeaderName::from_static(headers::SESSION)).iter();
-    let session_id = match (ids.next(), ids.next()) {
-        (Some(one), None) => one.to_str().unwrap_or_default(),
-        (None, _) => {
+    let session_id = match headers.session.values() {
+        [_] => headers.session.text().unwrap_or_default(),
+        [] => {
             let text = "start with initialize and send its Mcp-Session-Id, or send per-request metadata (2026-07-28)";
             return Err(refusal(front, StatusCode::BAD_REQUEST, text, id));
         }
@@ -117,12 +109,11 @@ fn find(
 
 /// A version header must name a revision that has sessions; without one the session says it all (2025-06-18,
 /// protocol version header).
-fn check_version(headers: &HeaderMap) -> Result<(), &'static str> {
-    let mut versions = headers.get_all(HeaderName::from_static(headers::PROTOCOL_VERSION)).iter();
-    match (versions.next(), versions.next()) {
-        (None, _) => Ok(()),
-        (Some(one), None) => {
-            let known = one.to_str().ok().and_then(|v| Revision::parse(v.trim()));
+fn check_version(headers: &Headers<'_>) -> Result<(), &'static str> {
+    match headers.version.values() {
+        [] => Ok(()),
+        [_] => {
+            let known = headers.version.text().and_then(|version| Revision::parse(version.trim()));
             let fits = known.is_some_and(|revision| revision.era() == Era::Legacy);
             fits.then_some(()).ok_or("MCP-Protocol-Version names a revision that is not supported here")
         }
@@ -143,8 +134,8 @@ fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Byt
 
 /// The stream on which a session hears of changes, which takes the place of the one that was open before; or, with the
 /// id of an event, the rest of the stream that the event was on.
-pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
-    if !has_session(headers) {
+pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) -> Handled {
+    if !headers.session.is_some() {
         let text =
             "a GET stream needs a session; start with initialize, or accept text/event-stream for HTTP+SSE";
         let mut response = refuse(front, StatusCode::METHOD_NOT_ALLOWED, text);
@@ -152,7 +143,7 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> H
         return Err(response);
     }
     let session = find(front, view, headers, None)?;
-    if !accepts(headers, "text/event-stream") {
+    if !headers.accepts_events() {
         return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
     let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {
@@ -164,7 +155,7 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> H
     };
     session.touch();
     let guard = (room, front.metrics.gateway().streams().hold(), Open::begin(&session));
-    let last = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    let last = headers.last_event_id.text();
     let reader = match last.map_or(Resumed::Afresh, |id| session.replay.resume(id)) {
         Resumed::Reader(reader) => reader,
         // Not 404: that would tell the client that its session has gone.
@@ -205,24 +196,20 @@ impl Drop for Open {
 }
 
 /// Ends a session.
-pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &HeaderMap) -> Handled {
-    if !has_session(headers) {
+pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) -> Handled {
+    if !headers.session.is_some() {
         let mut response =
             refuse(front, StatusCode::METHOD_NOT_ALLOWED, "DELETE ends a session and needs its id");
         response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("POST"));
         return Err(response);
     }
     find(front, view, headers, None)?;
-    let id = headers
-        .get(HeaderName::from_static(headers::SESSION))
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    front.sessions.remove(id);
+    front.sessions.remove(headers.session.text().unwrap_or_default());
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 
 /// A batch: only sessions of the revisions that had them may send one.
-pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, raw: &Bytes) -> Handled {
+pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &Headers<'_>, raw: &Bytes) -> Handled {
     let refused = |text| refusal(front, StatusCode::BAD_REQUEST, text, None);
     let session = find(front, &view, headers, None).map_err(|_| refused("batches are not accepted here"))?;
     batch::allowed(&session).map_err(refused)?;

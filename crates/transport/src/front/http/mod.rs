@@ -6,6 +6,7 @@ mod body;
 #[cfg(test)]
 mod coming_back;
 mod guard;
+mod header;
 mod heads;
 mod legacy;
 mod modern;

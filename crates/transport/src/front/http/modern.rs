@@ -1,12 +1,14 @@
 //! Requests of the modern era: nothing is remembered, every request brings its own metadata.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::HeaderName;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
-use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Watch};
+use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Outcome, Watch};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
 use trunkline_protocol::{Revision, Scanned, Shape, headers};
@@ -14,17 +16,18 @@ use trunkline_protocol::{Revision, Scanned, Shape, headers};
 use super::super::answer::{self, Answer};
 use super::super::decode;
 use super::super::follow::Follower;
-use super::super::host::ViewName;
+use super::super::host::{BoxFuture, ViewName};
 use super::super::listen::{acknowledgement, completion, reader};
 use super::super::notes::Pad;
-use super::route::{Handled, accepts};
+use super::header::Headers;
+use super::route::Handled;
 use super::{Front, respond, stream};
 
 /// Answers one message.
 pub(crate) async fn post(
     front: &Arc<Front>,
     view: ViewName,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     scanned: Scanned,
 ) -> Handled {
     match scanned.shape {
@@ -37,7 +40,7 @@ pub(crate) async fn post(
         }
     }
     let id = scanned.id_bytes().unwrap_or_default();
-    let (notes, pad) = Pad::of_client(accepts(headers, "text/event-stream"));
+    let (notes, pad) = Pad::of_client(headers.accepts_events());
     match request(headers, &scanned, notes) {
         Ok(call) => serve(front, view, headers, id, call, pad).await,
         Err(fault) => {
@@ -48,31 +51,27 @@ pub(crate) async fn post(
 }
 
 /// The checks of a modern request, in the order that `bridging.md` 3.1 gives them.
-fn request(headers: &HeaderMap, scanned: &Scanned, notes: Arc<dyn Notes>) -> Result<Call, Fault> {
-    let values = |name: &'static str| -> Vec<&[u8]> {
-        headers.get_all(HeaderName::from_static(name)).iter().map(http::HeaderValue::as_bytes).collect()
-    };
-    let version = values(headers::PROTOCOL_VERSION);
-    headers::check(scanned, &version, &values(headers::METHOD), &values(headers::NAME))?;
+fn request(headers: &Headers<'_>, scanned: &Scanned, notes: Arc<dyn Notes>) -> Result<Call, Fault> {
+    headers::check(scanned, headers.version.values(), headers.method.values(), headers.name.values())?;
     let (caller, level) = decode::modern_caller(scanned)?;
     let mut call = decode::call(scanned, Arc::new(caller), level, Some(mirrored(headers)), notes)?;
     if call.traceparent.is_none() {
-        call.traceparent =
-            headers.get("traceparent").and_then(|v| v.to_str().ok()).map(trunkline_model::Text::from);
+        call.traceparent = headers.traceparent.text().map(trunkline_model::Text::from);
     }
     Ok(call)
 }
 
-/// The headers that mirror arguments; usually there are none, and then nothing is allocated.
-fn mirrored(headers: &HeaderMap) -> Vec<(String, Bytes)> {
-    let ours = headers.iter().filter(|(name, _)| name.as_str().starts_with(headers::PARAM_PREFIX));
+/// The headers that mirror arguments; usually there are none, and then nothing is looked for.
+fn mirrored(headers: &Headers<'_>) -> Vec<(String, Bytes)> {
+    let all = headers.all().filter(|_| headers.mirrors).into_iter().flatten();
+    let ours = all.filter(|(name, _)| name.as_str().starts_with(headers::PARAM_PREFIX));
     ours.map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
 }
 
 async fn serve(
     front: &Arc<Front>,
     view: ViewName,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     id: Bytes,
     call: Call,
     pad: Option<Arc<Pad>>,
@@ -91,20 +90,31 @@ async fn serve(
         _ => {
             let operation = call.operation.clone();
             let served = Arc::clone(&front.host).serve(view, call);
-            // The client's closing of the stream drops this future, and with it the call: that is the cancellation.
-            let calling = Box::pin(async move {
-                let outcome = served.await;
-                Some(answer::outcome(&id, &outcome, Revision::MODERN_LATEST, &operation))
-            });
-            Ok(stream::answer(calling, pad).await)
+            Ok(stream::answer(Serving { served, id, operation }, pad).await)
         }
+    }
+}
+
+/// A call on its way. The client's closing of the stream drops it, and with it the call: that is the cancellation.
+struct Serving {
+    served: BoxFuture<Outcome>,
+    id: Bytes,
+    operation: Operation,
+}
+
+impl Future for Serving {
+    type Output = Option<Answer>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
+        let outcome = ready!(self.served.as_mut().poll(cx));
+        Poll::Ready(Some(answer::outcome(&self.id, &outcome, Revision::MODERN_LATEST, &self.operation)))
     }
 }
 
 fn listen(
     front: &Arc<Front>,
     view: &ViewName,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     id: Bytes,
     watch: &Watch,
     caller: &Arc<Caller>,
@@ -114,7 +124,7 @@ fn listen(
         let Answer { message, .. } = answer::refusal(Some(&id), &fault, Era::Modern);
         Ok(respond::json(StatusCode::SERVICE_UNAVAILABLE, message))
     };
-    if !accepts(headers, "text/event-stream") {
+    if !headers.accepts_events() {
         return Err(super::route::refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
     let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {

@@ -1,25 +1,34 @@
-//! How long a connection may take: to give the head of a request, and to take an answer.
+//! How long a connection may take: to give the head of a request, and to take an answer; and how long it may be idle.
 //!
 //! hyper has one timeout for both the wait between requests and the head itself. A pooled connection may well be idle
-//! for a minute; a head that comes a byte a second may not take one. So hyper's timeout is the idle one, and this
-//! wrapper watches the head: the clock starts with its first byte and stops when the request is handed to us.
+//! for a minute; a head that comes a byte a second may not take one. So hyper's timeout is off. This wrapper watches
+//! the head: the clock starts with its first byte and stops when the request is handed to us. Idleness is looked at
+//! once a minute, which costs a request nothing.
 //!
 //! For answers hyper has no timeout at all, and while it cannot write it does not poll what makes the answer: a client
 //! that does not read would stop the deadlines of its own call, and keep its answer in memory for as long as it likes.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::Instant;
+use trunkline_runtime::Alarm;
 
 use super::heads::{Busy, Lines};
 
 /// Longest time in which a client takes no byte of what there is for it. A network that comes back after a break
 /// resends well within it.
 const WRITE_MAX: Duration = Duration::from_mins(1);
+
+/// How often it is looked whether something was said.
+const LOOK: Duration = Duration::from_mins(1);
+/// Looks in a row that find nothing, after which a connection is closed: idle for two minutes, and three at most.
+/// Longer than clients keep theirs, so that they rarely meet a closed one.
+const QUIET_LOOKS_MAX: u8 = 2;
 
 /// A connection whose heads must come, and whose answers must be taken, in time.
 pub(crate) struct Patient<S> {
@@ -30,27 +39,59 @@ pub(crate) struct Patient<S> {
     heading: bool,
     lines: Lines,
     /// Runs while a head is incomplete.
-    clock: Option<Pin<Box<Sleep>>>,
+    clock: Option<Alarm>,
     /// Runs while the client takes nothing.
-    stuck: Option<Pin<Box<Sleep>>>,
+    stuck: Option<Alarm>,
+    /// The next look, the looks in a row that found nothing, and whether this one will find something.
+    look: Alarm,
+    quiet: u8,
+    active: bool,
 }
 
 impl<S> Patient<S> {
     pub(crate) fn new(stream: S, busy: Busy, limit: Duration) -> Self {
-        Self { stream, busy, limit, heading: false, lines: Lines::default(), clock: None, stuck: None }
+        Self {
+            stream,
+            busy,
+            limit,
+            heading: false,
+            lines: Lines::default(),
+            clock: None,
+            stuck: None,
+            look: Alarm::after(LOOK),
+            quiet: 0,
+            active: true,
+        }
     }
 
     /// Watches an attempt to write. The clock runs only while nothing goes, so that fast clients cost no timer.
     fn written<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_ready() {
             self.stuck = None;
+            self.active = true;
             return done;
         }
-        let clock = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_MAX)));
-        if clock.as_mut().poll(cx).is_ready() {
+        let clock = self.stuck.get_or_insert_with(|| Alarm::after(WRITE_MAX));
+        if Pin::new(clock).poll(cx).is_ready() {
             return late("the client does not take its answer");
         }
         Poll::Pending
+    }
+}
+
+impl<S> Patient<S> {
+    /// Whether nothing was said or heard for too long. Streams say something every half minute; while a call runs its
+    /// own deadlines count.
+    fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
+        while Pin::new(&mut self.look).poll(cx).is_ready() {
+            let alive = std::mem::take(&mut self.active) || self.busy.get();
+            self.quiet = if alive { 0 } else { self.quiet + 1 };
+            if self.quiet >= QUIET_LOOKS_MAX {
+                return true;
+            }
+            self.look = Alarm::at(Instant::now() + LOOK);
+        }
+        false
     }
 }
 
@@ -65,6 +106,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         // Also while a request is served: the next head may come together with the rest of its body.
         this.lines.read(buf.filled().get(before..).unwrap_or_default(), &this.busy);
+        if read.is_ready() {
+            this.active = true;
+        } else if this.is_idle(cx) {
+            return late("nothing was said for too long");
+        }
         if this.busy.get() {
             this.heading = false;
             this.clock = None;
@@ -77,8 +123,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             Poll::Pending if this.heading => {
                 // A timer only for heads that did not come in one piece.
                 let limit = this.limit;
-                let clock = this.clock.get_or_insert_with(|| Box::pin(sleep(limit)));
-                if clock.as_mut().poll(cx).is_ready() {
+                let clock = this.clock.get_or_insert_with(|| Alarm::after(limit));
+                if Pin::new(clock).poll(cx).is_ready() {
                     return late("the head of a request took too long");
                 }
             }
@@ -137,6 +183,36 @@ mod tests {
         assert_eq!(patient.read(&mut buf).await.unwrap(), 2);
         let late = patient.read(&mut buf).await.unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_on_which_nothing_is_said_is_closed_and_one_that_serves_is_not() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let busy = Busy::default();
+        let mut patient = Patient::new(server, busy.clone(), Duration::from_secs(10));
+        let mut buf = [0; 8];
+        busy.set(true);
+        let began = tokio::time::Instant::now();
+        let serving = tokio::time::timeout(Duration::from_mins(10), patient.read(&mut buf)).await;
+        assert!(serving.is_err(), "a call may run for long");
+        busy.set(false);
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(patient.read(&mut buf).await.unwrap(), 1);
+        busy.set(true);
+        busy.set(false);
+        patient.heading = false;
+        // Words of a stream keep it alive.
+        for _ in 0..10 {
+            let waited = tokio::time::timeout(Duration::from_secs(30), patient.read(&mut buf)).await;
+            assert!(waited.is_err());
+            patient.write_all(b":").await.unwrap();
+            client.read_exact(&mut buf[..1]).await.unwrap();
+        }
+        let quiet_from = began.elapsed();
+        let late = patient.read(&mut buf).await.unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let quiet = (began.elapsed() - quiet_from).as_secs();
+        assert!((120..=180).contains(&quiet), "{quiet}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,35 +1,35 @@
 //! From an HTTP request to the era that it speaks: path, guard, method, content type, size, JSON.
 
 use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    ACCEPT, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
-};
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http::header::{ALLOW, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant as Deadline, timeout_at};
 use trunkline_model::Era;
 use trunkline_observe::metrics::{Metrics, RouteHandle};
-use trunkline_protocol::{Revision, ScanError, headers, scan};
+use trunkline_protocol::{ScanError, scan};
+use trunkline_runtime::Alarm;
 
 use super::super::answer;
 use super::super::host::ViewName;
 use super::super::said::{self, Unreadable};
 use super::body::Body;
+use super::header::Headers;
 use super::{Front, legacy, modern, pipes, respond};
 
 /// The path of the endpoint; views besides the default one lie below it.
 const ENDPOINT: &str = "/mcp";
 /// The path where nothing but HTTP+SSE is served, for clients that were told to look for it there. Views as above.
 const SSE: &str = "/sse";
-/// The media type of event streams.
-const EVENTS: &str = "text/event-stream";
 
 /// The counters of this front.
 #[derive(Debug)]
@@ -127,18 +127,19 @@ async fn handle(
     connection: Arc<OwnedSemaphorePermit>,
 ) -> Handled {
     let (mut parts, body) = request.into_parts();
-    front.guard.check(&parts.uri, &parts.headers).map_err(|(status, text)| refuse(front, status, text))?;
+    let all = std::mem::take(&mut parts.headers);
+    let headers = &Headers::of(&all);
+    front.guard.check(&parts.uri, headers).map_err(|(status, text)| refuse(front, status, text))?;
     let path = parts.uri.path();
     let door = view(path, ENDPOINT).map(|view| (view, false)).or_else(|| Some((view(path, SSE)?, true)));
     let Some((view, only_sse)) = door.filter(|(view, _)| front.host.has_view(view)) else {
         return Err(refuse(front, StatusCode::NOT_FOUND, "nothing is served at this path"));
     };
-    let headers = &parts.headers;
     match parts.method {
         Method::POST => match pipes::sse::session_of(&parts.uri) {
             Some(id) => {
                 check_body(front, headers)?;
-                pipes::sse::post(front, &view, headers, id, body).await
+                Box::pin(pipes::sse::post(front, &view, headers, id, body)).await
             }
             None if only_sse => {
                 let text = "this path serves HTTP+SSE, which begins with GET; Streamable HTTP is at /mcp";
@@ -146,11 +147,11 @@ async fn handle(
             }
             None => post(front, view, headers, body).await,
         },
-        Method::GET if !only_sse && pipes::websocket::wanted(headers) => {
+        Method::GET if !only_sse && pipes::websocket::wanted(&all) => {
             let upgrade = parts.extensions.remove::<OnUpgrade>();
-            pipes::websocket::open(front, view, headers, upgrade, connection)
+            pipes::websocket::open(front, view, &all, upgrade, connection)
         }
-        Method::GET if (only_sse && accepts(headers, EVENTS)) || opens_sse(headers) => {
+        Method::GET if (only_sse && headers.accepts_events()) || opens_sse(headers) => {
             pipes::sse::open(front, view, path)
         }
         Method::GET if only_sse => Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream")),
@@ -169,12 +170,8 @@ fn not_allowed(front: &Front, allowed: &'static str, text: &str) -> Refusal {
 
 /// Whether a GET at the endpoint is that of a 2024-11-05 client: it asks for events by name, and knows nothing of
 /// sessions and later revisions.
-fn opens_sse(headers: &HeaderMap) -> bool {
-    let by_name = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let by_name = by_name.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(EVENTS))
-    });
-    by_name && !legacy::has_session(headers) && !claims_modern(headers)
+fn opens_sse(headers: &Headers<'_>) -> bool {
+    headers.wants_events() && !headers.session.is_some() && !headers.claims_modern()
 }
 
 /// The view that a path names: `/mcp` is the default one, `/mcp/<name>` a profile.
@@ -188,35 +185,30 @@ fn view(path: &str, endpoint: &str) -> Option<ViewName> {
     }
 }
 
-async fn post(front: &Arc<Front>, view: ViewName, headers: &HeaderMap, body: Incoming) -> Handled {
+async fn post(front: &Arc<Front>, view: ViewName, headers: &Headers<'_>, body: Incoming) -> Handled {
     check_head(front, headers)?;
     let raw = read(front, headers, body).await?;
     let scanned = match scan(raw.clone()) {
         Ok(scanned) => scanned,
-        Err(ScanError::Batch) => return legacy::batch(front, view, headers, &raw).await,
+        Err(ScanError::Batch) => return Box::pin(legacy::batch(front, view, headers, &raw)).await,
         Err(error) => {
             let Unreadable { id, fault } = *said::unreadable(&raw, &error);
             front.metrics.gateway().rejected(fault.kind.reason());
-            let era = if claims_modern(headers) { Era::Modern } else { Era::Legacy };
+            let era = if headers.claims_modern() { Era::Modern } else { Era::Legacy };
             return Err(Box::new(respond::answer(answer::refusal(id.as_deref(), &fault, era))));
         }
     };
-    if scanned.params.meta.version.is_some() || claims_modern(headers) {
+    if scanned.params.meta.version.is_some() || headers.claims_modern() {
         modern::post(front, view, headers, scanned).await
     } else {
         legacy::post(front, view, headers, scanned).await
     }
 }
 
-fn claims_modern(headers: &HeaderMap) -> bool {
-    let value = headers.get(HeaderName::from_static(headers::PROTOCOL_VERSION)).and_then(|v| v.to_str().ok());
-    value.is_some_and(|v| Revision::claims_modern(v.trim()))
-}
-
 /// Headers that decide before the body is read.
-fn check_head(front: &Front, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_head(front: &Front, headers: &Headers<'_>) -> Result<(), Refusal> {
     check_body(front, headers)?;
-    if !accepts(headers, "application/json") && !accepts(headers, EVENTS) {
+    if !headers.accepts_json() && !headers.accepts_events() {
         let text = "accept application/json and text/event-stream";
         return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, text));
     }
@@ -224,72 +216,45 @@ fn check_head(front: &Front, headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// What the head says of the body.
-fn check_body(front: &Front, headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if codings.next().is_some_and(|first| !chunked(first)) || codings.next().is_some() {
-        let text = "the only transfer coding is chunked";
-        return Err(closing(refuse(front, StatusCode::NOT_IMPLEMENTED, text)));
+fn check_body(front: &Front, headers: &Headers<'_>) -> Result<(), Refusal> {
+    match headers.transfer_encoding.values() {
+        [] => {}
+        [one] if one.eq_ignore_ascii_case(b"chunked") => {}
+        _ => {
+            let text = "the only transfer coding is chunked";
+            return Err(closing(refuse(front, StatusCode::NOT_IMPLEMENTED, text)));
+        }
     }
-    if headers.contains_key(CONTENT_ENCODING) {
+    if headers.content_encoding.is_some() {
         return Err(refuse(front, StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted"));
     }
-    if !is_json(headers) {
+    if !headers.is_json() {
         let text = "the body must be application/json";
         return Err(refuse(front, StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     Ok(())
 }
 
-/// `application/json`, with no parameter but a UTF-8 charset, given once.
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
-    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    json && parts.all(|parameter| {
-        let value = parameter.to_ascii_lowercase();
-        value
-            .strip_prefix("charset=")
-            .is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
-    })
-}
-
-/// Whether a media type is accepted. No Accept header accepts everything (RFC 9110, section 12.5.1).
-pub(crate) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
-    let mut any = false;
-    for value in headers.get_all(ACCEPT) {
-        any = true;
-        let fits = |range: &str| {
-            let mut parts = range.split(';').map(str::trim);
-            let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let refused = parts.any(|p| matches!(p, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-            let family = wanted.split('/').next().unwrap_or_default();
-            !refused && (essence == wanted || essence == "*/*" || essence == format!("{family}/*"))
-        };
-        if value.to_str().unwrap_or_default().split(',').any(fits) {
-            return true;
-        }
-    }
-    !any
-}
-
 /// Reads the body within its size and time. A declared length is refused before anything is read.
-pub(crate) async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(front: &Front, headers: &Headers<'_>, mut body: Incoming) -> Result<Bytes, Refusal> {
     let limit = front.options.body_bytes_max;
-    let declared =
-        headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let declared = headers.content_length.text().and_then(|v| v.parse::<u64>().ok());
     let too_large =
         || closing(refuse(front, StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than allowed"));
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    let deadline = Deadline::now() + front.options.body_timeout;
+    let mut patience = Alarm::after(front.options.body_timeout);
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
-    loop {
-        let frame = match timeout_at(deadline, body.frame()).await {
-            Err(_) => {
+    while !body.is_end_stream() {
+        // A body usually came with its head; then nobody waits, and there is no timer.
+        let next = std::future::poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            Poll::Pending => Pin::new(&mut patience).poll(cx).map(Err),
+        });
+        let frame = match next.await {
+            Err(()) => {
                 return Err(closing(refuse(front, StatusCode::REQUEST_TIMEOUT, "the body took too long")));
             }
             Ok(None) => break,
@@ -322,10 +287,6 @@ pub(crate) async fn read(front: &Front, headers: &HeaderMap, mut body: Incoming)
 mod tests {
     use super::*;
 
-    fn with(name: HeaderName, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
-    }
-
     #[test]
     fn paths_lead_to_views() {
         for endpoint in [ENDPOINT, SSE] {
@@ -339,40 +300,5 @@ mod tests {
         }
         assert_eq!(view("/", ENDPOINT), None);
         assert_eq!(view("/MCP", ENDPOINT), None);
-    }
-
-    #[test]
-    fn only_json_in_utf_8_is_taken() {
-        for (value, expected) in [
-            ("application/json", true),
-            ("Application/JSON; charset=UTF-8", true),
-            ("application/json; charset=utf-16", false),
-            ("application/jsonp", false),
-            ("application/json-patch+json", false),
-            ("text/plain", false),
-        ] {
-            assert_eq!(is_json(&with(CONTENT_TYPE, value)), expected, "{value}");
-        }
-        assert!(!is_json(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn accept_headers_are_read_as_ranges() {
-        for (value, json, stream) in [
-            ("application/json, text/event-stream", true, true),
-            ("*/*", true, true),
-            ("application/*", true, false),
-            ("text/event-stream;q=0.5", false, true),
-            ("application/json;q=0", false, false),
-            ("text/html", false, false),
-        ] {
-            let headers = with(ACCEPT, value);
-            assert_eq!(
-                (accepts(&headers, "application/json"), accepts(&headers, "text/event-stream")),
-                (json, stream),
-                "{value}"
-            );
-        }
-        assert!(accepts(&HeaderMap::new(), "application/json"));
     }
 }

@@ -11,15 +11,15 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{Response, StatusCode};
 use tokio::sync::Semaphore;
-use tokio::time::{Sleep, sleep};
 use trunkline_protocol::{Message, Revision};
+use trunkline_runtime::Alarm;
 
 use super::super::answer::Answer;
 use super::super::follow::{Follower, KEEP_ALIVE, Word};
 use super::super::frames::encode;
 use super::super::notes::Pad;
 use super::super::replay::{Purpose, Source};
-use super::super::session::{Calling, Session};
+use super::super::session::Session;
 use super::body::Body;
 use super::respond;
 use crate::sse;
@@ -28,9 +28,14 @@ use crate::sse;
 /// breaks costs it nothing. Most calls are answered before.
 const PRIME_AFTER: Duration = Duration::from_secs(1);
 
+/// A call that runs. It may be moved between polls: what it awaits is in a box of its own.
+pub(crate) trait Running: Future<Output = Option<Answer>> + Unpin + Send + 'static {}
+
+impl<F: Future<Output = Option<Answer>> + Unpin + Send + 'static> Running for F {}
+
 /// Waits for the call's answer or its first note, whichever comes first, and answers accordingly. Without a pad the
 /// client takes no events, and the answer is all there is.
-pub(crate) async fn answer(calling: Calling, pad: Option<Arc<Pad>>) -> Response<Body> {
+pub(crate) async fn answer(calling: impl Running, pad: Option<Arc<Pad>>) -> Response<Body> {
     let Some(pad) = pad else { return whole(calling.await) };
     match Words::of(calling, pad, KEEP_ALIVE).begin().await {
         Ok(words) => respond::events(plain(words)),
@@ -40,7 +45,7 @@ pub(crate) async fn answer(calling: Calling, pad: Option<Arc<Pad>>) -> Response<
 
 /// The same for a call of a session, whose client may come back for what it missed.
 pub(crate) async fn resumable(
-    calling: Calling,
+    calling: impl Running,
     pad: Arc<Pad>,
     session: &Session,
     room: &Arc<Semaphore>,
@@ -69,23 +74,23 @@ enum First {
 }
 
 /// What is said during one call: its notes, then its answer.
-struct Words {
-    calling: Option<Calling>,
+struct Words<C> {
+    calling: Option<C>,
     pad: Arc<Pad>,
     ready: VecDeque<Message>,
     /// How long nothing may be said.
     patience: Duration,
-    quiet: Option<Pin<Box<Sleep>>>,
+    quiet: Option<Alarm>,
 }
 
-impl Drop for Words {
+impl<C> Drop for Words<C> {
     fn drop(&mut self) {
         self.pad.leave();
     }
 }
 
-impl Words {
-    fn of(calling: Calling, pad: Arc<Pad>, patience: Duration) -> Self {
+impl<C: Running> Words<C> {
+    fn of(calling: C, pad: Arc<Pad>, patience: Duration) -> Self {
         Self { calling: Some(calling), pad, ready: VecDeque::new(), patience, quiet: None }
     }
 
@@ -102,7 +107,7 @@ impl Words {
 
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<First> {
         let Some(calling) = self.calling.as_mut() else { return Poll::Ready(First::Answer(None)) };
-        let done = calling.as_mut().poll(cx);
+        let done = Pin::new(calling).poll(cx);
         // A note that was taken before the answer must be told before it.
         let note = if done.is_ready() { self.pad.take() } else { self.pad.poll(cx) };
         match (done, note) {
@@ -143,8 +148,8 @@ impl Words {
 
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         let patience = self.patience;
-        let quiet = self.quiet.get_or_insert_with(|| Box::pin(sleep(patience)));
-        let over = quiet.as_mut().poll(cx).is_ready();
+        let quiet = self.quiet.get_or_insert_with(|| Alarm::after(patience));
+        let over = Pin::new(quiet).poll(cx).is_ready();
         if over {
             self.quiet = None;
         }
@@ -152,7 +157,7 @@ impl Words {
     }
 }
 
-impl Stream for Words {
+impl<C: Running> Stream for Words<C> {
     type Item = Word;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Word>> {
@@ -162,7 +167,7 @@ impl Stream for Words {
                 return Poll::Ready(Some(Word::Say(message)));
             }
             let Some(calling) = this.calling.as_mut() else { return Poll::Ready(None) };
-            if let Poll::Ready(answer) = calling.as_mut().poll(cx) {
+            if let Poll::Ready(answer) = Pin::new(calling).poll(cx) {
                 this.calling = None;
                 this.finish(answer);
             } else if let Some(note) = this.pad.poll(cx) {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -21,6 +21,7 @@ use super::super::super::frames::encode;
 use super::super::super::host::ViewName;
 use super::super::super::pipe::{Outgoing, Pipe};
 use super::super::super::said::{Said, Unreadable};
+use super::super::header::Headers;
 use super::super::route::{self, Handled, refuse};
 use super::super::{Front, respond};
 use super::{DRAIN, Room};
@@ -85,7 +86,7 @@ fn endpoint(address: &str) -> Bytes {
 pub(crate) async fn post(
     front: &Arc<Front>,
     view: &ViewName,
-    headers: &HeaderMap,
+    headers: &Headers<'_>,
     id: &str,
     body: Incoming,
 ) -> Handled {
