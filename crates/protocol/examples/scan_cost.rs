@@ -11,6 +11,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use trunkline_model::Era;
+use trunkline_protocol::streamed::AnswerReader;
 use trunkline_protocol::{compose, headers, request, scan};
 
 const ROUNDS: usize = 100;
@@ -45,6 +46,19 @@ fn scanning(text: impl Into<Bytes>) {
     measured(|| drop(black_box(scan(black_box(&text).clone()))));
 }
 
+/// In pieces as they come off a socket.
+fn in_pieces(text: impl Into<Bytes>) {
+    let text = text.into();
+    println!("{} bytes, {ROUNDS} rounds", text.len());
+    measured(|| {
+        let mut reader = AnswerReader::new();
+        for piece in black_box(&text).chunks(16 << 10) {
+            let _ = black_box(reader.feed(piece));
+        }
+        drop(black_box(reader.finish()));
+    });
+}
+
 fn main() {
     let case = std::env::args().nth(1).unwrap_or_default();
     let call = scan(Bytes::from_static(CALL.as_bytes())).expect("the call is valid");
@@ -53,6 +67,9 @@ fn main() {
         "answer" => scanning(ANSWER),
         "text" => scanning(long_text()),
         "dense" => scanning(dense()),
+        "streamed-answer" => in_pieces(ANSWER),
+        "streamed-text" => in_pieces(long_text()),
+        "streamed-dense" => in_pieces(dense()),
         "headers" => measured(|| {
             let got =
                 headers::check(black_box(&call), &[b"2026-07-28"], &[b"tools/call"], &[b"github__echo"]);
@@ -67,6 +84,9 @@ fn main() {
             let result = Bytes::from_static(br#"{"content":[{"type":"text","text":"0123456789"}]}"#);
             measured(|| drop(black_box(compose::result(black_box(b"17"), &result))));
         }
-        other => println!("no case {other:?}: call, answer, text, dense, headers, decode, request, result"),
+        other => println!(
+            "no case {other:?}: call, answer, text, dense, streamed-answer, streamed-text, streamed-dense, headers, \
+             decode, request, result"
+        ),
     }
 }

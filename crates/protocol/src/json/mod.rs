@@ -7,9 +7,11 @@
 #[expect(clippy::inline_always, reason = "a few instructions each, in every loop of the scan")]
 mod block;
 mod edit;
+mod flow;
 #[expect(clippy::inline_always, reason = "a few instructions each, in every loop of the scan")]
 mod literal;
 mod object;
+mod pieces;
 mod problem;
 mod reader;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod tests;
 pub(crate) mod walk;
 
 pub use edit::{escape_into, splice};
+pub(crate) use flow::{Event, Flow};
 pub(crate) use literal::space;
 pub use object::{Object, elements, quoted, string};
 pub use problem::{JsonError, Problem};

@@ -4,8 +4,9 @@ use super::literal::{End, number, space, string, word};
 use super::problem::{Read, fail};
 use super::{DEPTH_MAX, Problem};
 
-/// The brackets that must still come. An object of 128 bytes on the stack, so that deep values cost no calls.
-struct Open {
+/// The brackets that must still come. 128 bytes on the stack, so that deep values cost no calls.
+#[derive(Debug)]
+pub(super) struct Open {
     /// The bracket that closes what is open innermost.
     closing: u8,
     /// How deep the value is that is being walked over.
@@ -14,15 +15,35 @@ struct Open {
 }
 
 impl Open {
+    pub(super) const fn new(level: u32) -> Self {
+        Self { closing: 0, level, outer: [0; DEPTH_MAX as usize] }
+    }
+
     #[inline(always)]
-    fn push(&mut self, closing: u8) {
+    pub(super) const fn level(&self) -> u32 {
+        self.level
+    }
+
+    #[inline(always)]
+    pub(super) const fn closing(&self) -> u8 {
+        self.closing
+    }
+
+    #[inline(always)]
+    pub(super) const fn in_object(&self) -> bool {
+        self.closing == b'}'
+    }
+
+    /// Opens what ends with `closing`; the level is below [`DEPTH_MAX`].
+    #[inline(always)]
+    pub(super) fn push(&mut self, closing: u8) {
         self.outer[self.level as usize % DEPTH_MAX as usize] = self.closing;
         self.closing = closing;
         self.level += 1;
     }
 
     #[inline(always)]
-    fn pop(&mut self) {
+    pub(super) fn pop(&mut self) {
         self.level -= 1;
         self.closing = self.outer[self.level as usize % DEPTH_MAX as usize];
     }
@@ -55,7 +76,7 @@ fn scalar(text: &[u8], at: usize, first: u8) -> Read<usize> {
 /// any.
 #[inline(never)]
 fn nested(text: &[u8], mut at: usize, depth: u32) -> Read<usize> {
-    let mut open = Open { closing: 0, level: depth, outer: [0; DEPTH_MAX as usize] };
+    let mut open = Open::new(depth);
     'element: loop {
         if open.closing == b'}' {
             at = key(text, at)?;

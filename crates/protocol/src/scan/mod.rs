@@ -8,7 +8,7 @@ use trunkline_model::Span;
 use crate::json::{JsonError, Problem, Read, Reader, Str, fail, space, value, walk};
 
 #[cfg(test)]
-mod agreement;
+pub(crate) mod agreement;
 mod params;
 #[cfg(test)]
 mod reference;
@@ -188,7 +188,7 @@ fn judge(found: &Scanned, marks: &Marks, has_id: bool) -> Result<Shape, &'static
 }
 
 /// JSON-RPC ids in MCP are strings or integers, never null (base protocol page).
-fn id_is_usable(literal: &[u8]) -> bool {
+pub(crate) fn id_is_usable(literal: &[u8]) -> bool {
     if literal.len() > ID_BYTES_MAX {
         return false;
     }
