@@ -137,5 +137,14 @@ mod tests {
             prop_assert!(value.bytes().all(|b| matches!(b, 0x20..=0x7e)));
             prop_assert_eq!(decode(value.as_bytes()).unwrap(), text);
         }
+
+        #[test]
+        fn a_value_agrees_with_what_it_decodes_to_and_nothing_else(
+            value in "(=\\?base64\\?)?[a \t~\u{1}=]{0,5}(\\?=)?", body in "(=\\?base64\\?)?[a \t~\u{1}=]{0,5}(\\?=)?", same in any::<bool>(),
+        ) {
+            let body = if same { value.clone() } else { body };
+            let agrees = agree("x", &[value.as_bytes()], &body).is_ok();
+            prop_assert_eq!(agrees, decode(value.as_bytes()).as_deref() == Some(&*body));
+        }
     }
 }

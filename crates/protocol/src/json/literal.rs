@@ -111,7 +111,15 @@ fn acceptable(part: &[u8], at: usize) -> Read<()> {
 /// Whether there are neither control characters nor bytes outside ASCII. Without an early end, so that it runs over
 /// many bytes at a time.
 pub(super) fn is_ascii_text(part: &[u8]) -> bool {
-    part.iter().fold(0, |most, byte| most.max(byte.wrapping_sub(0x20))) < 0x60
+    let (blocks, rest) = part.as_chunks::<64>();
+    let mut most = [0_u8; 64];
+    for block in blocks {
+        for (most, byte) in most.iter_mut().zip(block) {
+            *most = (*most).max(byte.wrapping_sub(0x20));
+        }
+    }
+    most.iter().all(|most| *most < 0x60)
+        && rest.iter().fold(0, |most, byte| most.max(byte.wrapping_sub(0x20))) < 0x60
 }
 
 /// The length of the escape sequence at `at`, a surrogate pair counting as one.

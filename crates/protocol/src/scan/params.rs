@@ -120,6 +120,7 @@ impl ParamSpans {
 }
 
 /// Takes `params`, whatever they are: the value at `at` of the envelope.
+#[inline(never)]
 pub(super) fn read(raw: &[u8], at: usize, located: &mut Located) -> Read<usize> {
     let mut spans = Box::new(ParamSpans::nothing());
     let end = if raw.get(at) == Some(&b'{') { members(raw, at, &mut spans)? } else { value(raw, at, 1)? };
@@ -187,6 +188,7 @@ fn text(
 }
 
 /// Arguments are walked one level, so that a doubled argument cannot mean one thing to a policy and another to a tool.
+#[inline(never)]
 fn arguments(raw: &[u8], at: usize, slot: &mut Option<Span>) -> Read<usize> {
     let end = if raw.get(at) == Some(&b'{') {
         walk::members(raw, at, 2, |_, at| value(raw, at, 3))?
@@ -197,6 +199,7 @@ fn arguments(raw: &[u8], at: usize, slot: &mut Option<Span>) -> Read<usize> {
     Ok(end)
 }
 
+#[inline(never)]
 fn meta(raw: &[u8], start: usize, spans: &mut MetaSpans) -> Read<usize> {
     let end = walk::members(raw, start, 2, |key, at| {
         let taken = |slot: &mut Option<Span>| {
