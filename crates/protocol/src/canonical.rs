@@ -51,7 +51,7 @@ fn value(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
         }
         _ => {
             let span = reader.value()?;
-            out.extend_from_slice(reader.slice(&span).as_bytes());
+            out.extend_from_slice(reader.raw(&span));
         }
     }
     Ok(())

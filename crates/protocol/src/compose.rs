@@ -1,8 +1,8 @@
 //! Building messages out of pieces that already exist.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::json::escape_into;
+use crate::json::{escape_into, quoted};
 
 /// A message below this size is cheaper copied into one buffer than written from several.
 const GATHER_BYTES_MAX: usize = 8 * 1024;
@@ -19,15 +19,9 @@ pub enum Message {
 impl Message {
     /// `head`, `body`, `tail`, gathered when small.
     pub fn around(head: &[u8], body: &Bytes, tail: &'static [u8]) -> Self {
-        let len = head.len() + body.len() + tail.len();
-        if len > GATHER_BYTES_MAX {
-            return Self::Three([Bytes::copy_from_slice(head), body.clone(), Bytes::from_static(tail)]);
-        }
-        let mut out = BytesMut::with_capacity(len);
+        let mut out = room(head.len(), body, tail);
         out.extend_from_slice(head);
-        out.extend_from_slice(body);
-        out.extend_from_slice(tail);
-        Self::One(out.freeze())
+        gather(out, body, tail)
     }
 
     /// The pieces in order.
@@ -57,40 +51,55 @@ impl Message {
     }
 }
 
+/// Room for a head of `head_len` bytes and what follows it in the same buffer.
+fn room(head_len: usize, body: &Bytes, tail: &'static [u8]) -> Vec<u8> {
+    let len = head_len + body.len() + tail.len();
+    Vec::with_capacity(if len > GATHER_BYTES_MAX { head_len } else { len })
+}
+
+/// The message that begins with what is in `out`.
+fn gather(mut out: Vec<u8>, body: &Bytes, tail: &'static [u8]) -> Message {
+    if out.len() + body.len() + tail.len() > GATHER_BYTES_MAX {
+        return Message::Three([Bytes::from(out), body.clone(), Bytes::from_static(tail)]);
+    }
+    out.extend_from_slice(body);
+    out.extend_from_slice(tail);
+    Message::One(Bytes::from(out))
+}
+
+const WITH_ID: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
+const WITHOUT_ID: &[u8] = b"{\"jsonrpc\":\"2.0\",";
+const METHOD: &[u8] = b"\"method\":";
+const PARAMS: &[u8] = b",\"params\":";
+
 /// A request that we number.
 pub fn request(id: u64, method: &str, params: &Bytes) -> Message {
-    let mut head = Vec::with_capacity(64 + method.len());
-    head.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    head.extend_from_slice(id.to_string().as_bytes());
-    head.extend_from_slice(b",\"method\":");
-    escape_into(&mut head, method);
-    head.extend_from_slice(b",\"params\":");
-    Message::around(&head, params, b"}")
+    let mut digits = itoa::Buffer::new();
+    with_method([WITH_ID, digits.format(id).as_bytes(), b","], method, params, true)
 }
 
 /// A request with an id of ours in words; empty `params` leave the key out.
 pub fn request_named(id: &str, method: &str, params: &Bytes) -> Message {
-    let mut head = Vec::with_capacity(64 + method.len());
-    head.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    escape_into(&mut head, id);
-    head.push(b',');
-    with_method(head, method, params)
+    with_method([WITH_ID, &quoted(id), b","], method, params, !params.is_empty())
 }
 
 /// A notification; empty `params` leave the key out.
 pub fn notification(method: &str, params: &Bytes) -> Message {
-    with_method(b"{\"jsonrpc\":\"2.0\",".to_vec(), method, params)
+    with_method([WITHOUT_ID, b"", b""], method, params, !params.is_empty())
 }
 
-fn with_method(mut head: Vec<u8>, method: &str, params: &Bytes) -> Message {
-    head.extend_from_slice(b"\"method\":");
-    escape_into(&mut head, method);
-    if params.is_empty() {
-        head.push(b'}');
-        return Message::One(Bytes::from(head));
+fn with_method(head: [&[u8]; 3], method: &str, params: &Bytes, has_params: bool) -> Message {
+    let head_len: usize = head.iter().map(|part| part.len()).sum();
+    // The quotes of the method are two.
+    let key = if has_params { PARAMS } else { b"" };
+    let mut out = room(head_len + METHOD.len() + method.len() + 2 + key.len(), params, b"}");
+    for part in head {
+        out.extend_from_slice(part);
     }
-    head.extend_from_slice(b",\"params\":");
-    Message::around(&head, params, b"}")
+    out.extend_from_slice(METHOD);
+    escape_into(&mut out, method);
+    out.extend_from_slice(key);
+    gather(out, params, b"}")
 }
 
 /// An answer with a result; `id` is the caller's literal.
@@ -104,18 +113,18 @@ pub fn error(id: Option<&[u8]>, object: &Bytes) -> Message {
 }
 
 fn answer(id: &[u8], key: &[u8], body: &Bytes) -> Message {
-    let mut head = Vec::with_capacity(40 + id.len());
-    head.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    head.extend_from_slice(id);
-    head.extend_from_slice(key);
-    Message::around(&head, body, b"}")
+    let mut out = room(WITH_ID.len() + id.len() + key.len(), body, b"}");
+    out.extend_from_slice(WITH_ID);
+    out.extend_from_slice(id);
+    out.extend_from_slice(key);
+    gather(out, body, b"}")
 }
 
 /// An error object with optional raw `data`.
 pub fn error_object(code: i64, message: &str, data: Option<&[u8]>) -> Bytes {
     let mut out = Vec::with_capacity(64 + message.len() + data.map_or(0, <[u8]>::len));
     out.extend_from_slice(b"{\"code\":");
-    out.extend_from_slice(code.to_string().as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(code).as_bytes());
     out.extend_from_slice(b",\"message\":");
     escape_into(&mut out, message);
     if let Some(data) = data {

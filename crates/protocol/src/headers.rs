@@ -1,5 +1,7 @@
 //! The HTTP headers that mirror a modern request's body (2026-07-28, Streamable HTTP, request metadata; SEP-2243).
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use trunkline_model::{Fault, Kind};
@@ -32,14 +34,14 @@ pub fn encode(text: &str) -> String {
 }
 
 /// The text that a header value stands for; `None` when it is not a valid form.
-pub fn decode(value: &[u8]) -> Option<String> {
+pub fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
     // Without both marks a value is literal, even if it begins like an encoded one (SEP-2243, value encoding).
     if let Some(inner) = text.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)) {
         let bytes = STANDARD.decode(inner).ok()?;
-        return String::from_utf8(bytes).ok();
+        return String::from_utf8(bytes).ok().map(Cow::Owned);
     }
-    text.bytes().all(|b| matches!(b, 0x20..=0x7e | b'\t')).then(|| text.to_owned())
+    text.bytes().all(|b| matches!(b, 0x20..=0x7e | b'\t')).then_some(Cow::Borrowed(text))
 }
 
 /// The values of one header, in order. More than one is always refused.
@@ -55,22 +57,21 @@ pub fn check(
     method_header: Values<'_>,
     name: Values<'_>,
 ) -> Result<(), Fault> {
-    let body_version = scanned.params.meta.version.clone().flatten().map(|v| scanned.text(&v));
-    if let Some(said) = &body_version {
-        agree("MCP-Protocol-Version", version, said)?;
+    if let Some(Some(said)) = &scanned.params.meta.version {
+        agree("MCP-Protocol-Version", version, &scanned.string(said))?;
     } else if version.len() > 1 {
         return Err(mismatch("MCP-Protocol-Version", "is given more than once"));
     }
-    let body_method = scanned.method();
+    let body_method = scanned.method_name();
     agree("Mcp-Method", method_header, &body_method)?;
     if let Some(key) = name_key(&body_method) {
         let said = match key {
-            "name" => scanned.params.name.as_ref().map(|l| scanned.text(l)),
-            "uri" => scanned.params.uri.as_ref().map(|l| scanned.text(l)),
-            _ => scanned.params.task_id.as_ref().map(|l| scanned.text(l)),
+            "name" => &scanned.params.name,
+            "uri" => &scanned.params.uri,
+            _ => &scanned.params.task_id,
         };
         if let Some(said) = said {
-            agree("Mcp-Name", name, &said)?;
+            agree("Mcp-Name", name, &scanned.string(said))?;
         }
     }
     Ok(())
@@ -89,6 +90,8 @@ pub fn name_key(method_name: &str) -> Option<&'static str> {
 fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {
     match values {
         [] => Err(mismatch(header, "is missing")),
+        // Most values are spelled as in the body, and printable: those need no decoding.
+        [one] if *one == body.as_bytes() && is_literal(body) => Ok(()),
         [one] => match decode(one) {
             None => Err(mismatch(header, "is malformed")),
             Some(said) if said == body => Ok(()),
@@ -96,6 +99,16 @@ fn agree(header: &str, values: Values<'_>, body: &str) -> Result<(), Fault> {
         },
         _ => Err(mismatch(header, "is given more than once")),
     }
+}
+
+/// Whether a header value stands for itself.
+fn is_literal(value: &str) -> bool {
+    let edge = |byte: Option<&u8>| matches!(byte, Some(0x21..=0x7e));
+    let bytes = value.as_bytes();
+    edge(bytes.first())
+        && edge(bytes.last())
+        && !value.starts_with(OPEN)
+        && bytes.iter().fold(true, |plain, byte| plain & matches!(byte, 0x20..=0x7e))
 }
 
 fn mismatch(header: &str, what: &str) -> Fault {
@@ -123,6 +136,15 @@ mod tests {
             let value = encode(&text);
             prop_assert!(value.bytes().all(|b| matches!(b, 0x20..=0x7e)));
             prop_assert_eq!(decode(value.as_bytes()).unwrap(), text);
+        }
+
+        #[test]
+        fn a_value_agrees_with_what_it_decodes_to_and_nothing_else(
+            value in "(=\\?base64\\?)?[a \t~\u{1}=]{0,5}(\\?=)?", body in "(=\\?base64\\?)?[a \t~\u{1}=]{0,5}(\\?=)?", same in any::<bool>(),
+        ) {
+            let body = if same { value.clone() } else { body };
+            let agrees = agree("x", &[value.as_bytes()], &body).is_ok();
+            prop_assert_eq!(agrees, decode(value.as_bytes()).as_deref() == Some(&*body));
         }
     }
 }

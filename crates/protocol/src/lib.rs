@@ -21,6 +21,7 @@ pub mod request;
 pub mod revision;
 pub mod rounds;
 pub mod scan;
+pub mod streamed;
 pub mod tasks;
 pub mod uris;
 

@@ -102,7 +102,7 @@ impl Writer {
             let span = reader.value()?;
             if keeps(&key) {
                 self.key(&key);
-                self.buf.extend_from_slice(reader.slice(&span).as_bytes());
+                self.buf.extend_from_slice(reader.raw(&span));
             }
             Ok(())
         });
@@ -112,7 +112,7 @@ impl Writer {
     fn token(&mut self, token: Option<u64>) {
         if let Some(token) = token {
             self.key(PROGRESS);
-            self.buf.extend_from_slice(token.to_string().as_bytes());
+            self.buf.extend_from_slice(itoa::Buffer::new().format(token).as_bytes());
         }
     }
 

@@ -18,12 +18,12 @@ pub fn decode(scanned: &Scanned, era: Era) -> Result<(Operation, Params), Fault>
     if let Some(key) = scanned.params.mistyped {
         return Err(wrong(format!("params.{key} has the wrong type")));
     }
-    let name = scanned.method();
+    let name = scanned.method_name();
     let p = &scanned.params;
-    let mut target: Option<Str> = None;
+    let mut target: Option<Span> = None;
     let mut text = |what: &Option<Str>, key: &str| -> Result<Text, Fault> {
         let literal = what.as_ref().ok_or_else(|| wrong(format!("params.{key} is missing")))?;
-        target = Some(literal.clone());
+        target = Some(literal.span.clone());
         Ok(scanned.text(literal))
     };
     let cursor = || p.cursor.as_ref().map(|literal| scanned.text(literal));
@@ -41,7 +41,7 @@ pub fn decode(scanned: &Scanned, era: Era) -> Result<(Operation, Params), Fault>
         method::READ_RESOURCE => Operation::ReadResource(text(&p.uri, "uri")?),
         method::COMPLETE => {
             let (reference, literal) = reference(scanned)?;
-            target = Some(literal);
+            target = Some(literal.span);
             Operation::Complete(reference)
         }
         method::GET_TASK => Operation::Task(TaskRequest::Get, text(&p.task_id, "taskId")?),
@@ -74,20 +74,24 @@ pub fn decode(scanned: &Scanned, era: Era) -> Result<(Operation, Params), Fault>
         _ => {
             // Extensions address things by names of their own; they pass whole.
             target = None;
-            Operation::Other(name.clone())
+            Operation::Other(scanned.method())
         }
     };
-    Ok((operation, params_of(scanned, target.as_ref())))
+    Ok((operation, with_target(scanned, target)))
 }
 
 /// The parameters of a request as a slice of its own, with the given literal as the replaceable target.
 pub fn params_of(scanned: &Scanned, target: Option<&Str>) -> Params {
+    with_target(scanned, target.map(|literal| literal.span.clone()))
+}
+
+fn with_target(scanned: &Scanned, target: Option<Span>) -> Params {
     let Some(whole) = scanned.params.whole.clone().filter(|w| scanned.at(w).starts_with(b"{")) else {
         return Params::default();
     };
     let inside = |span: Span| span.start - whole.start..span.end - whole.start;
     Params {
-        target: target.map(|literal| inside(literal.span.clone())),
+        target: target.map(inside),
         meta: scanned.params.meta.whole.clone().map(inside),
         arguments: scanned.params.arguments.clone().map(inside),
         raw: scanned.share(&whole),

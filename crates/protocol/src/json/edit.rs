@@ -2,29 +2,33 @@
 
 use trunkline_model::Span;
 
+use super::literal;
+
 /// Appends `text` as a JSON string literal, quotes included.
 pub fn escape_into(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut plain = 0;
     let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0..=0x1f => {
-                out.extend_from_slice(&bytes[plain..at]);
-                out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-                plain = at + 1;
-                continue;
-            }
-            _ => continue,
-        };
+    let (mut plain, mut at) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        if *byte > 0x7f {
+            at += 1;
+            continue;
+        }
+        if literal::is_plain(*byte) {
+            at = literal::plain(bytes, at + 1);
+            continue;
+        }
         out.extend_from_slice(&bytes[plain..at]);
-        out.extend_from_slice(escape);
-        plain = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+        }
+        at += 1;
+        plain = at;
     }
     out.extend_from_slice(&bytes[plain..]);
     out.push(b'"');

@@ -1,50 +1,12 @@
 //! The reader itself.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use trunkline_model::Span;
 
-use super::DEPTH_MAX;
-
-/// Why text is not acceptable JSON, and where (byte offset).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} at byte {at}")]
-pub struct JsonError {
-    /// What is wrong.
-    pub problem: Problem,
-    /// Where.
-    pub at: usize,
-}
-
-/// What is wrong with a JSON text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The text ends too early.
-    #[error("unexpected end")]
-    End,
-    /// A character that the grammar does not allow here.
-    #[error("unexpected character")]
-    Unexpected,
-    /// Bytes that are not UTF-8.
-    #[error("not UTF-8")]
-    Encoding,
-    /// A raw control character, bad escape or lone surrogate in a string.
-    #[error("invalid string")]
-    String,
-    /// Deeper than [`DEPTH_MAX`].
-    #[error("nested too deeply")]
-    Depth,
-    /// The same key twice in one object, after unescaping.
-    #[error("duplicate key")]
-    Duplicate,
-    /// Text behind the document.
-    #[error("trailing characters")]
-    Trailing,
-    /// A value of another type was needed.
-    #[error("wrong type")]
-    Type,
-}
+use super::literal::space;
+use super::problem::Fault;
+use super::{JsonError, Problem, skip, walk};
 
 /// A string value: where it is (quotes included), and whether it holds escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +25,7 @@ type Read<T> = Result<T, JsonError>;
 /// Walks over one JSON text. Every method leaves the reader behind the value it took.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    text: &'a str,
+    text: &'a [u8],
     pos: usize,
     depth: u32,
 }
@@ -72,95 +34,86 @@ impl<'a> Reader<'a> {
     /// A reader over `bytes`, which must be UTF-8 without a byte order mark.
     pub fn new(bytes: &'a [u8]) -> Read<Self> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Self { text, pos: 0, depth: 0 }),
+            Ok(_) => Ok(Self { text: bytes, pos: 0, depth: 0 }),
             Err(e) => Err(JsonError { problem: Problem::Encoding, at: e.valid_up_to() }),
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn fail<T>(&self, problem: Problem) -> Read<T> {
         Err(JsonError { problem, at: self.pos })
     }
 
-    fn bytes(&self) -> &'a [u8] {
-        self.text.as_bytes()
-    }
-
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.bytes().get(self.pos) {
-            self.pos += 1;
-        }
-    }
-
     /// The first byte of the next value, which stays unread.
+    #[inline]
     pub fn peek(&mut self) -> Read<u8> {
-        self.skip_space();
-        self.bytes().get(self.pos).copied().map_or_else(|| self.fail(Problem::End), Ok)
+        self.pos = space(self.text, self.pos);
+        self.text.get(self.pos).copied().map_or_else(|| self.fail(Problem::End), Ok)
     }
 
     /// The text of a span.
     pub fn slice(&self, span: &Span) -> &'a str {
-        self.text.get(span.clone()).unwrap_or_default()
+        std::str::from_utf8(self.raw(span)).unwrap_or_default()
     }
 
-    fn take(&mut self, expected: u8) -> Read<()> {
-        match self.peek()? {
-            b if b == expected => {
-                self.pos += 1;
-                Ok(())
-            }
-            _ => self.fail(Problem::Unexpected),
-        }
+    /// The bytes of a span.
+    #[inline]
+    pub(crate) fn raw(&self, span: &Span) -> &'a [u8] {
+        self.text.get(span.clone()).unwrap_or_default()
     }
 
     /// Checks that nothing but white space is left.
     pub fn end(mut self) -> Read<()> {
-        self.skip_space();
+        self.pos = space(self.text, self.pos);
         if self.pos == self.text.len() { Ok(()) } else { self.fail(Problem::Trailing) }
     }
 
     /// Takes any value; returns where it was, without surrounding white space.
     pub fn value(&mut self) -> Read<Span> {
-        let first = self.peek()?;
-        let start = self.pos;
-        match first {
-            b'{' => self.members(|_, reader| reader.skip(), false)?,
-            b'[' => self.elements(Reader::skip)?,
-            b'"' => {
-                self.string()?;
-            }
-            b't' => self.word("true")?,
-            b'f' => self.word("false")?,
-            b'n' => self.word("null")?,
-            b'-' | b'0'..=b'9' => self.number()?,
-            _ => return self.fail(Problem::Unexpected),
-        }
+        let start = space(self.text, self.pos);
+        self.pos = skip::value(self.text, start, self.depth)?;
         Ok(start..self.pos)
     }
 
     /// Takes any value that is of no interest.
     pub fn skip(&mut self) -> Read<()> {
-        self.value().map(|_| ())
+        self.value().map(drop)
     }
 
     /// Takes an object, refusing doubled keys; `each` must take the value of the key it is given.
-    pub fn object(&mut self, each: impl FnMut(Key<'a>, &mut Self) -> Read<()>) -> Read<Span> {
-        let first = self.peek()?;
-        let start = self.pos;
-        if first != b'{' {
+    pub fn object(&mut self, mut each: impl FnMut(Key<'a>, &mut Self) -> Read<()>) -> Read<Span> {
+        if self.peek()? != b'{' {
             return self.fail(Problem::Type);
         }
-        self.members(each, true)?;
+        let (start, depth) = (self.pos, self.depth);
+        self.depth += 1;
+        self.pos = walk::members(self.text, start, depth, |key, at| {
+            self.pos = at;
+            let key = match key.plain {
+                Some(raw) => Cow::Borrowed(std::str::from_utf8(raw).unwrap_or_default()),
+                None => Cow::Owned(String::from_utf8_lossy(key.name).into_owned()),
+            };
+            each(key, self).map_err(Fault::from)?;
+            Ok(self.pos)
+        })?;
+        self.depth = depth;
         Ok(start..self.pos)
     }
 
     /// Takes an array; `each` must take one element.
-    pub fn array(&mut self, each: impl FnMut(&mut Self) -> Read<()>) -> Read<Span> {
-        let first = self.peek()?;
-        let start = self.pos;
-        if first != b'[' {
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Read<()>) -> Read<Span> {
+        if self.peek()? != b'[' {
             return self.fail(Problem::Type);
         }
-        self.elements(each)?;
+        let (start, depth) = (self.pos, self.depth);
+        self.depth += 1;
+        self.pos = walk::elements(self.text, start, depth, |at| {
+            self.pos = at;
+            each(self).map_err(Fault::from)?;
+            Ok(self.pos)
+        })?;
+        self.depth = depth;
         Ok(start..self.pos)
     }
 
@@ -169,188 +122,16 @@ impl<'a> Reader<'a> {
         if self.peek()? != b'"' {
             return self.fail(Problem::Type);
         }
-        let start = self.pos;
-        let bytes = self.bytes();
-        let mut at = start + 1;
-        let mut escaped = false;
-        loop {
-            let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) else {
-                self.pos = bytes.len();
-                return self.fail(Problem::End);
-            };
-            let plain = &bytes[at..at + found];
-            // Without an early end, so that it runs over many bytes at a time.
-            if plain.iter().fold(0, |bad, byte| bad | u8::from(*byte < 0x20)) != 0 {
-                self.pos = at + plain.iter().position(|b| *b < 0x20).unwrap_or_default();
-                return self.fail(Problem::String);
-            }
-            at += found;
-            if bytes[at] == b'"' {
-                self.pos = at + 1;
-                return Ok(Str { span: start..self.pos, escaped });
-            }
-            escaped = true;
-            self.pos = at;
-            at += self.escape_len(at)?;
-        }
-    }
-
-    /// The length of the escape sequence at `at`, a surrogate pair counting as one.
-    fn escape_len(&self, at: usize) -> Read<usize> {
-        match self.bytes().get(at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
-            Some(b'u') => match self.unit(at + 2)? {
-                0xDC00..=0xDFFF => self.fail(Problem::String),
-                0xD800..=0xDBFF => {
-                    let low = self.bytes().get(at + 6..at + 8) == Some(b"\\u")
-                        && matches!(self.unit(at + 8)?, 0xDC00..=0xDFFF);
-                    if low { Ok(12) } else { self.fail(Problem::String) }
-                }
-                _ => Ok(6),
-            },
-            Some(_) => self.fail(Problem::String),
-            None => self.fail(Problem::End),
-        }
-    }
-
-    fn unit(&self, at: usize) -> Read<u16> {
-        let digits = self.text.get(at..at + 4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
-        digits.and_then(|d| u16::from_str_radix(d, 16).ok()).map_or_else(|| self.fail(Problem::String), Ok)
+        let (literal, end) = walk::text(self.text, self.pos)?;
+        self.pos = end;
+        Ok(literal)
     }
 
     /// The string that a literal stands for.
     pub fn decode(&self, literal: &Str) -> Cow<'a, str> {
-        let inner = self.slice(&(literal.span.start + 1..literal.span.end - 1));
-        if !literal.escaped {
-            return Cow::Borrowed(inner);
+        if literal.escaped {
+            return Cow::Owned(walk::unescape(self.raw(&literal.span)));
         }
-        // The literal was checked by `string`, so this parse cannot fail.
-        Cow::Owned(serde_json::from_str(self.slice(&literal.span)).unwrap_or_default())
-    }
-
-    fn word(&mut self, word: &str) -> Read<()> {
-        if self.bytes()[self.pos..].starts_with(word.as_bytes()) {
-            self.pos += word.len();
-            Ok(())
-        } else {
-            self.fail(Problem::Unexpected)
-        }
-    }
-
-    fn digits(&mut self) -> Read<()> {
-        let start = self.pos;
-        while let Some(b'0'..=b'9') = self.bytes().get(self.pos) {
-            self.pos += 1;
-        }
-        if self.pos > start { Ok(()) } else { self.fail(Problem::Unexpected) }
-    }
-
-    fn number(&mut self) -> Read<()> {
-        if self.bytes().get(self.pos) == Some(&b'-') {
-            self.pos += 1;
-        }
-        if self.bytes().get(self.pos) == Some(&b'0') {
-            self.pos += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.bytes().get(self.pos) == Some(&b'.') {
-            self.pos += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.bytes().get(self.pos) {
-            self.pos += 1;
-            if let Some(b'+' | b'-') = self.bytes().get(self.pos) {
-                self.pos += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn enter(&mut self) -> Read<()> {
-        self.pos += 1;
-        self.depth += 1;
-        if self.depth > DEPTH_MAX { self.fail(Problem::Depth) } else { Ok(()) }
-    }
-
-    fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
-        self.enter()?;
-        if self.peek()? == b']' {
-            self.pos += 1;
-        } else {
-            loop {
-                each(self)?;
-                match self.peek()? {
-                    b',' => self.pos += 1,
-                    b']' => {
-                        self.pos += 1;
-                        break;
-                    }
-                    _ => return self.fail(Problem::Unexpected),
-                }
-            }
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn members(&mut self, mut each: impl FnMut(Key<'a>, &mut Self) -> Read<()>, unique: bool) -> Read<()> {
-        self.enter()?;
-        let mut seen = Seen::default();
-        if self.peek()? == b'}' {
-            self.pos += 1;
-        } else {
-            loop {
-                if self.peek()? != b'"' {
-                    return self.fail(Problem::Unexpected);
-                }
-                let literal = self.string()?;
-                let key = self.decode_key(&literal, unique);
-                if unique && !seen.insert(&key) {
-                    self.pos = literal.span.start;
-                    return self.fail(Problem::Duplicate);
-                }
-                self.take(b':')?;
-                each(key, self)?;
-                match self.peek()? {
-                    b',' => self.pos += 1,
-                    b'}' => {
-                        self.pos += 1;
-                        break;
-                    }
-                    _ => return self.fail(Problem::Unexpected),
-                }
-            }
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn decode_key(&self, literal: &Str, wanted: bool) -> Key<'a> {
-        if wanted { self.decode(literal) } else { Cow::Borrowed("") }
-    }
-}
-
-/// Keys of one object. A short list is compared; a long one is hashed, with the standard library's keyed hash, so
-/// that no choice of keys makes it slow.
-#[derive(Default)]
-struct Seen<'a> {
-    few: [Option<Key<'a>>; 12],
-    count: usize,
-    many: HashSet<Key<'a>>,
-}
-
-impl<'a> Seen<'a> {
-    fn insert(&mut self, key: &Key<'a>) -> bool {
-        if self.few.iter().take(self.count).flatten().any(|k| k == key) {
-            return false;
-        }
-        if let Some(slot) = self.few.get_mut(self.count) {
-            *slot = Some(key.clone());
-            self.count += 1;
-            return true;
-        }
-        self.many.insert(key.clone())
+        Cow::Borrowed(self.slice(&(literal.span.start + 1..literal.span.end - 1)))
     }
 }

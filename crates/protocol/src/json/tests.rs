@@ -104,6 +104,13 @@ proptest! {
     }
 
     #[test]
+    fn escaped_text_of_any_length_reads_back(text in "[a-z]{0,40}[a-f\"\\\\\n\u{1}\u{7f}é]{0,60}[a-z]{0,40}") {
+        let mut out = Vec::new();
+        escape_into(&mut out, &text);
+        prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+    }
+
+    #[test]
     fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = whole(&bytes);
     }
