@@ -8,10 +8,12 @@ mod conditions;
 mod fleet;
 mod measure;
 mod page;
-mod process;
+pub(crate) mod process;
 mod spread;
+mod start;
 mod table;
-mod usage;
+mod target;
+pub(crate) mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -123,9 +125,9 @@ async fn all(options: &Options, gateway: Option<PathBuf>) -> anyhow::Result<Resu
 }
 
 /// All measurements of a round; every second round runs backwards.
-fn order(cells: &[Cell], round: u32) -> Vec<(&Cell, &'static str)> {
+fn order(cells: &[Cell], round: u32) -> Vec<(&Cell, &target::Name)> {
     let mut order: Vec<_> =
-        cells.iter().flat_map(|cell| cell.targets.iter().map(move |target| (cell, *target))).collect();
+        cells.iter().flat_map(|cell| cell.targets.iter().map(move |target| (cell, target))).collect();
     if round % 2 == 1 {
         order.reverse();
     }
@@ -152,7 +154,7 @@ fn gateway(options: &Options) -> anyhow::Result<Option<PathBuf>> {
 }
 
 /// Ctrl-C, or being asked to end.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let wait = |kind| async move {
         match signal(kind) {
             Ok(mut signal) => {
@@ -177,7 +179,7 @@ mod tests {
     fn every_second_round_runs_backwards() {
         let cells = cell::all();
         let names =
-            |round| order(&cells, round).iter().map(|(cell, target)| (cell.name(), *target)).collect();
+            |round| order(&cells, round).iter().map(|(cell, target)| (cell.name(), target.to_string())).collect();
         let (there, mut back): (Vec<_>, Vec<_>) = (names(0), names(1));
         assert_ne!(there, back);
         back.reverse();
