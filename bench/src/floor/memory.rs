@@ -37,11 +37,8 @@ pub(super) async fn serve(port: u16, fillers: usize) -> anyhow::Result<()> {
     let hello = format!(
         r#"{{"protocolVersion":"{LEGACY_VERSION}","capabilities":{{"tools":{{}}}},"serverInfo":{{"name":"trunkline-bench","version":"1"}}}}"#
     );
-    let lists = Arc::new(Lists {
-        modern: closed(modern),
-        legacy: closed(legacy),
-        hello: closed(hello.into_bytes()),
-    });
+    let lists =
+        Arc::new(Lists { modern: closed(modern), legacy: closed(legacy), hello: closed(hello.into_bytes()) });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     loop {
         let (stream, _) = listener.accept().await?;
@@ -67,8 +64,7 @@ fn closed(mut result: Vec<u8>) -> Bytes {
 impl Lists {
     async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let is_post = request.method() == Method::POST;
-        let modern =
-            request.headers().get(VERSION_HEADER).is_some_and(|version| version == MODERN_VERSION);
+        let modern = request.headers().get(VERSION_HEADER).is_some_and(|version| version == MODERN_VERSION);
         let Ok(body) = request.into_body().collect().await else { return empty(StatusCode::BAD_REQUEST) };
         let body = body.to_bytes();
         if !is_post {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-pub(crate) use caller::{Caller, News};
+pub(crate) use caller::Caller;
 pub(crate) use drive::{Pace, drive, open};
 pub(crate) use latency::Report;
 pub(crate) use plan::{Op, Plan};

@@ -22,6 +22,9 @@ pub(super) struct Conditions {
     pub(super) rounds: u32,
     pub(super) seconds: f64,
     pub(super) warmup: f64,
+    pub(super) repeats: u32,
+    /// Sizes of a try: no figures to trust.
+    pub(super) quick: bool,
 }
 
 impl Conditions {
@@ -36,9 +39,11 @@ impl Conditions {
             kernel: line("/proc/sys/kernel/osrelease"),
             congestion_control: line("/proc/sys/net/ipv4/tcp_congestion_control"),
             load_average: line("/proc/loadavg"),
-            rounds: options.rounds,
-            seconds: options.seconds,
-            warmup: options.warmup,
+            rounds: options.rounds(),
+            seconds: options.seconds(),
+            warmup: options.warmup(),
+            repeats: options.repeats(),
+            quick: options.quick,
         }
     }
 }

@@ -51,7 +51,9 @@ impl Fleet {
         warmup: Duration,
         length: Duration,
     ) -> anyhow::Result<Sample> {
-        let awake = || [target.upstream, Some(target.process)].into_iter().flatten().map(|index| &self.processes[index]);
+        let awake = || {
+            [target.upstream, Some(target.process)].into_iter().flatten().map(|index| &self.processes[index])
+        };
         awake().for_each(super::process::Process::thaw);
         let sample = self.sample(cell, target, round, warmup, length).await;
         awake().for_each(super::process::Process::freeze);

@@ -45,7 +45,8 @@ pub(super) fn rows(cells: &[Cell], samples: &[Sample]) -> Vec<Row> {
                 continue;
             }
             let floor: Vec<&Sample> = of(cell, &cell.floor).collect();
-            let direct: Vec<&Sample> = cell.direct.as_ref().map_or_else(Vec::new, |direct| of(cell, direct).collect());
+            let direct: Vec<&Sample> =
+                cell.direct.as_ref().map_or_else(Vec::new, |direct| of(cell, direct).collect());
             rows.push(row(&own, &floor, &direct));
         }
     }
@@ -122,12 +123,13 @@ pub(super) fn summary(rows: &[Row]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::load::Report;
     use crate::run::cell;
 
-    fn sample(target: &'static str, round: u32, cpu_us: f64, p50_us: f64) -> Sample {
+    /// All of one cell.
+    pub(in crate::run) fn sample(target: &'static str, round: u32, cpu_us: f64, p50_us: f64) -> Sample {
         let report = Report {
             calls: 1,
             events: 0,

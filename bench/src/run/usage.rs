@@ -45,13 +45,7 @@ pub(crate) fn of(id: u32) -> anyhow::Result<Usage> {
             own += used;
         }
     }
-    Ok(Usage {
-        own,
-        family,
-        rss_kib: rss_kib(id).unwrap_or(0),
-        children: descendants.len(),
-        upstreams,
-    })
+    Ok(Usage { own, family, rss_kib: rss_kib(id).unwrap_or(0), children: descendants.len(), upstreams })
 }
 
 /// Its clock, and its reaped children.
@@ -162,7 +156,8 @@ mod tests {
         .join()
         .unwrap();
         let after = of(std::process::id()).unwrap();
-        assert!(after.own - before.own >= spun, "{:?} of {spun:?}", after.own - before.own);
+        let counted = after.own.saturating_sub(before.own);
+        assert!(counted >= spun, "{counted:?} of {spun:?}");
         assert!(after.family >= after.own && after.rss_kib > 100);
     }
 

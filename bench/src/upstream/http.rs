@@ -74,9 +74,9 @@ pub(super) async fn serve(server: Arc<Server>, port: u16) -> anyhow::Result<()> 
 fn is_endpoint(path: &str) -> bool {
     path.strip_suffix("/mcp").is_some_and(|above| {
         above.is_empty()
-            || above.strip_prefix("/u").is_some_and(|number| {
-                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-            })
+            || above
+                .strip_prefix("/u")
+                .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
     })
 }
 
