@@ -8,25 +8,23 @@ mod proxy;
 use std::borrow::Cow;
 use std::ffi::OsString;
 
-use anyhow::bail;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Which floor to be.
 #[derive(clap::Args)]
-#[group(id = "kind", required = true, multiple = false, args = ["to", "child", "memory"])]
 pub(crate) struct Options {
     /// Port on 127.0.0.1
     #[arg(long)]
     port: u16,
     /// Pass requests on to `http://host:port`; the path is kept
-    #[arg(long)]
+    #[arg(long, required_unless_present_any = ["child", "memory"])]
     to: Option<http::Uri>,
     /// Relay to one child's stdin and stdout: program and arguments
-    #[arg(long, num_args = 1.., allow_hyphen_values = true)]
+    #[arg(long, num_args = 1.., allow_hyphen_values = true, conflicts_with = "to")]
     child: Vec<OsString>,
     /// Send a finished `tools/list` with so many filler tools from memory
-    #[arg(long, value_name = "TOOLS")]
+    #[arg(long, value_name = "TOOLS", conflicts_with_all = ["to", "child"])]
     memory: Option<usize>,
 }
 
@@ -46,7 +44,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     match (&options.to, options.memory) {
         (Some(to), _) => runtime.block_on(proxy::serve(options.port, to)),
         (None, Some(fillers)) => runtime.block_on(memory::serve(options.port, fillers)),
-        (None, None) if options.child.is_empty() => bail!("give --to, --child or --memory"),
         (None, None) => runtime.block_on(pipe::serve(options.port, &options.child)),
     }
 }

@@ -120,7 +120,7 @@ fn write_rows(page: &mut String, rows: &[Row], at: &Conditions) -> std::fmt::Res
 fn write_end(page: &mut String, at: &Conditions, problems: &[String]) -> std::fmt::Result {
     writeln!(
         page,
-        "\nConditions: build {}; gateway {}; {} cores of {}; {} memory; Linux {}; TCP congestion control {}; load \
+        "\nConditions: build {}; gateway {}; {} cores of {}; {} memory; Linux {}; TCP congestion control {}; transparent huge pages {}; load \
          average at the end {}; Unix time {}. Load generator, target and upstream share the cores; loopback, no TLS.",
         at.build,
         at.gateway,
@@ -129,6 +129,7 @@ fn write_end(page: &mut String, at: &Conditions, problems: &[String]) -> std::fm
         at.memory,
         at.kernel,
         at.congestion_control,
+        at.huge_pages,
         at.load_average,
         at.unix_time
     )?;

@@ -53,7 +53,7 @@ pub(super) async fn records(stage: &Stage) -> anyhow::Result<Vec<Reading>> {
     warm(&url, Era::Legacy, WARMUP_CALLS).await?;
     let mut open = callers(&url, Era::Legacy, CONNECTIONS).await?;
     let before = settled(&gateway.process).await?;
-    let count = stage.sizes.idle;
+    let count = stage.sizes.records;
     for number in 0..count {
         open[number % CONNECTIONS].another_session().await?;
     }

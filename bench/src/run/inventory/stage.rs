@@ -39,8 +39,10 @@ pub(super) struct Sizes {
     pub(super) warmup_calls: u64,
     /// Open streams.
     pub(super) streams: usize,
-    /// Idle connections, and session records.
+    /// Idle connections.
     pub(super) idle: usize,
+    /// Session records: nearly as many as the gateway keeps by default, because each is small.
+    pub(super) records: usize,
     /// Calls after which children are counted, and in which system calls are.
     pub(super) calls: u64,
     /// Starts per repeat.
@@ -85,6 +87,7 @@ impl Sizes {
             warmup_calls: 10_000,
             streams: 1000,
             idle: 5000,
+            records: 9900,
             calls: 10_000,
             starts: 3,
             results: Duration::from_secs(2),
@@ -97,6 +100,7 @@ impl Sizes {
             warmup_calls: 1000,
             streams: 100,
             idle: 500,
+            records: 4000,
             calls: 2000,
             starts: 1,
             results: Duration::from_millis(300),

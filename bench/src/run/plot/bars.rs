@@ -1,11 +1,12 @@
 //! Horizontal bars in groups, with their range as a whisker and their value beside them.
 
 use super::super::spread::Spread;
-use super::svg::{Svg, color, step_label, steps, text_width};
+use super::svg::{Svg, color, legend_height, step_label, steps, text_width};
 
 /// Of the picture.
-const WIDTH: f64 = 900.0;
-const TOP: f64 = 58.0;
+const WIDTH: f64 = 960.0;
+/// Title and space above the bars, legend not counted.
+const TOP: f64 = 42.0;
 const BOTTOM: f64 = 28.0;
 const BAR: f64 = 12.0;
 const BETWEEN_BARS: f64 = 3.0;
@@ -21,6 +22,8 @@ pub(super) struct Bars {
     pub(super) groups: Vec<Group>,
     /// A bound that all groups have.
     pub(super) line: Option<f64>,
+    /// Where the axis ends at the latest: longer bars are cut off, and only their value tells.
+    pub(super) most: Option<f64>,
 }
 
 pub(super) struct Group {
@@ -44,28 +47,32 @@ impl Bars {
         let all = || self.groups.iter().flat_map(|group| &group.bars).map(|bar| bar.spread);
         let longest = all().map(|spread| spread.median).fold(self.line.unwrap_or(0.0), f64::max);
         all().next()?;
-        let most = all().map(|spread| spread.max).fold(longest, f64::max).min(longest * RANGE_MOST);
+        let most = all()
+            .map(|spread| spread.max)
+            .fold(longest, f64::max)
+            .min(longest * RANGE_MOST)
+            .min(self.most.unwrap_or(f64::INFINITY));
         let steps = steps(most.max(f64::MIN_POSITIVE));
         let end = steps.last().copied().unwrap_or(1.0);
         let left = self.groups.iter().map(|group| text_width(&group.label)).fold(0.0, f64::max) + 24.0;
         let x = |value: f64| left + value.clamp(0.0, end) / end * (WIDTH - left - VALUES);
         let height = |group: &Group| group.bars.len() as f64 * (BAR + BETWEEN_BARS) + BETWEEN_GROUPS;
-        let foot = TOP + self.groups.iter().map(height).sum::<f64>();
+        let names: &[String] = if self.series.len() > 1 { &self.series } else { &[] };
+        let top = TOP + legend_height(names, WIDTH);
+        let foot = top + self.groups.iter().map(height).sum::<f64>();
         let mut svg = Svg::new(WIDTH, foot + BOTTOM, &self.title);
-        if self.series.len() > 1 {
-            svg.legend(42.0, &self.series);
-        }
+        svg.legend(TOP, names);
         for step in &steps {
-            svg.line("g", (x(*step), TOP - 6.0), (x(*step), foot));
+            svg.line("g", (x(*step), top - 6.0), (x(*step), foot));
             svg.text("s m", (x(*step), foot + 16.0), &step_label(*step, &steps));
         }
-        let mut y = TOP;
+        let mut y = top;
         for group in &self.groups {
             draw(&mut svg, group, y, x);
             y += height(group);
         }
         if let Some(line) = self.line {
-            svg.line("r", (x(line), TOP - 6.0), (x(line), foot));
+            svg.line("r", (x(line), top - 6.0), (x(line), foot));
         }
         Some(svg.finish())
     }
@@ -101,12 +108,18 @@ mod tests {
             value: "v".to_owned(),
         };
         let groups = vec![Group { label: "g".to_owned(), bars: vec![bar(values)], mark: None }];
-        Bars { title: "t".to_owned(), series: vec!["s".to_owned()], groups, line: None }
+        Bars { title: "t".to_owned(), series: vec!["s".to_owned()], groups, line: None, most: None }
     }
 
     #[test]
     fn nothing_makes_no_picture() {
-        let none = Bars { title: String::new(), series: Vec::new(), groups: Vec::new(), line: Some(1.0) };
+        let none = Bars {
+            title: String::new(),
+            series: Vec::new(),
+            groups: Vec::new(),
+            line: Some(1.0),
+            most: None,
+        };
         assert!(none.draw().is_none());
     }
 
@@ -116,6 +129,12 @@ mod tests {
         let wild = bars(&[10.0, 10.0, 1000.0]).draw().unwrap();
         assert!(wild.contains(">15<") && !wild.contains(">1000<"), "{wild}");
         assert!(!wild.contains("NaN") && !wild.contains("inf"));
+    }
+
+    #[test]
+    fn a_bar_beyond_the_end_is_cut_off_and_keeps_its_value() {
+        let svg = Bars { most: Some(5.0), ..bars(&[500.0]) }.draw().unwrap();
+        assert!(svg.contains(">5<") && !svg.contains(">500<") && svg.contains(">v<"), "{svg}");
     }
 
     #[test]

@@ -14,13 +14,18 @@ use super::goals::Judged;
 use super::inventory::Figure;
 use super::spread::Spread;
 use super::table::Row;
-use super::target::{DIRECT, GATEWAY, SHAPES, shaped, sized};
+use super::target::{DIRECT, FIVE, FLOOR, GATEWAY, PIPE_FLOOR, SHAPES, STDIO, TO_LEGACY, TO_MODERN, shaped};
 use crate::era::Era;
 use bars::{Bar, Bars, Group};
 use lines::{Line, Lines};
 
 /// What of a row is shown.
 type Value = fn(&Row) -> Option<Spread>;
+
+/// The longest bar of a goal: three times what is refused.
+const GOALS_MOST: f64 = 3.0;
+/// A peer that is so many times as slow as the slowest of ours is cut off, else only it would be seen.
+const PEERS_MOST: f64 = 6.0;
 
 /// A picture and what it is called.
 pub(super) struct Plot {
@@ -91,7 +96,8 @@ fn goals(judged: &[Judged]) -> Option<String> {
         .collect();
     let title =
         "Share of the bound above which a release is refused (dashed line); short mark: goal".to_owned();
-    Bars { title, series: vec!["measured".to_owned()], groups, line: Some(1.0) }.draw()
+    Bars { title, series: vec!["measured".to_owned()], groups, line: Some(1.0), most: Some(GOALS_MOST) }
+        .draw()
 }
 
 /// One group of bars per cell, one bar per target but the direct connection.
@@ -117,12 +123,27 @@ fn cells(
             groups.push(Group { label: name, bars, mark: None });
         }
     }
-    Bars { title: title.to_owned(), series, groups, line: None }.draw()
+    let most = most(&series, &groups);
+    Bars { title: title.to_owned(), series, groups, line: None, most }.draw()
 }
 
-/// The target without the size its cell says already.
+/// The target without what its cell says already, so that there are few colours.
 fn plain(target: &str) -> &str {
-    target.strip_suffix(", 1000 tools").unwrap_or(target)
+    match target {
+        TO_LEGACY | TO_MODERN => "trunkline, across eras",
+        PIPE_FLOOR => FLOOR,
+        STDIO => GATEWAY,
+        _ if target == shaped((1000, 5)) => FIVE,
+        _ => target.strip_suffix(", 1000 tools").unwrap_or(target),
+    }
+}
+
+/// Where the axis ends when there are others than ours.
+fn most(series: &[String], groups: &[Group]) -> Option<f64> {
+    let ours =
+        |bar: &&Bar| series.get(bar.series).is_some_and(|name| name.starts_with(GATEWAY) || name == FLOOR);
+    let bars = groups.iter().flat_map(|group| &group.bars).filter(ours);
+    bars.map(|bar| bar.spread.median * PEERS_MOST).reduce(f64::max).filter(|most| *most > 0.0)
 }
 
 fn latency(rows: &[Row]) -> Option<String> {
@@ -136,14 +157,20 @@ fn latency(rows: &[Row]) -> Option<String> {
             let mut bars = Vec::new();
             for row in rows.iter().filter(|row| row.cell == cell) {
                 let Some(spread) = value(row) else { continue };
-                bars.push(Bar { series: position(&mut series, &row.target), spread, value: spread.show(0) });
+                bars.push(Bar {
+                    series: position(&mut series, plain(&row.target)),
+                    spread,
+                    value: spread.show(0),
+                });
             }
             if !bars.is_empty() {
                 groups.push(Group { label: format!("{quantile}, {}", era.word()), bars, mark: None });
             }
         }
     }
-    Bars { title: "Added to a direct call by one caller, µs".to_owned(), series, groups, line: None }.draw()
+    let most = most(&series, &groups);
+    Bars { title: "Added to a direct call by one caller, µs".to_owned(), series, groups, line: None, most }
+        .draw()
 }
 
 fn memory(figures: &[Figure]) -> Option<String> {
@@ -158,7 +185,7 @@ fn memory(figures: &[Figure]) -> Option<String> {
             Some(Group { label, bars: vec![Bar { series, spread, value: spread.show(1) }], mark: None })
         })
         .collect();
-    Bars { title: "Resident memory, KiB".to_owned(), series, groups, line: None }.draw()
+    Bars { title: "Resident memory, KiB".to_owned(), series, groups, line: None, most: None }.draw()
 }
 
 /// CPU per call over the number of tools, a line per number of upstreams.
@@ -167,7 +194,6 @@ fn flatness(rows: &[Row]) -> Option<String> {
     let mut lines: Vec<Line> = Vec::new();
     for shape @ (tools, servers) in SHAPES {
         let name = shaped(shape);
-        debug_assert!(servers > 1 || name == sized(GATEWAY, tools));
         let row = rows.iter().find(|row| row.cell == cell && row.target == name);
         let Some(spread) = row.and_then(|row| row.cpu_us) else { continue };
         let label = if servers == 1 { "1 upstream".to_owned() } else { format!("{servers} upstreams") };
@@ -186,4 +212,25 @@ fn position(series: &mut Vec<String>, name: &str) -> usize {
         series.push(name.to_owned());
         series.len() - 1
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_colour_for_one_thing_in_all_cells() {
+        assert_eq!(plain("trunkline, 1000 tools"), GATEWAY);
+        assert_eq!(plain("trunkline, 1000 tools of 5 upstreams"), FIVE);
+        assert_eq!(plain(TO_LEGACY), plain(TO_MODERN));
+        assert_eq!(plain("agentgateway"), "agentgateway");
+    }
+
+    #[test]
+    fn a_slow_peer_does_not_hide_the_others() {
+        let bar = |series, value| Bar { series, spread: Spread::of([value]).unwrap(), value: String::new() };
+        let series = ["trunkline".to_owned(), "snail".to_owned()];
+        let group = Group { label: String::new(), bars: vec![bar(0, 10.0), bar(1, 9000.0)], mark: None };
+        assert_eq!(most(&series, &[group]), Some(10.0 * PEERS_MOST));
+    }
 }

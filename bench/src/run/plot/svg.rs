@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 /// Colours told apart, also by those who see few.
-pub(super) const SERIES: usize = 8;
+pub(super) const SERIES: usize = 12;
 
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#1f2328}\
@@ -14,10 +14,16 @@ text{font:12px system-ui,sans-serif;fill:#1f2328}\
 .b{fill:#fff}.g{stroke:#d1d9e0}.w{stroke:#1f2328}.r{stroke:#cf222e;stroke-dasharray:4 3}\
 .c0{fill:#0072b2;stroke:#0072b2}.c1{fill:#e69f00;stroke:#e69f00}.c2{fill:#009e73;stroke:#009e73}\
 .c3{fill:#cc79a7;stroke:#cc79a7}.c4{fill:#56b4e9;stroke:#56b4e9}.c5{fill:#d55e00;stroke:#d55e00}\
-.c6{fill:#8c8c00;stroke:#8c8c00}.c7{fill:#7f7f7f;stroke:#7f7f7f}\
+.c6{fill:#8c8c00;stroke:#8c8c00}.c7{fill:#7f7f7f;stroke:#7f7f7f}.c8{fill:#8250df;stroke:#8250df}\
+.c9{fill:#a0522d;stroke:#a0522d}.c10{fill:#2aa198;stroke:#2aa198}.c11{fill:#b58900;stroke:#b58900}\
 rect{stroke:none}polyline{fill:none!important;stroke-width:2}\
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.b{fill:#0d1117}.g{stroke:#3d444d}.w{stroke:#e6edf3}\
 .r{stroke:#ff7b72}}";
+
+/// Between the border and what is left of all.
+const MARGIN: f64 = 12.0;
+/// Height of a row of a legend.
+const LEGEND_ROW: f64 = 16.0;
 
 /// A picture under way.
 pub(super) struct Svg {
@@ -31,7 +37,7 @@ impl Svg {
     pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut svg = Self { body: String::new(), width, height };
         svg.rect("b", (0.0, 0.0), (width, height));
-        svg.text("t", (12.0, 22.0), title);
+        svg.text("t", (MARGIN, 22.0), title);
         svg
     }
 
@@ -63,13 +69,12 @@ impl Svg {
         let _ = write!(self.body, r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{}</text>"#, escaped(words));
     }
 
-    /// Names of series side by side, each behind its colour.
-    pub(super) fn legend(&mut self, y: f64, names: &[String]) {
-        let mut x = 12.0;
-        for (index, name) in names.iter().enumerate() {
+    /// Names of series, each behind its colour, from this line on.
+    pub(super) fn legend(&mut self, top: f64, names: &[String]) {
+        for (index, (name, (x, row))) in names.iter().zip(places(names, self.width)).enumerate() {
+            let y = top + row as f64 * LEGEND_ROW;
             self.rect(&color(index), (x, y - 9.0), (10.0, 10.0));
             self.text("s", (x + 14.0, y), name);
-            x += 14.0 + text_width(name) + 18.0;
         }
     }
 
@@ -85,6 +90,26 @@ impl Svg {
 /// The class of a series.
 pub(super) fn color(series: usize) -> String {
     format!("c{}", series % SERIES)
+}
+
+/// How high a legend is.
+pub(super) fn legend_height(names: &[String], width: f64) -> f64 {
+    places(names, width).last().map_or(0.0, |(_, row)| (row + 1) as f64 * LEGEND_ROW)
+}
+
+/// Where each name of a legend begins, and in which row.
+fn places(names: &[String], width: f64) -> Vec<(f64, usize)> {
+    let (mut x, mut row) = (MARGIN, 0);
+    let mut places = Vec::with_capacity(names.len());
+    for name in names {
+        let wide = 14.0 + text_width(name) + 18.0;
+        if x + wide > width && x > MARGIN {
+            (x, row) = (MARGIN, row + 1);
+        }
+        places.push((x, row));
+        x += wide;
+    }
+    places
 }
 
 /// About as wide as the words are in pixels.
@@ -128,6 +153,14 @@ mod tests {
         assert_eq!(labels(1.0), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(100.0), ["0", "20", "40", "60", "80", "100"]);
         assert!(steps(0.0).len() < 10);
+    }
+
+    #[test]
+    fn a_legend_that_is_too_wide_goes_on_below() {
+        let names = vec!["x".repeat(20); 5];
+        let places = places(&names, 400.0);
+        assert_eq!(places.iter().map(|(_, row)| *row).collect::<Vec<_>>(), [0, 0, 1, 1, 2]);
+        assert!((legend_height(&names, 400.0) - 48.0).abs() < 1e-9);
     }
 
     #[test]
