@@ -11,7 +11,9 @@ use super::super::target::Name;
 pub(crate) enum Basis {
     /// CPU of one target as a multiple of another's, in the same cell and round
     Cpu { cell: String, of: Name, against: Name },
-    /// What one target adds to the direct latency as a multiple of what another adds
+    /// What one target adds to the direct latency as a multiple of what another adds: both medians of what was added
+    /// within rounds. The ratios of single rounds are only the range, because what is added at p99 may be next to
+    /// nothing in a lucky round.
     Added { quantile: Quantile, cell: String, of: Name, against: Name, direct: Name },
     /// An inventory of a target
     Figure { measure: Measure, of: Name },
@@ -58,13 +60,13 @@ fn one(basis: &Basis, samples: &[Sample], figures: &[Figure]) -> Evidence {
                 Quantile::P50 => sample.report.p50_us,
                 Quantile::P99 => sample.report.p99_us,
             };
-            let ratios = pairs(samples, cell, of, against).filter_map(|(own, other)| {
-                let direct = value(find(samples, cell, direct, own.round)?);
-                let (own, other) = (value(own) - direct, value(other) - direct);
-                // A round in which the other seemed to add nothing has no ratio.
-                (other > 0.0).then_some(own / other)
-            });
-            found(label(cell, of), Spread::of(ratios), samples, cell, [of, against])
+            let (own, other): (Vec<f64>, Vec<f64>) = pairs(samples, cell, of, against)
+                .filter_map(|(own, other)| {
+                    let direct = value(find(samples, cell, direct, own.round)?);
+                    Some((value(own) - direct, value(other) - direct))
+                })
+                .unzip();
+            found(label(cell, of), times(&own, &other), samples, cell, [of, against])
         }
         Basis::Figure { measure, of } => {
             let figure = figures.iter().find(|figure| figure.measure == *measure && figure.target == *of);
@@ -79,6 +81,15 @@ fn one(basis: &Basis, samples: &[Sample], figures: &[Figure]) -> Evidence {
         }
         Basis::Nothing(why) => Evidence { of: String::new(), spread: None, missing: Some((*why).to_owned()) },
     }
+}
+
+/// The ratio of the medians; its range is that of the single ratios. None if the other adds nothing.
+fn times(own: &[f64], other: &[f64]) -> Option<Spread> {
+    let median = |values: &[f64]| Spread::of(values.iter().copied()).map(|spread| spread.median);
+    let ratio = median(own)? / median(other).filter(|other| *other > 0.0)?;
+    let single = own.iter().zip(other).filter(|(_, other)| **other > 0.0).map(|(own, other)| own / other);
+    let Spread { min, max, .. } = Spread::of(single.chain([ratio]))?;
+    Some(Spread { median: ratio, min, max })
 }
 
 /// The cell, and the target where the gateway is not the plain one.
@@ -138,19 +149,27 @@ mod tests {
     }
 
     #[test]
-    fn added_latency_is_compared_within_a_round() {
+    fn added_latency_is_added_within_a_round() {
         let samples = [
             sample("direct", 0, 1.0, 10.0),
             sample("floor", 0, 1.0, 30.0),
             sample("trunkline", 0, 1.0, 40.0),
-            // The floor seems to add nothing.
-            sample("direct", 1, 1.0, 30.0),
-            sample("floor", 1, 1.0, 30.0),
-            sample("trunkline", 1, 1.0, 40.0),
+            // A slower machine.
+            sample("direct", 1, 1.0, 100.0),
+            sample("floor", 1, 1.0, 120.0),
+            sample("trunkline", 1, 1.0, 130.0),
         ];
         let evidence = one(&basis(Quantile::P50), &samples, &[]);
         assert_eq!(evidence.spread, Spread::of([1.5]));
         assert_eq!(evidence.of, "echo, modern, C=16");
+    }
+
+    #[test]
+    fn a_round_in_which_the_other_added_next_to_nothing_does_not_decide() {
+        let spread = times(&[30.0, 33.0, 31.0], &[20.0, 0.1, 21.0]).unwrap();
+        assert!((spread.median - 31.0 / 20.0).abs() < 1e-9, "{spread:?}");
+        assert!(spread.max > 300.0 && spread.min < spread.median, "{spread:?}");
+        assert!(times(&[1.0], &[-1.0]).is_none());
     }
 
     #[test]
