@@ -93,7 +93,8 @@ impl Fleet {
         match (kind, gateway) {
             (Kind::Direct, _) => {
                 let upstream = self.upstream(behind).await?;
-                self.add(name, upstream.process, upstream.port, behind, None)
+                self.add(name, upstream.process, url(upstream.port).parse()?, behind, None);
+                Ok(())
             }
             (Kind::Proxy, _) => {
                 let upstream = self.upstream(behind).await?;
@@ -137,7 +138,8 @@ impl Fleet {
     ) -> anyhow::Result<()> {
         let (process, port) = floor(kind, &name, self.folder.path()).await?;
         self.processes.push(process);
-        self.add(name, self.processes.len() - 1, port, behind, upstream)
+        self.add(name, self.processes.len() - 1, url(port).parse()?, behind, upstream);
+        Ok(())
     }
 
     async fn gateway(
@@ -172,26 +174,20 @@ impl Fleet {
             first_answer_ms: took,
             rss_idle_mib: usage::of(gateway.process.id())?.rss_kib as f64 / 1024.0,
         });
+        let url = gateway.url()?;
         self.processes.push(gateway.process);
-        self.add(name.clone(), self.processes.len() - 1, gateway.port, behind, upstream)
+        self.add(name.clone(), self.processes.len() - 1, url, behind, upstream);
+        Ok(())
     }
 
-    fn add(
-        &mut self,
-        name: Name,
-        process: usize,
-        port: u16,
-        behind: Behind,
-        upstream: Option<Running>,
-    ) -> anyhow::Result<()> {
+    fn add(&mut self, name: Name, process: usize, url: Uri, behind: Behind, upstream: Option<Running>) {
         self.targets.push(Target {
             name,
-            url: url(port).parse()?,
+            url,
             servers: behind.servers,
             process,
             upstream: upstream.map(|upstream| upstream.process),
             counted_by: upstream.map(|upstream| upstream.port),
         });
-        Ok(())
     }
 }
