@@ -76,7 +76,8 @@ fn one(basis: &Basis, samples: &[Sample], figures: &[Figure]) -> Evidence {
                 Some(figure) => figure.missing.clone().or_else(|| Some("no figure came of it".to_owned())),
                 None => Some("not part of this run".to_owned()),
             };
-            let with = figure.map_or_else(String::new, |figure| format!("; {}", figure.with));
+            let with = figure.map(|figure| &*figure.with).filter(|with| !with.is_empty());
+            let with = with.map_or_else(String::new, |with| format!("; {with}"));
             Evidence { of: format!("{}{with}", measure.words()), spread, missing }
         }
         Basis::Nothing(why) => Evidence { of: String::new(), spread: None, missing: Some((*why).to_owned()) },
