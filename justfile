@@ -31,6 +31,6 @@ lint:
 run config="examples/quickstart.yaml" *arguments:
     cargo run --release --package trunkline -- serve --config {{ config }} {{ arguments }}
 
-# Calls per CPU-second and added latency, in the release profile
+# CPU, latency, memory and starts against their goals, in the release profile
 bench *arguments:
     cargo xtask bench {{ arguments }}

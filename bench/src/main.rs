@@ -38,3 +38,28 @@ fn main() -> anyhow::Result<()> {
         Command::Run(options) => run::run(&options),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(line: &str) -> bool {
+        Cli::try_parse_from(line.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn a_floor_is_one_thing() {
+        for kind in ["--to http://127.0.0.1:9", "--child cat -u", "--memory 7"] {
+            assert!(taken(&format!("bench floor --port 9 {kind}")), "{kind}");
+        }
+        assert!(!taken("bench floor --port 9"));
+        assert!(!taken("bench floor --port 9 --to http://127.0.0.1:9 --memory 7"));
+    }
+
+    #[test]
+    fn a_run_can_be_short_or_of_a_part() {
+        assert!(taken("bench run --quick --only inventory --check-goals"));
+        assert!(taken("bench run --rounds 7 --repeats 5 --calls-for-growth 10000000 --write-docs"));
+        assert!(!taken("bench run --rounds 0"));
+    }
+}

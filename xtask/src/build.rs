@@ -60,7 +60,7 @@ pub(crate) fn has_nextest() -> bool {
     cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success())
 }
 
-/// The benchmark, with whatever arguments it takes.
+/// The benchmark, with whatever arguments it takes; without a command of its own it runs.
 pub(crate) fn bench(arguments: &[String]) -> Result<bool> {
     let gateway =
         cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]).status()?;
@@ -68,6 +68,9 @@ pub(crate) fn bench(arguments: &[String]) -> Result<bool> {
         bail!("the gateway does not build");
     }
     let mut command = cargo(&["run", "--quiet", "--release", "--package", "trunkline-bench", "--"]);
+    if arguments.first().is_none_or(|first| first.starts_with('-')) {
+        command.arg("run");
+    }
     command.args(arguments).env("TRUNKLINE_BIN", target_dir().join("release/trunkline"));
     Ok(command.status().context("cargo")?.success())
 }

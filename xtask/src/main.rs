@@ -34,7 +34,7 @@ cargo xtask run [--release] [--once]
     Builds and starts Trunkline in front of three real servers, shows what it serves and how to connect a client.
     --once: stops again after that.
 cargo xtask bench [ARGUMENTS...]
-    The benchmark, in the release profile.
+    The benchmark, in the release profile: everything, or what the options say (--help lists them).
 
 Environment: CARGO_TARGET_DIR, TRUNKLINE_PEERS (where the test software is installed).";
 

@@ -26,6 +26,8 @@ use tokio::net::TcpListener;
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Envelope;
+
 /// Requests that may wait for the child to read. More callers than any measurement has.
 const BACKLOG: usize = 1024;
 /// Bytes read from the child in one go, at most.
@@ -106,12 +108,6 @@ impl Relay {
         let theirs = serde_json::from_slice::<Envelope<'_>>(&answer)?.id.context("an answer without id")?;
         Ok(Some(with_id(&answer, theirs, id.get().as_bytes())))
     }
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
 }
 
 /// `message`, of which `id` is a part, with another id in its place.

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -15,8 +15,8 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 
 use super::check::{self, Mistake, Progress};
-use super::plan::{Op, Plan, text};
-use crate::era::{Era, LEGACY_VERSION, SESSION_HEADER};
+use super::plan::{LISTEN, Op, Plan, text};
+use crate::era::{Era, LEGACY_VERSION, METHOD_HEADER, SESSION_HEADER};
 use crate::sse::{self, Decoder};
 
 /// Longest answer read.
@@ -33,7 +33,7 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Connects; in the legacy era also opens a session.
-    pub(super) async fn open(plan: Arc<Plan>, number: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn open(plan: Arc<Plan>, number: usize) -> anyhow::Result<Self> {
         let sender = connect(&plan.authority).await?;
         let headers = plan.call_headers()?;
         let mut caller = Self { plan, number, sender, headers, next_id: 1 };
@@ -47,6 +47,36 @@ impl Caller {
     pub(super) async fn reconnect(&mut self) -> anyhow::Result<()> {
         self.sender = connect(&self.plan.authority).await?;
         Ok(())
+    }
+
+    /// A further session over the same connection; the one before stays open at the server.
+    pub(crate) async fn another_session(&mut self) -> anyhow::Result<()> {
+        self.headers.remove(SESSION_HEADER);
+        self.open_session().await
+    }
+
+    /// Turns the connection into one that waits for news: a `subscriptions/listen` that has been acknowledged, or the
+    /// GET stream of a session. It lasts as long as what is returned.
+    pub(crate) async fn wait_for_news(mut self) -> anyhow::Result<News> {
+        let (method, body) = match self.plan.era {
+            Era::Modern => {
+                self.headers.insert(METHOD_HEADER, HeaderValue::from_static(LISTEN));
+                (Method::POST, self.plan.listen())
+            }
+            Era::Legacy => {
+                self.headers.remove(CONTENT_TYPE);
+                self.headers.insert(ACCEPT, HeaderValue::from_static(sse::CONTENT_TYPE));
+                (Method::GET, Bytes::new())
+            }
+        };
+        let response = self.send(method, body).await?;
+        ensure!(response.status() == 200, "no stream: {}", response.status());
+        ensure!(streams(response.headers()), "not an event stream");
+        let mut body = response.into_body();
+        if self.plan.era == Era::Modern {
+            acknowledged(&mut body).await?;
+        }
+        Ok(News { _sender: self.sender, _body: body })
     }
 
     async fn open_session(&mut self) -> anyhow::Result<()> {
@@ -82,11 +112,12 @@ impl Caller {
     }
 
     /// One call, checked. Returns the ages of its progress events.
-    pub(super) async fn call(&mut self) -> Result<Vec<Duration>, Mistake> {
+    pub(crate) async fn call(&mut self) -> Result<Vec<Duration>, Mistake> {
         let id = self.next_id;
         self.next_id += 1;
         let text = text(self.number, id);
         let body = self.plan.body(id, &text);
+        self.plan.name_tool(id, &mut self.headers);
         let response = self.send(Method::POST, body).await.map_err(broken)?;
         let (head, body) = response.into_parts();
         if head.status != 200 {
@@ -154,6 +185,25 @@ impl Caller {
             let _ = response.into_body().collect().await;
         }
     }
+}
+
+/// An open stream. Nobody reads it: it is there to be open.
+pub(crate) struct News {
+    _sender: SendRequest<Full<Bytes>>,
+    _body: Incoming,
+}
+
+/// Waits for the first event, which says that the stream stands.
+async fn acknowledged(body: &mut Incoming) -> anyhow::Result<()> {
+    let mut decoder = Decoder::default();
+    let mut seen = false;
+    while !seen {
+        let frame = body.frame().await.context("the stream ended")??;
+        if let Ok(data) = frame.into_data() {
+            decoder.push(&data, |_| seen = true);
+        }
+    }
+    Ok(())
 }
 
 async fn connect(authority: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {

@@ -1,5 +1,6 @@
 //! Sets callers to work, and stops them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) enum Pace {
     Closed,
     /// So many times a second, whether or not answers come.
     Open(u32),
+    /// As in the closed loop, but over after so many calls. The length is a limit then.
+    Calls(u64),
 }
 
 /// Opens so many connections, one after the other.
@@ -42,6 +45,7 @@ pub(crate) async fn drive(callers: Vec<Caller>, pace: Pace, length: Duration) ->
     let tally = Arc::new(Mutex::new(Tally::new()));
     let (source, thread) = match pace {
         Pace::Closed => (Source::Until(end), None),
+        Pace::Calls(calls) => (Source::Left(Arc::new(AtomicU64::new(calls)), end), None),
         Pace::Open(rate) => {
             let (times, thread) = Timetable::new(start, rate, length).call_out();
             (Source::Times(Arc::new(tokio::sync::Mutex::new(times))), Some(thread))
@@ -97,6 +101,7 @@ async fn work(mut caller: Caller, source: Source, tally: Arc<Mutex<Tally>>) -> C
 #[derive(Clone)]
 enum Source {
     Until(Instant),
+    Left(Arc<AtomicU64>, Instant),
     Times(Arc<tokio::sync::Mutex<mpsc::Receiver<Instant>>>),
 }
 
@@ -105,6 +110,10 @@ impl Source {
     async fn next(&self) -> Option<Option<Instant>> {
         match self {
             Self::Until(end) => (Instant::now() < *end).then_some(None),
+            Self::Left(left, end) => {
+                let one = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+                (one.is_ok() && Instant::now() < *end).then_some(None)
+            }
             Self::Times(times) => times.lock().await.recv().await.map(Some),
         }
     }
@@ -112,7 +121,7 @@ impl Source {
     /// Takes a call that was due and that nobody began.
     fn abandoned(&self) -> bool {
         match self {
-            Self::Until(_) => false,
+            Self::Until(_) | Self::Left(..) => false,
             Self::Times(times) => times.try_lock().is_ok_and(|mut times| times.try_recv().is_ok()),
         }
     }

@@ -12,6 +12,9 @@ use crate::era::{Era, METHOD_HEADER, MODERN_VERSION, NAME_HEADER, VERSION_HEADER
 /// Bytes of an `echo` call's arguments.
 const ARGUMENT_BYTES: usize = 80;
 
+/// The modern request that opens a stream of changes.
+pub(super) const LISTEN: &str = "subscriptions/listen";
+
 /// One kind of request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
@@ -48,24 +51,45 @@ impl Op {
 pub(crate) struct Plan {
     pub(crate) era: Era,
     pub(crate) op: Op,
-    tool: String,
+    /// One or several: calls take turns among them.
+    tools: Vec<Tool>,
     /// `host:port`
     pub(super) authority: String,
     pub(super) path: String,
 }
 
-impl Plan {
-    /// Plain `http` only.
-    pub(crate) fn new(url: &Uri, era: Era, op: Op, tool: String) -> anyhow::Result<Arc<Self>> {
-        ensure!(url.scheme_str() == Some("http"), "only http:// is measured");
+#[derive(Debug)]
+struct Tool {
+    name: String,
+    /// The same as a header.
+    value: HeaderValue,
+}
+
+impl Tool {
+    fn new(name: String) -> anyhow::Result<Self> {
         ensure!(
-            !tool.is_empty()
-                && tool.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')),
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')),
             "a tool's name must need no escaping"
         );
+        Ok(Self { value: HeaderValue::from_str(&name)?, name })
+    }
+}
+
+impl Plan {
+    /// Calls of one tool.
+    pub(crate) fn new(url: &Uri, era: Era, op: Op, tool: String) -> anyhow::Result<Arc<Self>> {
+        Self::spread(url, era, op, vec![tool])
+    }
+
+    /// Calls that take turns among several tools. Plain `http` only.
+    pub(crate) fn spread(url: &Uri, era: Era, op: Op, tools: Vec<String>) -> anyhow::Result<Arc<Self>> {
+        ensure!(url.scheme_str() == Some("http"), "only http:// is measured");
+        ensure!(!tools.is_empty(), "there must be a tool to call");
+        let tools = tools.into_iter().map(Tool::new).collect::<anyhow::Result<_>>()?;
         let host = url.host().context("the URL has no host")?;
         let authority = format!("{host}:{}", url.port_u16().unwrap_or(80));
-        Ok(Arc::new(Self { era, op, tool, authority, path: url.path().to_owned() }))
+        Ok(Arc::new(Self { era, op, tools, authority, path: url.path().to_owned() }))
     }
 
     /// Headers every request of the era has.
@@ -79,16 +103,24 @@ impl Plan {
         Ok(headers)
     }
 
-    /// Headers of the request that is measured.
+    /// Headers of the request that is measured, but for the tool's.
     pub(super) fn call_headers(&self) -> anyhow::Result<HeaderMap> {
         let mut headers = self.common_headers()?;
         if self.era == Era::Modern {
             headers.insert(METHOD_HEADER, HeaderValue::from_static(self.op.method()));
-            if self.op.method() == "tools/call" {
-                headers.insert(NAME_HEADER, HeaderValue::from_str(&self.tool)?);
-            }
         }
         Ok(headers)
+    }
+
+    /// Names the tool of the request with this id, where the era wants that.
+    pub(super) fn name_tool(&self, id: u64, headers: &mut HeaderMap) {
+        if self.era == Era::Modern && self.op.method() == "tools/call" {
+            headers.insert(NAME_HEADER, self.tool(id).value.clone());
+        }
+    }
+
+    fn tool(&self, id: u64) -> &Tool {
+        &self.tools[usize::try_from(id).unwrap_or(0) % self.tools.len()]
     }
 
     /// The request with this id.
@@ -97,18 +129,25 @@ impl Plan {
         let meta = self.meta(id);
         let params = match self.op {
             Op::List { .. } => meta,
-            Op::Call => self.call(&format!(r#"{{"text":"{text}"}}"#), &meta),
-            Op::Payload { bytes } => self.call(&format!(r#"{{"bytes":{bytes}}}"#), &meta),
+            Op::Call => self.call(id, &format!(r#"{{"text":"{text}"}}"#), &meta),
+            Op::Payload { bytes } => self.call(id, &format!(r#"{{"bytes":{bytes}}}"#), &meta),
             Op::Progress { steps, interval_ms } => {
-                self.call(&format!(r#"{{"steps":{steps},"interval_ms":{interval_ms}}}"#), &meta)
+                self.call(id, &format!(r#"{{"steps":{steps},"interval_ms":{interval_ms}}}"#), &meta)
             }
         };
         format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{params}}}}}"#).into()
     }
 
-    fn call(&self, arguments: &str, meta: &str) -> String {
+    fn call(&self, id: u64, arguments: &str, meta: &str) -> String {
         let comma = if meta.is_empty() { "" } else { "," };
-        format!(r#""name":"{}","arguments":{arguments}{comma}{meta}"#, self.tool)
+        format!(r#""name":"{}","arguments":{arguments}{comma}{meta}"#, self.tool(id).name)
+    }
+
+    /// A request for what has changed, which is answered for as long as the connection lasts (modern).
+    pub(super) fn listen(&self) -> Bytes {
+        let meta = self.meta(0);
+        format!(r#"{{"jsonrpc":"2.0","id":0,"method":"{LISTEN}","params":{{"notifications":{{"toolsListChanged":true}},{meta}}}}}"#)
+            .into()
     }
 
     fn meta(&self, id: u64) -> String {
@@ -157,6 +196,20 @@ mod tests {
                 let token = &body["params"]["_meta"]["progressToken"];
                 assert_eq!(token == 7, matches!(op, Op::Progress { .. }), "{body}");
             }
+        }
+    }
+
+    #[test]
+    fn calls_take_turns_among_tools() {
+        let tools = vec!["u1__echo".to_owned(), "u2__echo".to_owned()];
+        let url = Uri::from_static("http://127.0.0.1:9/mcp");
+        let plan = Plan::spread(&url, Era::Modern, Op::Call, tools).unwrap();
+        for (id, expected) in [(1, "u2__echo"), (2, "u1__echo"), (3, "u2__echo")] {
+            let body: Value = serde_json::from_slice(&plan.body(id, "x")).unwrap();
+            assert_eq!(body["params"]["name"], expected);
+            let mut headers = plan.call_headers().unwrap();
+            plan.name_tool(id, &mut headers);
+            assert_eq!(headers[NAME_HEADER], expected);
         }
     }
 

@@ -1,92 +1,145 @@
-//! What is measured: a cell is one kind of load, played to several targets.
+//! What is measured under load: a cell is one kind of load, played to several targets.
 
+use super::target::{
+    DIRECT, FIVE, FLOOR, GATEWAY, LISTS, Name, PIPE_FLOOR, SHAPES, STDIO, TO_LEGACY, TO_MODERN, memory,
+    shaped, sized,
+};
 use crate::era::Era;
 use crate::load::{Op, Pace};
 
-/// Names of the targets, which `Fleet` starts.
-pub(super) const DIRECT: [&str; 3] = ["direct", "direct, 100 tools", "direct, 1000 tools"];
-pub(super) const FLOOR: [&str; 3] = ["floor", "floor, 100 tools", "floor, 1000 tools"];
-pub(super) const GATEWAY: [&str; 3] = ["trunkline", "trunkline, 100 tools", "trunkline, 1000 tools"];
-pub(super) const TOOLS: [usize; 3] = [10, 100, 1000];
-pub(super) const TWO: &str = "trunkline, two upstreams";
-pub(super) const TO_LEGACY: &str = "trunkline, to a legacy upstream";
-pub(super) const TO_MODERN: &str = "trunkline, to a modern upstream";
-pub(super) const PIPE_FLOOR: &str = "pipe floor";
-pub(super) const STDIO: &str = "trunkline, stdio";
+/// What cells are called, up to the era.
+pub(super) const ECHO: &str = "echo";
+pub(super) const OVER_STDIO: &str = "echo over stdio";
+pub(super) const MANY_TOOLS: &str = "echo among many tools";
+pub(super) const PROGRESS: &str = "progress events";
+pub(super) const PAYLOADS: [(&str, usize); 2] =
+    [("result of 64 KiB", 64 << 10), ("result of 1 MiB", 1 << 20)];
 
 /// One kind of load.
 pub(super) struct Cell {
-    pub(super) what: &'static str,
+    pub(super) what: Name,
     pub(super) era: Era,
     pub(super) op: Op,
     pub(super) connections: usize,
     pub(super) pace: Pace,
-    /// In the order of odd rounds.
-    pub(super) targets: Vec<&'static str>,
+    /// In the order of odd rounds. A peer joins a cell by its name here.
+    pub(super) targets: Vec<Name>,
     /// What ratios are taken against.
-    pub(super) floor: &'static str,
+    pub(super) floor: Name,
     /// What latency is added to; none where nothing can be reached directly.
-    pub(super) direct: Option<&'static str>,
+    pub(super) direct: Option<Name>,
 }
 
 impl Cell {
     /// For people, and for finding its samples again.
     pub(super) fn name(&self) -> String {
-        format!("{}, {}, C={}", self.what, self.era.word(), self.connections)
+        name(&self.what, self.era, self.connections)
     }
 }
 
-/// Everything `run` measures.
+/// The name of a cell.
+pub(super) fn name(what: &str, era: Era, connections: usize) -> String {
+    format!("{what}, {}, C={connections}", era.word())
+}
+
+/// The cell of a list.
+pub(super) fn list(tools: usize) -> String {
+    format!("list of {tools}")
+}
+
+/// The targets whose upstream speaks only the era the caller does not.
+pub(super) const fn crossing(era: Era) -> &'static str {
+    match era {
+        Era::Modern => TO_LEGACY,
+        Era::Legacy => TO_MODERN,
+    }
+}
+
+/// Everything `run` measures under load.
 pub(super) fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
     for era in [Era::Modern, Era::Legacy] {
-        let crossing = match era {
-            Era::Modern => TO_LEGACY,
-            Era::Legacy => TO_MODERN,
-        };
         for connections in [1, 16, 64] {
-            let targets = vec![DIRECT[0], FLOOR[0], GATEWAY[0], TWO, crossing];
-            cells.push(http("echo", era, Op::Call, connections, Pace::Closed, targets));
+            let mut targets = vec![DIRECT, FLOOR, GATEWAY, crossing(era)];
+            if connections == 16 {
+                targets.push(FIVE);
+            }
+            cells.push(cell(ECHO, era, Op::Call, connections, &targets));
         }
-        let timed = Pace::Open(200);
-        cells.push(http("echo at 200/s", era, Op::Call, 16, timed, vec![DIRECT[0], FLOOR[0], GATEWAY[0]]));
+        cells.push(Cell {
+            pace: Pace::Open(200),
+            ..cell("echo at 200/s", era, Op::Call, 16, &[DIRECT, FLOOR, GATEWAY])
+        });
         for connections in [1, 16, 64] {
-            let targets = vec![PIPE_FLOOR, STDIO];
             cells.push(Cell {
-                floor: PIPE_FLOOR,
+                floor: PIPE_FLOOR.into(),
                 direct: None,
-                ..http("echo over stdio", era, Op::Call, connections, Pace::Closed, targets)
+                ..cell(OVER_STDIO, era, Op::Call, connections, &[PIPE_FLOOR, STDIO])
             });
         }
-        for size in 0..TOOLS.len() {
-            let what = ["list of 10", "list of 100", "list of 1000"][size];
-            let op = Op::List { tools: Some(TOOLS[size]) };
-            let targets = vec![DIRECT[size], FLOOR[size], GATEWAY[size]];
+        for tools in LISTS {
+            let mut targets = vec![sized(DIRECT, tools), memory(tools), sized(GATEWAY, tools)];
+            if tools == 1000 {
+                targets.push(shaped((tools, 5)));
+            }
             cells.push(Cell {
-                floor: FLOOR[size],
-                direct: Some(DIRECT[size]),
-                ..http(what, era, op, 4, Pace::Closed, targets)
+                targets,
+                floor: memory(tools),
+                direct: Some(sized(DIRECT, tools)),
+                ..cell(list(tools), era, Op::List { tools: Some(tools) }, 4, &[])
             });
         }
+        let same = [DIRECT, FLOOR, GATEWAY];
+        for (what, bytes) in PAYLOADS {
+            cells.push(cell(what, era, Op::Payload { bytes }, 4, &same));
+        }
+        cells.push(cell(PROGRESS, era, Op::Progress { steps: 20, interval_ms: 2 }, 16, &same));
     }
-    let same = || vec![DIRECT[0], FLOOR[0], GATEWAY[0]];
-    for (what, bytes) in [("result of 64 KiB", 64 << 10), ("result of 1 MiB", 1 << 20)] {
-        cells.push(http(what, Era::Modern, Op::Payload { bytes }, 4, Pace::Closed, same()));
-    }
-    let progress = Op::Progress { steps: 20, interval_ms: 2 };
-    for era in [Era::Modern, Era::Legacy] {
-        cells.push(http("progress events", era, progress, 16, Pace::Closed, same()));
-    }
+    // The floor is the gateway with few tools: what is asked is whether more of them cost more.
+    cells.push(Cell {
+        targets: SHAPES.into_iter().map(shaped).collect(),
+        floor: GATEWAY.into(),
+        direct: None,
+        ..cell(MANY_TOOLS, Era::Modern, Op::Call, 16, &[])
+    });
     cells
 }
 
-fn http(
-    what: &'static str,
-    era: Era,
-    op: Op,
-    connections: usize,
-    pace: Pace,
-    targets: Vec<&'static str>,
-) -> Cell {
-    Cell { what, era, op, connections, pace, targets, floor: FLOOR[0], direct: Some(DIRECT[0]) }
+fn cell(what: impl Into<Name>, era: Era, op: Op, connections: usize, targets: &[&'static str]) -> Cell {
+    Cell {
+        what: what.into(),
+        era,
+        op,
+        connections,
+        pace: Pace::Closed,
+        targets: targets.iter().map(|name| Name::from(*name)).collect(),
+        floor: FLOOR.into(),
+        direct: Some(DIRECT.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::target;
+
+    #[test]
+    fn every_target_of_a_cell_can_be_started() {
+        let known: Vec<_> = target::all().into_iter().map(|spec| spec.name).collect();
+        for cell in all() {
+            for name in cell.targets.iter().chain([&cell.floor]).chain(&cell.direct) {
+                assert!(known.contains(name), "{}: {name}", cell.name());
+            }
+            assert!(cell.targets.contains(&cell.floor), "{}", cell.name());
+        }
+    }
+
+    #[test]
+    fn no_two_cells_have_one_name() {
+        let mut names: Vec<_> = all().iter().map(Cell::name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
 }

@@ -18,10 +18,15 @@ pub(super) struct Conditions {
     pub(super) memory: String,
     pub(super) kernel: String,
     pub(super) congestion_control: String,
+    /// With huge pages, memory comes in steps of 2 MiB.
+    pub(super) huge_pages: String,
     pub(super) load_average: String,
     pub(super) rounds: u32,
     pub(super) seconds: f64,
     pub(super) warmup: f64,
+    pub(super) repeats: u32,
+    /// Sizes of a try: no figures to trust.
+    pub(super) quick: bool,
 }
 
 impl Conditions {
@@ -35,10 +40,13 @@ impl Conditions {
             memory: field("/proc/meminfo", "MemTotal"),
             kernel: line("/proc/sys/kernel/osrelease"),
             congestion_control: line("/proc/sys/net/ipv4/tcp_congestion_control"),
+            huge_pages: chosen(&line("/sys/kernel/mm/transparent_hugepage/enabled")),
             load_average: line("/proc/loadavg"),
-            rounds: options.rounds,
-            seconds: options.seconds,
-            warmup: options.warmup,
+            rounds: options.rounds(),
+            seconds: options.seconds(),
+            warmup: options.warmup(),
+            repeats: options.repeats(),
+            quick: options.quick,
         }
     }
 }
@@ -54,10 +62,27 @@ fn line(path: &str) -> String {
     std::fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
+/// The word in brackets, by which the kernel marks the setting in force.
+fn chosen(settings: &str) -> String {
+    let word = settings.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    word.map_or(settings, |(word, _)| word).to_owned()
+}
+
 /// The first `key : value` of a file.
 fn field(path: &str, key: &str) -> String {
     line(path)
         .lines()
         .find_map(|line| line.strip_prefix(key)?.split_once(':'))
         .map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_in_force_is_told() {
+        assert_eq!(chosen("always [madvise] never"), "madvise");
+        assert_eq!(chosen("unknown"), "unknown");
+    }
 }

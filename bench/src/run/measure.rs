@@ -14,24 +14,26 @@ use tokio::net::TcpStream;
 
 use super::cell::Cell;
 use super::fleet::{Fleet, Target};
+use super::target::Name;
 use super::usage;
 use crate::load::{Op, Plan, Report, drive, open};
 
 /// How long a question about a process's state may take.
 const ASK_LIMIT: Duration = Duration::from_secs(2);
-/// CPU time that must have been used for a figure: ten ticks of the kernel's count.
-const CPU_LEAST: Duration = Duration::from_millis(100);
+/// CPU time that must have been used for a figure. Clocks count nanoseconds, but a few ms are mostly wake-ups.
+const CPU_LEAST: Duration = Duration::from_millis(10);
 
 /// What came of it.
 #[derive(Serialize)]
 pub(super) struct Sample {
     pub(super) cell: String,
-    pub(super) target: &'static str,
+    pub(super) target: Name,
     pub(super) round: u32,
-    /// CPU of the target and its children per call; with progress, per event. None if too little was used to tell.
+    /// CPU of the target per call; with progress, per event. Its children count, but not those that are the upstream.
+    /// None if too little was used to tell.
     pub(super) cpu_us: Option<f64>,
-    /// The same without children.
-    pub(super) own_cpu_us: Option<f64>,
+    /// The same with the upstream, where that is a child.
+    pub(super) family_cpu_us: Option<f64>,
     pub(super) rss_mib: f64,
     pub(super) children: usize,
     /// Connections it opened to its upstream, warm-up included.
@@ -49,7 +51,9 @@ impl Fleet {
         warmup: Duration,
         length: Duration,
     ) -> anyhow::Result<Sample> {
-        let awake = || target.upstreams.iter().chain([&target.process]).map(|index| &self.processes[*index]);
+        let awake = || {
+            [target.upstream, Some(target.process)].into_iter().flatten().map(|index| &self.processes[index])
+        };
         awake().for_each(super::process::Process::thaw);
         let sample = self.sample(cell, target, round, warmup, length).await;
         awake().for_each(super::process::Process::freeze);
@@ -65,9 +69,8 @@ impl Fleet {
         length: Duration,
     ) -> anyhow::Result<Sample> {
         let id = self.processes[target.process].id();
-        let tool = format!("{}{}", target.prefix, cell.op.tool());
-        let plan = Plan::new(&target.url, cell.era, cell.op, tool)?;
-        let connections_before = connections(target).await?;
+        let plan = Plan::spread(&target.url, cell.era, cell.op, target.tools(cell.op.tool()))?;
+        let connections_before = connections(target.counted_by).await?;
         let callers = open(&plan, cell.connections).await?;
         let (callers, _) = drive(callers, cell.pace, warmup).await;
         let before = usage::of(id)?;
@@ -76,7 +79,7 @@ impl Fleet {
         for caller in callers {
             caller.close().await;
         }
-        let connections_after = connections(target).await?;
+        let connections_after = connections(target.counted_by).await?;
         let counted = match cell.op {
             Op::Progress { .. } => report.events,
             _ => report.calls,
@@ -85,10 +88,10 @@ impl Fleet {
         let each = |used: Duration| (used >= CPU_LEAST).then(|| used.as_secs_f64() * 1e6 / counted as f64);
         Ok(Sample {
             cell: cell.name(),
-            target: target.name,
+            target: target.name.clone(),
             round,
-            cpu_us: each(after.family.saturating_sub(before.family)),
-            own_cpu_us: each(after.own.saturating_sub(before.own)),
+            cpu_us: each(after.own.saturating_sub(before.own)),
+            family_cpu_us: each(after.family.saturating_sub(before.family)),
             rss_mib: after.rss_kib as f64 / 1024.0,
             children: after.children,
             // The second question came over a connection of its own.
@@ -100,13 +103,13 @@ impl Fleet {
     }
 }
 
-/// How many connections the target's upstream has taken so far.
-async fn connections(target: &Target) -> anyhow::Result<Option<u64>> {
+/// How many connections the upstream has taken so far, that of this question included.
+pub(super) async fn connections(counted_by: Option<u16>) -> anyhow::Result<Option<u64>> {
     #[derive(Deserialize)]
     struct Stats {
         connections: u64,
     }
-    let Some(port) = target.counted_by else { return Ok(None) };
+    let Some(port) = counted_by else { return Ok(None) };
     let (_, body) = get(port, "/stats").await.context("the upstream does not say its counts")?;
     let stats: Stats = serde_json::from_slice(&body)?;
     Ok(Some(stats.connections))

@@ -6,17 +6,23 @@
 mod cell;
 mod conditions;
 mod fleet;
+mod goals;
+mod inventory;
 mod measure;
 mod page;
-mod process;
+mod plot;
+pub(crate) mod process;
 mod spread;
+mod start;
 mod table;
-mod usage;
+mod target;
+pub(crate) mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,22 +40,34 @@ pub(crate) struct Options {
     /// Measure only the upstream and the floors
     #[arg(long, conflicts_with = "trunkline")]
     without_trunkline: bool,
-    /// Rounds over all cells
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Length of one measurement
-    #[arg(long, default_value_t = 2.0)]
-    seconds: f64,
-    /// Calls before each measurement, in seconds
-    #[arg(long, default_value_t = 0.3)]
-    warmup: f64,
-    /// Only cells whose name contains this, e.g. "echo" or "C=16"
+    /// Everything once and small, to see that it works: one round of 0.5 s, inventories of a tenth. No figures to trust
+    #[arg(long)]
+    quick: bool,
+    /// Rounds over all cells [default: 5]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Length of one measurement [default: 1.2]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Calls before each measurement, in seconds [default: 0.3]
+    #[arg(long)]
+    warmup: Option<f64>,
+    /// How often each inventory is taken [default: 3]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: Option<u32>,
+    /// Over how many calls memory may not grow [default: 100000]
+    #[arg(long, value_name = "CALLS", value_parser = clap::value_parser!(u64).range(1..))]
+    calls_for_growth: Option<u64>,
+    /// Only cells and inventories whose name contains this, e.g. "echo", "C=16", "inventory" or "memory per"
     #[arg(long)]
     only: Option<String>,
+    /// Fail if a figure is worse than what the goals refuse
+    #[arg(long)]
+    check_goals: bool,
     /// Where to write every sample and row as JSON
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Replace the generated part of this page [default: docs/performance.md]
+    /// Replace the generated part of this page, and the pictures in `plots` beside it [default: docs/performance.md]
     #[arg(long, num_args = 0..=1, default_missing_value = "docs/performance.md", value_name = "PAGE")]
     write_docs: Option<PathBuf>,
     /// What build this is, for the conditions: a commit, say
@@ -57,12 +75,52 @@ pub(crate) struct Options {
     build: Option<String>,
 }
 
+impl Options {
+    const fn rounds(&self) -> u32 {
+        match self.rounds {
+            Some(rounds) => rounds,
+            None if self.quick => 1,
+            None => 5,
+        }
+    }
+
+    const fn seconds(&self) -> f64 {
+        match self.seconds {
+            Some(seconds) => seconds,
+            None if self.quick => 0.5,
+            None => 1.2,
+        }
+    }
+
+    const fn warmup(&self) -> f64 {
+        match self.warmup {
+            Some(warmup) => warmup,
+            None if self.quick => 0.1,
+            None => 0.3,
+        }
+    }
+
+    const fn repeats(&self) -> u32 {
+        match self.repeats {
+            Some(repeats) => repeats,
+            None if self.quick => 1,
+            None => 3,
+        }
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+    }
+}
+
 /// Everything measured, as written to `--out`.
 #[derive(Serialize)]
 struct Results {
     conditions: Conditions,
+    goals: Vec<goals::Judged>,
     starts: Vec<fleet::Start>,
     problems: Vec<String>,
+    figures: Vec<inventory::Figure>,
     rows: Vec<table::Row>,
     samples: Vec<Sample>,
 }
@@ -70,6 +128,7 @@ struct Results {
 /// Measures, prints, writes. Fails after printing if anything was wrong.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let gateway = gateway(options)?;
+    more_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let results = runtime.block_on(async {
         tokio::select! {
@@ -82,27 +141,58 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let json = serde_json::to_string_pretty(&results)?;
         std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let report = page::render(&results);
     if let Some(path) = &options.write_docs {
-        page::write(path, &report)?;
+        let plots = plot::all(&results);
+        plot::write(&path.parent().context("a page is in a folder")?.join(page::PLOTS), &plots)?;
+        page::write(path, &page::render(&results, &plots))?;
     }
-    println!("{report}");
+    println!("{}", page::render(&results, &[]));
     println!("{}", table::summary(&results.rows));
+    println!("goals: {}", goals::counts(&results.goals));
     ensure!(results.problems.is_empty(), "{} problems, listed above", results.problems.len());
+    let refused = goals::refused(&results.goals);
+    ensure!(refused == 0 || !options.check_goals, "{refused} goals are refused, listed above");
     Ok(())
 }
 
 async fn all(options: &Options, gateway: Option<PathBuf>) -> anyhow::Result<Results> {
-    let length = Duration::try_from_secs_f64(options.seconds).context("--seconds")?;
-    let warmup = Duration::try_from_secs_f64(options.warmup).context("--warmup")?;
     let mut cells = cell::all();
-    cells.retain(|cell| options.only.as_ref().is_none_or(|only| cell.name().contains(only.as_str())));
-    ensure!(!cells.is_empty(), "no cell has such a name");
+    cells.retain(|cell| options.fits(&cell.name()));
+    let inventories = inventory::chosen(|name| options.fits(name));
+    ensure!(!cells.is_empty() || !inventories.is_empty(), "no cell or inventory has such a name");
     let mut fleet = Fleet::start(gateway.as_deref(), &cells).await?;
-    let mut samples = Vec::new();
     let mut problems = std::mem::take(&mut fleet.problems);
-    for round in 0..options.rounds {
-        for (cell, target) in order(&cells, round) {
+    let starts = std::mem::take(&mut fleet.starts);
+    let samples = load(options, &fleet, &cells, &mut problems).await?;
+    // Inventories start what they need themselves.
+    drop(fleet);
+    let figures = match &gateway {
+        Some(binary) => inventory::take(&inventories, binary, options, &mut problems).await?,
+        None => Vec::new(),
+    };
+    Ok(Results {
+        conditions: Conditions::gather(options, gateway.as_deref()),
+        goals: goals::judge(&samples, &figures),
+        starts,
+        problems,
+        figures,
+        rows: table::rows(&cells, &samples),
+        samples,
+    })
+}
+
+/// All rounds over all cells.
+async fn load(
+    options: &Options,
+    fleet: &Fleet,
+    cells: &[Cell],
+    problems: &mut Vec<String>,
+) -> anyhow::Result<Vec<Sample>> {
+    let length = Duration::try_from_secs_f64(options.seconds()).context("--seconds")?;
+    let warmup = Duration::try_from_secs_f64(options.warmup()).context("--warmup")?;
+    let mut samples = Vec::new();
+    for round in 0..options.rounds() {
+        for (cell, target) in order(cells, round) {
             let Some(target) = fleet.target(target) else { continue };
             let name = format!("round {}, {}, {}", round + 1, cell.name(), target.name);
             eprintln!("{name}");
@@ -117,15 +207,19 @@ async fn all(options: &Options, gateway: Option<PathBuf>) -> anyhow::Result<Resu
             }
         }
     }
-    let rows = table::rows(&cells, &samples);
-    let conditions = Conditions::gather(options, gateway.as_deref());
-    Ok(Results { conditions, starts: std::mem::take(&mut fleet.starts), problems, rows, samples })
+    Ok(samples)
+}
+
+/// Lets this process and those it starts hold as many connections as the machine allows.
+fn more_descriptors() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("cannot raise the limit of open files")
 }
 
 /// All measurements of a round; every second round runs backwards.
-fn order(cells: &[Cell], round: u32) -> Vec<(&Cell, &'static str)> {
+fn order(cells: &[Cell], round: u32) -> Vec<(&Cell, &target::Name)> {
     let mut order: Vec<_> =
-        cells.iter().flat_map(|cell| cell.targets.iter().map(move |target| (cell, *target))).collect();
+        cells.iter().flat_map(|cell| cell.targets.iter().map(move |target| (cell, target))).collect();
     if round % 2 == 1 {
         order.reverse();
     }
@@ -152,7 +246,7 @@ fn gateway(options: &Options) -> anyhow::Result<Option<PathBuf>> {
 }
 
 /// Ctrl-C, or being asked to end.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let wait = |kind| async move {
         match signal(kind) {
             Ok(mut signal) => {
@@ -176,8 +270,9 @@ mod tests {
     #[test]
     fn every_second_round_runs_backwards() {
         let cells = cell::all();
-        let names =
-            |round| order(&cells, round).iter().map(|(cell, target)| (cell.name(), *target)).collect();
+        let names = |round| {
+            order(&cells, round).iter().map(|(cell, target)| (cell.name(), target.to_string())).collect()
+        };
         let (there, mut back): (Vec<_>, Vec<_>) = (names(0), names(1));
         assert_ne!(there, back);
         back.reverse();

@@ -2,23 +2,24 @@
 
 use serde::Serialize;
 
-use super::cell::{Cell, GATEWAY};
+use super::cell::Cell;
 use super::measure::Sample;
 use super::spread::Spread;
+use super::target::{GATEWAY, Name};
 
 /// One target in one cell, over all rounds.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) cell: String,
-    pub(super) target: &'static str,
+    pub(super) target: Name,
     pub(super) errors: u64,
     pub(super) calls_per_s: Option<Spread>,
     /// Per call, or per progress event.
     pub(super) cpu_us: Option<Spread>,
     /// CPU as a multiple of the floor's in the same round.
     pub(super) times_floor: Option<Spread>,
-    /// The same with the target's own process only, without children.
-    pub(super) own_times_floor: Option<Spread>,
+    /// The same with the upstream's, where that is a child.
+    pub(super) family_times_floor: Option<Spread>,
     pub(super) p50_us: Option<Spread>,
     pub(super) p99_us: Option<Spread>,
     /// Latency less that of the direct connection in the same round.
@@ -31,7 +32,8 @@ pub(super) struct Row {
 
 /// In the order of the cells; a target without samples has no row.
 pub(super) fn rows(cells: &[Cell], samples: &[Sample]) -> Vec<Row> {
-    let of = |cell: &Cell, target: &'static str| {
+    let of = |cell: &Cell, target: &Name| {
+        let target = target.clone();
         let name = cell.name();
         samples.iter().filter(move |sample| sample.cell == name && sample.target == target)
     };
@@ -42,8 +44,9 @@ pub(super) fn rows(cells: &[Cell], samples: &[Sample]) -> Vec<Row> {
             if own.is_empty() {
                 continue;
             }
-            let floor: Vec<&Sample> = of(cell, cell.floor).collect();
-            let direct: Vec<&Sample> = cell.direct.map_or_else(Vec::new, |direct| of(cell, direct).collect());
+            let floor: Vec<&Sample> = of(cell, &cell.floor).collect();
+            let direct: Vec<&Sample> =
+                cell.direct.as_ref().map_or_else(Vec::new, |direct| of(cell, direct).collect());
             rows.push(row(&own, &floor, &direct));
         }
     }
@@ -72,12 +75,12 @@ fn row(own: &[&Sample], floor: &[&Sample], direct: &[&Sample]) -> Row {
     };
     Row {
         cell: own[0].cell.clone(),
-        target: own[0].target,
+        target: own[0].target.clone(),
         errors: own.iter().map(|sample| sample.report.errors).sum(),
         calls_per_s: spread(|sample| sample.report.calls_per_s),
         cpu_us: cpu,
         times_floor: ratio(|sample| sample.cpu_us),
-        own_times_floor: ratio(|sample| sample.own_cpu_us),
+        family_times_floor: ratio(|sample| sample.family_cpu_us),
         p50_us: spread(|sample| sample.report.p50_us),
         p99_us: spread(|sample| sample.report.p99_us),
         added_p50_us: added(|sample| sample.report.p50_us),
@@ -103,7 +106,7 @@ fn within_rounds(
 
 /// One line for scripts; `n/a` for what was not measured.
 pub(super) fn summary(rows: &[Row]) -> String {
-    let find = |cell: &str| rows.iter().find(|row| row.cell == cell && row.target == GATEWAY[0]);
+    let find = |cell: &str| rows.iter().find(|row| row.cell == cell && row.target == GATEWAY);
     let show = |value: Option<f64>, decimals: usize| {
         value.map_or_else(|| "n/a".to_owned(), |value| format!("{value:.decimals$}"))
     };
@@ -120,12 +123,13 @@ pub(super) fn summary(rows: &[Row]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::load::Report;
     use crate::run::cell;
 
-    fn sample(target: &'static str, round: u32, cpu_us: f64, p50_us: f64) -> Sample {
+    /// All of one cell.
+    pub(in crate::run) fn sample(target: &'static str, round: u32, cpu_us: f64, p50_us: f64) -> Sample {
         let report = Report {
             calls: 1,
             events: 0,
@@ -144,10 +148,10 @@ mod tests {
         };
         Sample {
             cell: "echo, modern, C=16".to_owned(),
-            target,
+            target: target.into(),
             round,
             cpu_us: Some(cpu_us),
-            own_cpu_us: Some(cpu_us),
+            family_cpu_us: Some(cpu_us),
             rss_mib: 1.0,
             children: 0,
             upstream_connections: None,

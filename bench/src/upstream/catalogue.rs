@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 /// `tools/list` results as finished bytes.
 #[derive(Debug)]
-pub(super) struct Catalogue {
-    pub(super) modern: Vec<u8>,
-    pub(super) legacy: Vec<u8>,
+pub(crate) struct Catalogue {
+    pub(crate) modern: Vec<u8>,
+    pub(crate) legacy: Vec<u8>,
 }
 
 /// The tools that do something, as JSON objects.
@@ -16,7 +16,7 @@ const WORKING: &str = r#"{"name":"echo","description":"Returns its text.","input
 const LIST_TTL_MS: u32 = 3_600_000;
 
 impl Catalogue {
-    pub(super) fn new(fillers: usize) -> Self {
+    pub(crate) fn new(fillers: usize) -> Self {
         let mut tools = WORKING.to_owned();
         for number in 0..fillers {
             filler(&mut tools, number);

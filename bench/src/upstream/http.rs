@@ -1,4 +1,5 @@
-//! Streamable HTTP: `/mcp`, and `/stats` for the one who measures.
+//! Streamable HTTP: `/mcp` (also `/u1/mcp`, `/u2/mcp` and so on, which are the same server under other names), and
+//! `/stats` for the one who measures.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -69,12 +70,22 @@ pub(super) async fn serve(server: Arc<Server>, port: u16) -> anyhow::Result<()> 
     }
 }
 
+/// Whether MCP is spoken at this path. Many paths are one process, because a hundred processes would be measured, too.
+fn is_endpoint(path: &str) -> bool {
+    path.strip_suffix("/mcp").is_some_and(|above| {
+        above.is_empty()
+            || above
+                .strip_prefix("/u")
+                .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}
+
 impl Site {
     async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
-            (&Method::POST, "/mcp") => self.post(request).await,
-            (&Method::DELETE, "/mcp") => self.end_session(request.headers()),
-            (_, "/mcp") => {
+            (&Method::POST, path) if is_endpoint(path) => self.post(request).await,
+            (&Method::DELETE, path) if is_endpoint(path) => self.end_session(request.headers()),
+            (_, path) if is_endpoint(path) => {
                 let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
                 response
@@ -216,5 +227,16 @@ impl http_body::Body for Events {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0.poll_recv(context).map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_is_many_servers() {
+        assert!(["/mcp", "/u1/mcp", "/u100/mcp"].into_iter().all(is_endpoint));
+        assert!(!["/", "/stats", "/u/mcp", "/ux/mcp", "/u1/u2/mcp", "/u1"].into_iter().any(is_endpoint));
     }
 }

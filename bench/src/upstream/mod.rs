@@ -3,7 +3,7 @@
 //! It does as little as a server can do while still being one, so that what is measured is what stands before it.
 
 mod answer;
-mod catalogue;
+pub(crate) mod catalogue;
 mod http;
 mod message;
 mod stdio;
