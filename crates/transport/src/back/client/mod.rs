@@ -12,6 +12,8 @@ mod head;
 mod pool;
 mod request;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
