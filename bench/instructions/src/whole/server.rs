@@ -1,0 +1,119 @@
+//! The server: fixed answers, into which only the id of the request is put.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::{TcpListener, TcpStream};
+use trunkline_model::Era;
+use trunkline_protocol::{Revision, method};
+
+use super::exchange::{Message, read_more, write};
+use crate::samples::{self, TOOL};
+
+/// Starts a server of one era.
+pub(crate) async fn start(era: Era) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("the loopback has free ports");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).expect("the socket is open");
+            tokio::spawn(serve(stream, era));
+        }
+    });
+    address
+}
+
+async fn serve(stream: TcpStream, era: Era) {
+    let call_result = match era {
+        Era::Legacy => samples::legacy_result(107),
+        Era::Modern => samples::modern_result(107),
+    };
+    let (mut read, mut answer) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
+    while read_more(&stream, &mut read).await {
+        let Some(message) = Message::find(&read).filter(|message| read.len() >= message.end) else {
+            continue;
+        };
+        answer.clear();
+        match Request::find(&read[message.body..message.end]) {
+            None if read.starts_with(b"POST") => {
+                answer.extend(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+            }
+            // The stream of a legacy session.
+            None => answer.extend(b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n"),
+            Some(Request { id, method }) if method == method::CALL_TOOL.as_bytes() => {
+                succeed(&mut answer, id, &call_result);
+            }
+            // The gateway wants to hear of changes; there are none.
+            Some(Request { method, .. }) if method == method::LISTEN.as_bytes() => {}
+            Some(Request { id, method }) => match introduction(method, era) {
+                Some(result) => succeed(&mut answer, id, &result),
+                None => refuse(&mut answer, id),
+            },
+        }
+        read.drain(..message.end);
+        if !answer.is_empty() {
+            write(&stream, &answer);
+        }
+    }
+}
+
+/// What is read of a request. The gateway and this harness's client alike begin with version, id and method.
+struct Request<'a> {
+    id: &'a [u8],
+    method: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    fn find(body: &'a [u8]) -> Option<Self> {
+        let rest = body.strip_prefix(br#"{"jsonrpc":"2.0","id":"#)?;
+        let (id, rest) = rest.split_at(rest.iter().position(|byte| *byte == b',')?);
+        let rest = rest.strip_prefix(br#","method":""#)?;
+        Some(Self { id, method: &rest[..rest.iter().position(|byte| *byte == b'"')?] })
+    }
+}
+
+fn introduction(asked: &[u8], era: Era) -> Option<String> {
+    let asked = std::str::from_utf8(asked).ok()?;
+    let about = r#""capabilities":{"tools":{}},"serverInfo":{"name":"tracker","version":"2.0"}"#;
+    match (asked, era) {
+        (method::DISCOVER, Era::Modern) => {
+            let version = Revision::MODERN_LATEST.as_str();
+            Some(format!(r#"{{"resultType":"complete","supportedVersions":["{version}"],{about}}}"#))
+        }
+        (method::INITIALIZE, Era::Legacy) => {
+            let version = Revision::LEGACY_LATEST.as_str();
+            Some(format!(r#"{{"protocolVersion":"{version}",{about}}}"#))
+        }
+        (method::LIST_TOOLS, _) => {
+            let kind = if era == Era::Modern { r#""resultType":"complete","# } else { "" };
+            Some(format!(r#"{{{kind}"tools":[{}]}}"#, samples::listed_tool(TOOL)))
+        }
+        _ => None,
+    }
+}
+
+fn succeed(answer: &mut Vec<u8>, id: &[u8], result: &str) {
+    let head = br#"{"jsonrpc":"2.0","id":"#;
+    let (key, end) = (br#","result":"#, b"}");
+    let length = head.len() + id.len() + key.len() + result.len() + end.len();
+    answer.extend(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ");
+    answer.extend(length.to_string().as_bytes());
+    answer.extend(b"\r\n\r\n");
+    for part in [&head[..], id, key, result.as_bytes(), end] {
+        answer.extend_from_slice(part);
+    }
+}
+
+fn refuse(answer: &mut Vec<u8>, id: &[u8]) {
+    let body = [
+        br#"{"jsonrpc":"2.0","id":"#.as_slice(),
+        id,
+        br#","error":{"code":-32601,"message":"no such method"}}"#,
+    ]
+    .concat();
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    answer.extend(head.as_bytes());
+    answer.extend(body);
+}
