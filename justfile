@@ -31,6 +31,10 @@ lint:
 run config="examples/quickstart.yaml" *arguments:
     cargo run --release --package trunkline -- serve --config {{ config }} {{ arguments }}
 
+# Instructions of pieces of work, against bench/instructions.json: names, --accept "the reason"
+instructions *arguments:
+    cargo xtask instructions {{ arguments }}
+
 # Calls per CPU-second and added latency, in the release profile
 bench *arguments:
     cargo xtask bench {{ arguments }}

@@ -38,7 +38,7 @@ fn server(number: usize) -> String {
 
 /// Every other tool of a server has a name that no other server has.
 fn tool(server: usize, number: usize) -> String {
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         format!("shared_tool_{number:03}")
     } else {
         format!("only_of_{server:02}_{number:03}")
@@ -57,7 +57,11 @@ fn sources(servers: usize, tools: usize) -> Vec<Source> {
             .collect();
         let offer = Offer {
             introduction: Introduction {
-                revision: if number % 2 == 0 { Revision::LEGACY_LATEST } else { Revision::MODERN_LATEST },
+                revision: if number.is_multiple_of(2) {
+                    Revision::LEGACY_LATEST
+                } else {
+                    Revision::MODERN_LATEST
+                },
                 capabilities: Bytes::from_static(b"{\"tools\":{},\"resources\":{}}"),
                 server_info: None,
                 instructions: None,

@@ -13,6 +13,9 @@ pub(crate) const CLIENT_INFO: &str = r#"{"name":"example-agent","version":"1.4.2
 /// A position in a trace (W3C Trace Context).
 pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
+/// So many rows are 64 KiB.
+const DENSE_ROWS: u32 = 1253;
+
 const ARGUMENTS: &str = r#"{"query":"label:bug state:open","limit":20,"offset":0}"#;
 
 /// A call of the modern era with all that its `_meta` may hold; about 450 bytes.
@@ -50,15 +53,12 @@ pub(crate) fn answer(result: &str) -> String {
 
 /// A result of 64 KiB of numbers and small objects.
 pub(crate) fn dense_result() -> String {
-    let mut rows = String::new();
-    let mut number = 0_u32;
-    while rows.len() < 64 << 10 {
-        let (half, odd) = (f64::from(number) / 2.0, number % 2 == 1);
-        rows += &format!(r#"{{"id":{number},"at":[{},{half}],"odd":{odd},"of":null}},"#, number * 7919);
-        number += 1;
-    }
-    rows.pop();
-    format!(r#"{{"content":[],"structuredContent":{{"rows":[{rows}]}}}}"#)
+    let row = |number: u32| {
+        let (far, half, odd) = (number * 7919, f64::from(number) / 2.0, number % 2 == 1);
+        format!(r#"{{"id":{number},"at":[{far},{half}],"odd":{odd},"of":null}}"#)
+    };
+    let rows: Vec<String> = (0..DENSE_ROWS).map(row).collect();
+    format!(r#"{{"content":[],"structuredContent":{{"rows":[{}]}}}}"#, rows.join(","))
 }
 
 /// Text with spaces, some line ends and nothing else that JSON escapes.

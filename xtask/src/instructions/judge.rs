@@ -96,31 +96,44 @@ pub(crate) fn show(judged: &[Judged]) {
     }
 }
 
-/// Says what to do about counts that moved.
+/// Says what is wrong, and what to do about it.
 pub(crate) fn advise(judged: &[Judged]) {
-    let accept = "cargo xtask instructions --accept \"the reason\"";
     for one in judged {
-        let Judged { name, now, before, .. } = one;
-        match (one.verdict, before) {
-            (Verdict::Rose, Some(before)) => println!(
-                "FAILED: {name} takes {:.2} % more instructions than before ({before} -> {now}); more than {TOLERANCE} % need a reason: {accept}",
-                change(*before, *now)
-            ),
-            (Verdict::Fell, Some(before)) => println!(
-                "hint: {name} takes {:.2} % fewer instructions than before ({before} -> {now}); to hold on to that: {accept}",
-                -change(*before, *now)
-            ),
-            (Verdict::New, _) => println!("FAILED: {name} has no count in bench/instructions.json: {accept}"),
-            (Verdict::Gone, _) => println!(
-                "FAILED: {name} is in bench/instructions.json, but is no benchmark any more: {accept}"
-            ),
+        let (name, now) = (&one.name, one.now);
+        let Some(before) = one.before else { continue };
+        let change = change(before, now).abs();
+        match one.verdict {
+            Verdict::Rose => {
+                println!(
+                    "FAILED: {name} takes {change:.2} % more instructions than before ({before} -> {now})"
+                );
+            }
+            Verdict::Fell => {
+                println!(
+                    "hint: {name} takes {change:.2} % fewer instructions than before ({before} -> {now})"
+                );
+            }
             _ => {}
         }
     }
-    if judged.iter().any(|one| one.verdict == Verdict::Rose) {
+    let of = |verdict: Verdict| -> Vec<&str> {
+        judged.iter().filter(|one| one.verdict == verdict).map(|one| one.name.as_str()).collect()
+    };
+    for (names, what) in [
+        (of(Verdict::New), "not counted before"),
+        (of(Verdict::Gone), "counted before, but not there any more"),
+    ] {
+        if !names.is_empty() {
+            println!("FAILED: {what}: {}", names.join(", "));
+        }
+    }
+    let accept = "cargo xtask instructions --accept REASON";
+    if judged.iter().any(Judged::fails) {
         println!(
-            "Where they went: callgrind_annotate on the profiles in the folder 'instructions' of the target folder."
+            "More than {TOLERANCE} % need a reason; if there is a good one: {accept}. To see where instructions went: callgrind_annotate, on the profiles in target/instructions."
         );
+    } else if !of(Verdict::Fell).is_empty() {
+        println!("To hold on to what was gained: {accept}");
     }
 }
 

@@ -10,15 +10,12 @@ use anyhow::{Context, Result, bail};
 /// # Errors
 /// There is none, and none can be installed.
 pub(crate) fn version() -> Result<String> {
-    match said("valgrind", &["--version"]) {
-        Some(version) => Ok(version.trim_start_matches("valgrind-").to_owned()),
-        None => {
-            install()?;
-            let version =
-                said("valgrind", &["--version"]).context("valgrind was installed, but is not found")?;
-            Ok(version.trim_start_matches("valgrind-").to_owned())
-        }
+    let ask = || said("valgrind", &["--version"]).map(|said| said.trim_start_matches("valgrind-").to_owned());
+    if let Some(version) = ask() {
+        return Ok(version);
     }
+    install()?;
+    ask().context("valgrind was installed, but is not found")
 }
 
 fn install() -> Result<()> {

@@ -96,7 +96,8 @@ impl Client {
 }
 
 fn request(address: SocketAddr, said: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let said: String = said.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let said: Vec<String> = said.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let said = said.concat();
     format!(
         "POST /mcp HTTP/1.1\r\nhost: {address}\r\naccept: application/json, text/event-stream\r\ncontent-type: application/json\r\nuser-agent: example-agent/1.4.2\r\n{said}content-length: {}\r\n\r\n{body}",
         body.len()

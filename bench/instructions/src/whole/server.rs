@@ -33,30 +33,41 @@ async fn serve(stream: TcpStream, era: Era) {
             continue;
         };
         answer.clear();
-        match Request::find(&read[message.body..message.end]) {
-            None if read.starts_with(b"POST") => {
-                answer.extend(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
-            }
-            // The stream of a legacy session.
-            None => answer.extend(b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n"),
-            Some(Request { id, method }) if method == method::CALL_TOOL.as_bytes() => {
-                succeed(&mut answer, id, &call_result);
-            }
+        let request = Request::find(&read[message.body..message.end]);
+        if let Some(Request { id, method }) = request
+            && method == method::CALL_TOOL.as_bytes()
+        {
+            succeed(&mut answer, id, &call_result, STAY);
+            read.drain(..message.end);
+            write(&stream, &answer);
+            continue;
+        }
+        match request {
             // The gateway wants to hear of changes; there are none.
-            Some(Request { method, .. }) if method == method::LISTEN.as_bytes() => {}
+            Some(Request { method, .. }) if method == method::LISTEN.as_bytes() => {
+                read.drain(..message.end);
+                continue;
+            }
             Some(Request { id, method }) => match introduction(method, era) {
-                Some(result) => succeed(&mut answer, id, &result),
+                Some(result) => succeed(&mut answer, id, &result, CLOSE),
                 None => refuse(&mut answer, id),
             },
+            None if read.starts_with(b"POST") => empty(&mut answer, "202 Accepted"),
+            // The stream of a legacy session.
+            None => empty(&mut answer, "405 Method Not Allowed"),
         }
-        read.drain(..message.end);
-        if !answer.is_empty() {
-            write(&stream, &answer);
-        }
+        return write(&stream, &answer);
     }
 }
 
+/// What the head of an answer says of its connection.
+const STAY: &str = "";
+/// For all but calls. How many connections the start leaves behind depends on how slow it was, and with more than one of
+/// them idle each call costs more.
+const CLOSE: &str = "connection: close\r\n";
+
 /// What is read of a request. The gateway and this harness's client alike begin with version, id and method.
+#[derive(Clone, Copy)]
 struct Request<'a> {
     id: &'a [u8],
     method: &'a [u8],
@@ -91,29 +102,29 @@ fn introduction(asked: &[u8], era: Era) -> Option<String> {
     }
 }
 
-fn succeed(answer: &mut Vec<u8>, id: &[u8], result: &str) {
-    let head = br#"{"jsonrpc":"2.0","id":"#;
-    let (key, end) = (br#","result":"#, b"}");
-    let length = head.len() + id.len() + key.len() + result.len() + end.len();
-    answer.extend(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ");
-    answer.extend(length.to_string().as_bytes());
-    answer.extend(b"\r\n\r\n");
-    for part in [&head[..], id, key, result.as_bytes(), end] {
+fn succeed(answer: &mut Vec<u8>, id: &[u8], result: &str, connection: &str) {
+    let parts = [br#"{"jsonrpc":"2.0","id":"#.as_slice(), id, br#","result":"#, result.as_bytes(), b"}"];
+    json(answer, "200 OK", connection, &parts);
+}
+
+fn refuse(answer: &mut Vec<u8>, id: &[u8]) {
+    let error = br#","error":{"code":-32601,"message":"no such method"}}"#;
+    json(answer, "404 Not Found", CLOSE, &[br#"{"jsonrpc":"2.0","id":"#, id, error]);
+}
+
+fn json(answer: &mut Vec<u8>, status: &str, connection: &str, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    for text in ["HTTP/1.1 ", status, "\r\n", connection] {
+        answer.extend_from_slice(text.as_bytes());
+    }
+    answer.extend_from_slice(b"content-type: application/json\r\ncontent-length: ");
+    answer.extend_from_slice(length.to_string().as_bytes());
+    answer.extend_from_slice(b"\r\n\r\n");
+    for part in parts {
         answer.extend_from_slice(part);
     }
 }
 
-fn refuse(answer: &mut Vec<u8>, id: &[u8]) {
-    let body = [
-        br#"{"jsonrpc":"2.0","id":"#.as_slice(),
-        id,
-        br#","error":{"code":-32601,"message":"no such method"}}"#,
-    ]
-    .concat();
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-    );
-    answer.extend(head.as_bytes());
-    answer.extend(body);
+fn empty(answer: &mut Vec<u8>, status: &str) {
+    answer.extend(format!("HTTP/1.1 {status}\r\n{CLOSE}content-length: 0\r\n\r\n").as_bytes());
 }
