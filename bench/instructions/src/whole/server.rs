@@ -62,8 +62,8 @@ async fn serve(stream: TcpStream, era: Era) {
 
 /// What the head of an answer says of its connection.
 const STAY: &str = "";
-/// For all but calls. How many connections the start leaves behind depends on how slow it was, and with more than one of
-/// them idle each call costs more.
+/// For all but calls. How many connections the start leaves behind depends on how slow it was, and what a call costs depends
+/// on how many are idle.
 const CLOSE: &str = "connection: close\r\n";
 
 /// What is read of a request. The gateway and this harness's client alike begin with version, id and method.
