@@ -31,6 +31,10 @@ lint:
 run config="examples/quickstart.yaml" *arguments:
     cargo run --release --package trunkline -- serve --config {{ config }} {{ arguments }}
 
+# Instructions of pieces of work, against bench/instructions.json: names, --accept "the reason"
+instructions *arguments:
+    cargo xtask instructions {{ arguments }}
+
 # CPU, latency, memory and starts against their goals, in the release profile
 bench *arguments:
     cargo xtask bench {{ arguments }}

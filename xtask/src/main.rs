@@ -7,6 +7,7 @@ mod conformance;
 mod demo;
 mod e2e;
 mod guard;
+mod instructions;
 mod matrix;
 mod peers;
 mod report;
@@ -18,7 +19,8 @@ use anyhow::Result;
 
 const USAGE: &str = "\
 cargo xtask test [--quick]
-    Installs what the tests need and runs them all. --quick: three conformance cells, no doc tests.
+    Installs what the tests need and runs them all. --quick: three conformance cells, no doc tests,
+    no instruction counts, no matrix.
 cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16|all] [--back dual|modern-only|legacy-only|rmcp]
                        [--keep DIR]
     The official suite through the gateway. Without --front or --back: all of them, and the client mode too.
@@ -35,6 +37,10 @@ cargo xtask run [--release] [--once]
     --once: stops again after that.
 cargo xtask bench [ARGUMENTS...]
     The benchmark, in the release profile: everything, or what the options say (--help lists them).
+cargo xtask instructions [NAME...] [--accept REASON [--all]]
+    Counts the instructions of pieces of work with valgrind and compares with bench/instructions.json; a rise above 3 %
+    fails. NAME: only those whose name begins so. --accept: writes down what moved by more than that, and why; --all:
+    every count, also where it moved less.
 
 Environment: CARGO_TARGET_DIR, TRUNKLINE_PEERS (where the test software is installed).";
 
@@ -61,6 +67,7 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "__tee" => matrix::tee(arguments),
         "e2e" => e2e::run(arguments),
         "bench" => build::bench(arguments),
+        "instructions" => instructions::run(arguments),
         "run" => demo::run(arguments),
         "" | "help" | "--help" | "-h" => {
             println!("{USAGE}");

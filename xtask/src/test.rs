@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::peers::Peers;
 use crate::report::{Counts, Report};
-use crate::{build, conformance, e2e, matrix};
+use crate::{build, conformance, e2e, instructions, matrix};
 
 /// Cells that the quick run keeps: each era once on either side, and the plain case.
 const QUICK: [(&str, &str); 3] =
@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         peers.as_ref().context("the peers are not installed")?;
         e2e::tests(&[])
     });
+    if !quick {
+        instructions::test(&mut report);
+    }
     for cell in
         conformance::cells(None, None).filter(|cell| !quick || QUICK.contains(&(cell.front, cell.back)))
     {

@@ -161,8 +161,8 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 /// `timeout=5, max=100` of the `Keep-Alive` header.
 fn kept_for(value: &[u8]) -> Option<Duration> {
-    let parameters = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
-    let seconds = parameters.filter_map(|one| one.strip_prefix(b"timeout=")).next()?;
+    let mut parameters = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+    let seconds = parameters.find_map(|one| one.strip_prefix(b"timeout="))?;
     number(seconds).map(Duration::from_secs)
 }
 
