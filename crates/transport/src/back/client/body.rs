@@ -306,11 +306,8 @@ mod tests {
         let (mut ahead, mut out) = (BytesMut::new(), Vec::new());
         for piece in text.chunks(size) {
             ahead.extend_from_slice(piece);
-            loop {
-                match step(&mut rest, &mut ahead)? {
-                    Step::Data(data) => out.extend_from_slice(&data),
-                    Step::Over | Step::More => break,
-                }
+            while let Step::Data(data) = step(&mut rest, &mut ahead)? {
+                out.extend_from_slice(&data);
             }
         }
         Ok((out, rest == Rest::Over, ahead.len()))
