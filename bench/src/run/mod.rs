@@ -8,10 +8,10 @@ mod conditions;
 mod fleet;
 mod measure;
 mod page;
-mod process;
+pub(crate) mod process;
 mod spread;
 mod table;
-mod usage;
+pub(crate) mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -152,7 +152,7 @@ fn gateway(options: &Options) -> anyhow::Result<Option<PathBuf>> {
 }
 
 /// Ctrl-C, or being asked to end.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let wait = |kind| async move {
         match signal(kind) {
             Ok(mut signal) => {

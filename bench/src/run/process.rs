@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::usage;
@@ -15,14 +15,14 @@ use super::usage;
 const LOG_LINES: usize = 15;
 
 /// Ends with this value, also when that is dropped by a panic.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts it; what it prints goes to a file in `folder`.
-    pub(super) fn start(mut command: Command, name: &str, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(mut command: Command, name: &str, folder: &Path) -> anyhow::Result<Self> {
         let log = folder.join(format!("{}.log", name.replace([' ', ','], "-")));
         let file = File::create(&log)?;
         let child = command
@@ -36,12 +36,12 @@ impl Process {
         Ok(Self { child, log })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Fails if it has ended, with the end of its log.
-    pub(super) fn alive(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn alive(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("it has ended ({status}): {}", self.last_words()),
@@ -49,7 +49,7 @@ impl Process {
     }
 
     /// The end of what it printed.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
@@ -75,6 +75,9 @@ impl Drop for Process {
         let descendants = usage::descendants(self.id());
         // SIGKILL also ends what is stopped.
         let _ = self.child.kill();
+        // Also those of its group whose parent has ended, so that they are nobody's descendants here. It has not been
+        // waited for, so the group is still its own.
+        let _ = killpg(pid(self.id()), Signal::SIGKILL);
         let _ = self.child.wait();
         for id in descendants {
             let _ = kill(pid(id), Signal::SIGKILL);

@@ -9,19 +9,19 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// CPU time so far, and memory now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// User and system time of the process itself.
-    pub(super) own: Duration,
+    pub(crate) own: Duration,
     /// The same with its descendants, living and reaped.
-    pub(super) family: Duration,
+    pub(crate) family: Duration,
     /// Resident memory of the process itself.
-    pub(super) rss_kib: u64,
+    pub(crate) rss_kib: u64,
     /// Living descendants.
-    pub(super) children: usize,
+    pub(crate) children: usize,
 }
 
 /// Reads `/proc`. Fails if the process has gone.
-pub(super) fn of(id: u32) -> anyhow::Result<Usage> {
+pub(crate) fn of(id: u32) -> anyhow::Result<Usage> {
     let root = stat(id).with_context(|| format!("process {id} has gone"))?;
     let descendants = descendants(id);
     let mut ticks = root.own + root.reaped;
