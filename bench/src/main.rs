@@ -5,6 +5,7 @@
 mod era;
 mod floor;
 mod load;
+mod peers;
 mod run;
 mod sse;
 mod upstream;
@@ -26,6 +27,10 @@ enum Command {
     Floor(floor::Options),
     /// Calls a server and checks every answer; prints JSON
     Load(load::Options),
+    /// Starts one of the gateways Trunkline is compared with
+    Peer(peers::Serve),
+    /// Lists those gateways, or checks what each can
+    Peers(peers::Check),
     /// Starts everything, measures in interleaved rounds, prints the table
     Run(run::Options),
 }
@@ -35,6 +40,8 @@ fn main() -> anyhow::Result<()> {
         Command::Upstream(options) => upstream::run(&options),
         Command::Floor(options) => floor::run(&options),
         Command::Load(options) => load::run(&options),
+        Command::Peer(options) => peers::serve(&options),
+        Command::Peers(options) => peers::check(&options),
         Command::Run(options) => run::run(&options),
     }
 }

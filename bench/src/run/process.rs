@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::usage;
@@ -75,6 +75,9 @@ impl Drop for Process {
         let descendants = usage::descendants(self.id());
         // SIGKILL also ends what is stopped.
         let _ = self.child.kill();
+        // Also those of its group whose parent has ended, so that they are nobody's descendants here. It has not been
+        // waited for, so the group is still its own.
+        let _ = killpg(pid(self.id()), Signal::SIGKILL);
         let _ = self.child.wait();
         for id in descendants {
             let _ = kill(pid(id), Signal::SIGKILL);

@@ -20,7 +20,8 @@ pub(super) struct Pending {
 
 #[derive(Default)]
 struct Waiting {
-    calls: HashMap<u64, Call>,
+    /// By our own numbers.
+    calls: HashMap<u64, Call, foldhash::fast::RandomState>,
     /// Set when the channel has ended: nothing is waited for any more.
     over: Option<String>,
 }

@@ -13,10 +13,13 @@ pub(crate) const RUNNING_MAX: usize = 1024;
 
 /// The running requests of a legacy session or of a pipe.
 #[derive(Debug, Default)]
-pub(crate) struct Running(Mutex<HashMap<Bytes, CancellationToken>>);
+pub(crate) struct Running(Mutex<Tokens>);
+
+/// By the client's ids. It chooses them, but can only slow itself down: the table is its own and bounded.
+type Tokens = HashMap<Bytes, CancellationToken, foldhash::fast::RandomState>;
 
 impl Running {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Bytes, CancellationToken>> {
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -18,9 +18,12 @@ const SAMPLE: usize = 32;
 /// How often idle sessions are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// Ids are ours, and random: nobody can choose them so that the table becomes slow.
+type Table = HashMap<String, Arc<Session>, foldhash::fast::RandomState>;
+
 /// The sessions by id. Ids are 128 random bits, given out by us and never taken from a client.
 pub(crate) struct Sessions {
-    by_id: Mutex<HashMap<String, Arc<Session>>>,
+    by_id: Mutex<Table>,
     max: usize,
     /// Places of clients whose session is not in the table: it lives with their connection.
     reserved: Arc<AtomicUsize>,
@@ -33,7 +36,7 @@ impl Sessions {
         Self { by_id: Mutex::default(), max, reserved: Arc::default(), idle, metrics }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,7 +62,7 @@ impl Sessions {
         Some(Place(Arc::clone(&self.reserved)))
     }
 
-    fn make_room(&self, sessions: &mut HashMap<String, Arc<Session>>) -> Option<()> {
+    fn make_room(&self, sessions: &mut Table) -> Option<()> {
         if sessions.len() + self.reserved.load(Ordering::Relaxed) >= self.max
             && let Some(gone) = sessions.remove(&idlest(sessions)?)
         {
@@ -106,7 +109,7 @@ impl Drop for Place {
 }
 
 /// The idlest of a sample; `None` when all of it is in use.
-fn idlest(sessions: &HashMap<String, Arc<Session>>) -> Option<String> {
+fn idlest(sessions: &Table) -> Option<String> {
     // The order of the table is the same each time: without a random start the same few would be asked again and again.
     let start =
         usize::from(u16::from_be_bytes([trunkline_runtime::random_byte(), trunkline_runtime::random_byte()]));
