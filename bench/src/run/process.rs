@@ -111,15 +111,37 @@ mod tests {
         process.freeze();
         drop(process);
         assert!(usage::of(id).is_err());
-        // The kernel ends it when it next runs, and its new parent buries it: it may be listed as dead for a while.
-        let dead = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", children[0])).unwrap_or_default();
-            stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ")
-        };
+        dies(&children[0].to_string());
+    }
+
+    #[test]
+    fn a_dropped_process_takes_its_group_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        // What starts the sleeper ends at once, so that the sleeper is nobody's descendant here.
+        command.args(["-c", "sh -c 'sleep 600 & echo $!'; exec sleep 600"]);
+        let mut process = Process::start(command, "shell, with an orphan", folder.path()).unwrap();
+        while process.last_words().is_empty() || !usage::descendants(process.id()).is_empty() {
+            process.alive().unwrap();
+            std::thread::yield_now();
+        }
+        let orphan = process.last_words();
+        assert!(!is_dead(&orphan));
+        drop(process);
+        dies(&orphan);
+    }
+
+    /// The kernel ends it when it next runs, and its new parent buries it: it may be listed as dead for a while.
+    fn dies(id: &str) {
         let limit = Instant::now() + Duration::from_secs(10);
-        while !dead() {
+        while !is_dead(id) {
             assert!(Instant::now() < limit, "the child lives on");
             std::thread::yield_now();
         }
+    }
+
+    fn is_dead(id: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ")
     }
 }
