@@ -10,7 +10,7 @@ use trunkline_protocol::headers;
 
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 100;
-/// Where an answer ends that has a body of this length or less, the rest of a refused head is not of interest.
+/// Longest head of an answer, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// How an answer ends.
