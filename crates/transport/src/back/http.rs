@@ -250,18 +250,3 @@ pub(super) async fn refusal(response: Response) -> WireError {
     headers.remove(ALLOW);
     WireError::Refused(Box::new(Refusal { status: head.status, headers, body, message }))
 }
-
-/// An error with what caused it, in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}

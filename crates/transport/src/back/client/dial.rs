@@ -9,7 +9,6 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service as _;
 
 use super::super::WireError;
-use super::super::http::with_causes;
 use super::stream::Stream;
 
 /// How long a TCP connection may take to open.
@@ -59,4 +58,19 @@ impl Dialer {
             secured @ MaybeHttpsStream::Https(_) => Ok(Stream::Tls(Box::new(TokioIo::new(secured)))),
         }
     }
+}
+
+/// An error with what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }

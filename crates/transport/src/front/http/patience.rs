@@ -77,9 +77,7 @@ impl<S> Patient<S> {
         }
         Poll::Pending
     }
-}
 
-impl<S> Patient<S> {
     /// Whether nothing was said or heard for too long. Streams say something every half minute; while a call runs its
     /// own deadlines count.
     fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
