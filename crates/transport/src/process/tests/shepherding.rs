@@ -100,6 +100,8 @@ async fn a_helper_that_died_is_started_again_and_told_every_group() {
     };
     let mut first = sleeper();
     let helper = shepherd.pid().unwrap();
+    // Before that it has no group to be found by, and would be taken for gone before it is.
+    until("the helper leads its own group", || alive(helper) == 1).await;
     kill(Pid::from_raw(helper.cast_signed()), Signal::SIGKILL).unwrap();
     until("the helper is gone", || alive(helper) == 0).await;
     let mut second = sleeper();
