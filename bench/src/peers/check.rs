@@ -12,6 +12,7 @@ use super::peer::{AtHand, Upstream, Wire};
 use crate::era::Era;
 use crate::load::{Op, Pace, Plan, drive, open};
 use crate::run::process::Process;
+use crate::run::start::free_port;
 use crate::run::{interrupted, usage};
 
 /// Tools of the upstream: ten with `echo`, `payload` and `slow`.
@@ -178,9 +179,4 @@ async fn upstream(logs: &std::path::Path) -> anyhow::Result<(Process, http::Uri)
     let mut process = Process::start(command, "upstream", logs)?;
     listening(&mut process, port).await?;
     Ok((process, format!("http://127.0.0.1:{port}/mcp").parse()?))
-}
-
-/// A port nobody listens on. Somebody else may take it before we do; then the start fails and says so.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

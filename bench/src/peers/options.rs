@@ -8,6 +8,7 @@ use super::shelf::Shelf;
 
 /// Options of every command that measures peers.
 #[derive(clap::Args, Debug)]
+#[group(id = "peers_to_measure")]
 pub(crate) struct Options {
     /// Peers to measure beside Trunkline: all, or names with commas
     #[arg(long, value_name = "all|NAME,...", value_parser = choose)]

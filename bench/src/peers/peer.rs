@@ -128,6 +128,14 @@ pub(crate) struct AtHand {
 }
 
 impl AtHand {
+    /// One that is not installed, for its claims.
+    #[cfg(test)]
+    pub(crate) fn pretended(name: &str) -> Self {
+        let peer = super::options::named(name).expect("there is such a peer");
+        let installed = Installed { program: "/bin/false".into(), script: None, version: "1".to_owned() };
+        Self { peer, claims: peer.claims(), installed }
+    }
+
     /// Name and version, for tables.
     pub(crate) fn label(&self) -> String {
         format!("{} {}", self.claims.title, self.installed.version)

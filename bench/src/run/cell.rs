@@ -1,11 +1,13 @@
 //! What is measured under load: a cell is one kind of load, played to several targets.
 
+use super::target::of_peer;
 use super::target::{
     DIRECT, FIVE, FLOOR, GATEWAY, LISTS, Name, PIPE_FLOOR, SHAPES, STDIO, TO_LEGACY, TO_MODERN, memory,
     shaped, sized,
 };
 use crate::era::Era;
 use crate::load::{Op, Pace};
+use crate::peers::peer::{AtHand, Wire};
 
 /// What cells are called, up to the era.
 pub(super) const ECHO: &str = "echo";
@@ -105,6 +107,23 @@ pub(super) fn all() -> Vec<Cell> {
     cells
 }
 
+/// Puts a peer into the cells it can be called in: those of the ordinary upstream over its wires, in its eras, and those
+/// with progress only where it passes all of it on.
+pub(super) fn join(cells: &mut [Cell], peer: &AtHand) {
+    for cell in cells {
+        let wire = match (&*cell.floor, cell.direct.as_deref()) {
+            (FLOOR, Some(DIRECT)) => Wire::Http,
+            (PIPE_FLOOR, None) => Wire::Stdio,
+            _ => continue,
+        };
+        let eras =
+            if matches!(cell.op, Op::Progress { .. }) { peer.claims.progress } else { peer.claims.eras };
+        if peer.claims.wires.contains(&wire) && eras.contains(&cell.era) {
+            cell.targets.push(of_peer(peer, wire));
+        }
+    }
+}
+
 fn cell(what: impl Into<Name>, era: Era, op: Op, connections: usize, targets: &[&'static str]) -> Cell {
     Cell {
         what: what.into(),
@@ -132,6 +151,22 @@ mod tests {
             }
             assert!(cell.targets.contains(&cell.floor), "{}", cell.name());
         }
+    }
+
+    #[test]
+    fn a_peer_joins_the_cells_of_its_wires_eras_and_progress() {
+        let peer = AtHand::pretended("mcp-proxy-npm");
+        let mut cells = all();
+        join(&mut cells, &peer);
+        let joined = |what: &str| {
+            let of = cells.iter().filter(|cell| cell.name().starts_with(what));
+            of.flat_map(|cell| &cell.targets).filter(|target| target.starts_with("mcp-proxy-npm")).count()
+        };
+        assert_eq!(joined("echo over stdio, modern"), 3);
+        assert_eq!(
+            (joined("echo, modern"), joined(PROGRESS), joined("list"), joined(MANY_TOOLS)),
+            (0, 0, 0, 0)
+        );
     }
 
     #[test]

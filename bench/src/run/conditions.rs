@@ -7,12 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use super::Options;
+use crate::peers::peer::AtHand;
 
 #[derive(Serialize)]
 pub(super) struct Conditions {
     pub(super) unix_time: u64,
     pub(super) build: String,
     pub(super) gateway: String,
+    /// Peers that took part, with their versions.
+    pub(super) peers: Vec<String>,
     pub(super) cpu: String,
     pub(super) cores: usize,
     pub(super) memory: String,
@@ -30,11 +33,12 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) fn gather(options: &Options, gateway: Option<&Path>) -> Self {
+    pub(super) fn gather(options: &Options, gateway: Option<&Path>, peers: &[AtHand]) -> Self {
         Self {
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs()),
             build: options.build.clone().unwrap_or_else(|| "not named".to_owned()),
             gateway: gateway.map_or_else(|| "none".to_owned(), version),
+            peers: peers.iter().map(AtHand::label).collect(),
             cpu: field("/proc/cpuinfo", "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory: field("/proc/meminfo", "MemTotal"),

@@ -1,7 +1,9 @@
 //! All processes of the cells, started as they are needed.
 
 use std::path::Path;
+use std::time::Instant;
 
+use anyhow::Context as _;
 use http::Uri;
 use serde::Serialize;
 use serde_json::Value;
@@ -9,16 +11,20 @@ use tempfile::TempDir;
 
 use super::cell::Cell;
 use super::process::Process;
-use super::start::{Floor, Gateway, Upstream, children, floor, servers, tools, url};
-use super::target::{self, Behind, Kind, Name, Spec};
+use super::start::{Floor, Gateway, Upstream, children, fillers, floor, free_port, servers, tools, url};
+use super::target::{self, Behind, Kind, Name, ORDINARY, Spec};
 use super::usage;
+use crate::peers::call::{first_answer, listening};
+use crate::peers::peer::{self, AtHand, Wire};
 
 /// Something calls are made to.
 pub(super) struct Target {
     pub(super) name: Name,
     pub(super) url: Uri,
     /// How many upstreams calls take turns among; several have prefixes.
-    pub(super) servers: usize,
+    servers: usize,
+    /// What a peer puts before names.
+    prefix: &'static str,
     /// Whose CPU is counted: index of the process.
     pub(super) process: usize,
     /// What must run besides it.
@@ -30,7 +36,7 @@ pub(super) struct Target {
 impl Target {
     /// How a tool is called at each of its upstreams.
     pub(super) fn tools(&self, tool: &str) -> Vec<String> {
-        tools(self.servers, tool)
+        tools(self.servers, &format!("{}{tool}", self.prefix))
     }
 }
 
@@ -51,6 +57,8 @@ pub(super) struct Fleet {
     pub(super) starts: Vec<Start>,
     /// What did not come up, and why.
     pub(super) problems: Vec<String>,
+    /// The same of peers, which are no fault of ours.
+    pub(super) remarks: Vec<String>,
     folder: TempDir,
 }
 
@@ -66,18 +74,34 @@ struct Running {
 impl Fleet {
     /// Starts what the cells need, and stops it all until it is measured. A gateway that does not come up is a
     /// problem, not an end: the others can still be measured.
-    pub(super) async fn start(gateway: Option<&Path>, cells: &[Cell]) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        gateway: Option<&Path>,
+        cells: &[Cell],
+        peers: &[AtHand],
+    ) -> anyhow::Result<Self> {
         let mut fleet = Self {
             processes: Vec::new(),
             targets: Vec::new(),
             upstreams: Vec::new(),
             starts: Vec::new(),
             problems: Vec::new(),
+            remarks: Vec::new(),
             folder: tempfile::tempdir()?,
         };
         for spec in target::all() {
             if cells.iter().any(|cell| cell.targets.contains(&spec.name)) {
                 fleet.begin(spec, gateway).await?;
+            }
+        }
+        for peer in peers {
+            for wire in peer.claims.wires {
+                let name = target::of_peer(peer, *wire);
+                if !cells.iter().any(|cell| cell.targets.contains(&name)) {
+                    continue;
+                }
+                if let Err(error) = fleet.peer(peer, *wire, name.clone()).await {
+                    fleet.remarks.push(format!("{name} did not come up: {error:#}"));
+                }
             }
         }
         fleet.processes.iter().for_each(Process::freeze);
@@ -114,6 +138,35 @@ impl Fleet {
             }
             (Kind::Gateway | Kind::GatewayOfChild, None) => Ok(()),
         }
+    }
+
+    async fn peer(&mut self, peer: &AtHand, wire: Wire, name: Name) -> anyhow::Result<()> {
+        let upstream = match wire {
+            Wire::Http => Some(self.upstream(ORDINARY).await?),
+            Wire::Stdio => None,
+        };
+        let behind = match &upstream {
+            Some(running) => peer::Upstream::Http(url(running.port).parse()?),
+            None => peer::Upstream::own_child(fillers(ORDINARY.tools))?,
+        };
+        let port = free_port()?;
+        let home = tempfile::Builder::new().prefix("peer-").tempdir_in(self.folder.path())?.keep();
+        let started = Instant::now();
+        let mut process = Process::start(peer.command(port, &behind, &home)?, &name, self.folder.path())?;
+        listening(&mut process, port).await?;
+        let era = peer.claims.eras.first().context("it speaks no era")?;
+        first_answer(&mut process, &peer.url(port)?, *era, &peer.tool("echo")).await?;
+        self.starts.push(Start {
+            target: name.clone(),
+            first_answer_ms: started.elapsed().as_secs_f64() * 1e3,
+            rss_idle_mib: usage::of(process.id())?.rss_kib as f64 / 1024.0,
+        });
+        self.processes.push(process);
+        self.add(name, self.processes.len() - 1, peer.url(port)?, ORDINARY, upstream);
+        if let Some(target) = self.targets.last_mut() {
+            target.prefix = peer.claims.prefix;
+        }
+        Ok(())
     }
 
     async fn upstream(&mut self, behind: Behind) -> anyhow::Result<Running> {
@@ -185,6 +238,7 @@ impl Fleet {
             name,
             url,
             servers: behind.servers,
+            prefix: "",
             process,
             upstream: upstream.map(|upstream| upstream.process),
             counted_by: upstream.map(|upstream| upstream.port),

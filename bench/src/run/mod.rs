@@ -13,7 +13,7 @@ mod page;
 mod plot;
 pub(crate) mod process;
 mod spread;
-mod start;
+pub(crate) mod start;
 mod table;
 mod target;
 pub(crate) mod usage;
@@ -30,6 +30,8 @@ use cell::Cell;
 use conditions::Conditions;
 use fleet::Fleet;
 use measure::Sample;
+
+use crate::peers::options::{Absent, Options as Peers};
 
 /// What `run` is asked to measure.
 #[derive(clap::Args)]
@@ -70,6 +72,8 @@ pub(crate) struct Options {
     /// Replace the generated part of this page, and the pictures in `plots` beside it [default: docs/performance.md]
     #[arg(long, num_args = 0..=1, default_missing_value = "docs/performance.md", value_name = "PAGE")]
     write_docs: Option<PathBuf>,
+    #[command(flatten)]
+    peers: Peers,
     /// What build this is, for the conditions: a commit, say
     #[arg(long, env = "TRUNKLINE_BENCH_BUILD")]
     build: Option<String>,
@@ -120,6 +124,8 @@ struct Results {
     goals: Vec<goals::Judged>,
     starts: Vec<fleet::Start>,
     problems: Vec<String>,
+    /// What peers could not do.
+    remarks: Vec<String>,
     figures: Vec<inventory::Figure>,
     rows: Vec<table::Row>,
     samples: Vec<Sample>,
@@ -157,13 +163,25 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 async fn all(options: &Options, gateway: Option<PathBuf>) -> anyhow::Result<Results> {
     let mut cells = cell::all();
+    let (peers, absent) = options.peers.at_hand()?;
+    for peer in &peers {
+        cell::join(&mut cells, peer);
+    }
     cells.retain(|cell| options.fits(&cell.name()));
     let inventories = inventory::chosen(|name| options.fits(name));
     ensure!(!cells.is_empty() || !inventories.is_empty(), "no cell or inventory has such a name");
-    let mut fleet = Fleet::start(gateway.as_deref(), &cells).await?;
+    let mut fleet = Fleet::start(gateway.as_deref(), &cells, &peers).await?;
     let mut problems = std::mem::take(&mut fleet.problems);
+    let mut remarks = std::mem::take(&mut fleet.remarks);
+    remarks
+        .extend(absent.into_iter().map(|Absent { name, reason }| format!("{name} is not at hand: {reason}")));
     let starts = std::mem::take(&mut fleet.starts);
-    let samples = load(options, &fleet, &cells, &mut problems).await?;
+    let names: Vec<_> = peers.iter().map(|peer| peer.claims.name).collect();
+    let mut trouble = |target: &str, what: String| {
+        let is_peer = names.iter().any(|name| target.split(',').next() == Some(name));
+        if is_peer { remarks.push(what) } else { problems.push(what) }
+    };
+    let samples = load(options, &fleet, &cells, &mut trouble).await?;
     // Inventories start what they need themselves.
     drop(fleet);
     let figures = match &gateway {
@@ -171,10 +189,11 @@ async fn all(options: &Options, gateway: Option<PathBuf>) -> anyhow::Result<Resu
         None => Vec::new(),
     };
     Ok(Results {
-        conditions: Conditions::gather(options, gateway.as_deref()),
+        conditions: Conditions::gather(options, gateway.as_deref(), &peers),
         goals: goals::judge(&samples, &figures),
         starts,
         problems,
+        remarks,
         figures,
         rows: table::rows(&cells, &samples),
         samples,
@@ -186,7 +205,7 @@ async fn load(
     options: &Options,
     fleet: &Fleet,
     cells: &[Cell],
-    problems: &mut Vec<String>,
+    trouble: &mut impl FnMut(&str, String),
 ) -> anyhow::Result<Vec<Sample>> {
     let length = Duration::try_from_secs_f64(options.seconds()).context("--seconds")?;
     let warmup = Duration::try_from_secs_f64(options.warmup()).context("--warmup")?;
@@ -199,11 +218,14 @@ async fn load(
             match fleet.measure(cell, target, round, warmup, length).await {
                 Ok(sample) => {
                     if let Some(error) = &sample.report.first_error {
-                        problems.push(format!("{name}: {} errors, first: {error}", sample.report.errors));
+                        trouble(
+                            &target.name,
+                            format!("{name}: {} errors, first: {error}", sample.report.errors),
+                        );
                     }
                     samples.push(sample);
                 }
-                Err(error) => problems.push(format!("{name}: {error:#}")),
+                Err(error) => trouble(&target.name, format!("{name}: {error:#}")),
             }
         }
     }

@@ -55,7 +55,7 @@ impl Process {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
-    /// Takes no CPU until [`Self::thaw`].
+    /// Takes no CPU until [`Self::thaw`], nor do those it started: peers have workers and interpreters.
     pub(super) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
@@ -67,6 +67,9 @@ impl Process {
     fn signal(&self, signal: Signal) {
         // It has not been waited for, so the id is still its own; if it has ended, `alive` says so.
         let _ = kill(pid(self.id()), signal);
+        for id in usage::descendants(self.id()) {
+            let _ = kill(pid(id), signal);
+        }
     }
 }
 

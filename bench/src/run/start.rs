@@ -199,7 +199,7 @@ pub(super) async fn settled(process: &Process) -> anyhow::Result<u64> {
 }
 
 /// Tools besides `echo`, `payload` and `slow`.
-fn fillers(tools: usize) -> usize {
+pub(super) fn fillers(tools: usize) -> usize {
     tools.saturating_sub(3)
 }
 
@@ -213,7 +213,7 @@ pub(super) fn url(port: u16) -> String {
 }
 
 /// A port nobody listens on. Somebody else may take it before we do; then the start fails and says so.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::cell::Cell;
 use super::measure::Sample;
 use super::spread::Spread;
-use super::target::{GATEWAY, Name};
+use super::target::{GATEWAY, Name, PIPE_FLOOR, STDIO};
 
 /// One target in one cell, over all rounds.
 #[derive(Debug, Serialize)]
@@ -20,6 +20,8 @@ pub(super) struct Row {
     pub(super) times_floor: Option<Spread>,
     /// The same with the upstream's, where that is a child.
     pub(super) family_times_floor: Option<Spread>,
+    /// CPU as a multiple of Trunkline's in the same round.
+    pub(super) times_trunkline: Option<Spread>,
     pub(super) p50_us: Option<Spread>,
     pub(super) p99_us: Option<Spread>,
     /// Latency less that of the direct connection in the same round.
@@ -47,14 +49,16 @@ pub(super) fn rows(cells: &[Cell], samples: &[Sample]) -> Vec<Row> {
             let floor: Vec<&Sample> = of(cell, &cell.floor).collect();
             let direct: Vec<&Sample> =
                 cell.direct.as_ref().map_or_else(Vec::new, |direct| of(cell, direct).collect());
-            rows.push(row(&own, &floor, &direct));
+            let ours = if cell.floor == PIPE_FLOOR { STDIO } else { GATEWAY };
+            let ours: Vec<&Sample> = of(cell, &ours.into()).collect();
+            rows.push(row(&own, &floor, &direct, &ours));
         }
     }
     rows
 }
 
 /// `own` is not empty.
-fn row(own: &[&Sample], floor: &[&Sample], direct: &[&Sample]) -> Row {
+fn row(own: &[&Sample], floor: &[&Sample], direct: &[&Sample], ours: &[&Sample]) -> Row {
     let spread = |value: fn(&Sample) -> f64| Spread::of(own.iter().map(|sample| value(sample)));
     let cpu = Spread::of(own.iter().filter_map(|sample| sample.cpu_us));
     let is_direct = direct.first().is_some_and(|direct| direct.target == own[0].target);
@@ -81,6 +85,7 @@ fn row(own: &[&Sample], floor: &[&Sample], direct: &[&Sample]) -> Row {
         cpu_us: cpu,
         times_floor: ratio(|sample| sample.cpu_us),
         family_times_floor: ratio(|sample| sample.family_cpu_us),
+        times_trunkline: within_rounds(own, ours, |own, ours| Some(own.cpu_us? / ours.cpu_us?)),
         p50_us: spread(|sample| sample.report.p50_us),
         p99_us: spread(|sample| sample.report.p99_us),
         added_p50_us: added(|sample| sample.report.p50_us),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::peers::peer::{AtHand, Wire};
+
 /// A target's name; a string of its own where it was put together, or came with a peer.
 pub(super) type Name = Cow<'static, str>;
 
@@ -43,6 +45,14 @@ pub(super) fn shaped((tools, servers): (usize, usize)) -> Name {
     }
 }
 
+/// A peer in front of the ordinary upstream, or of the same as a child.
+pub(super) fn of_peer(peer: &AtHand, wire: Wire) -> Name {
+    match wire {
+        Wire::Http => peer.claims.name.into(),
+        Wire::Stdio => format!("{}, stdio", peer.claims.name).into(),
+    }
+}
+
 /// Something that can be started.
 pub(super) struct Spec {
     pub(super) name: Name,
@@ -78,7 +88,7 @@ pub(super) struct Behind {
     pub(super) tools: usize,
 }
 
-const ORDINARY: Behind = Behind { era: "both", servers: 1, tools: TOOLS };
+pub(super) const ORDINARY: Behind = Behind { era: "both", servers: 1, tools: TOOLS };
 
 /// All targets the kit knows by itself.
 pub(super) fn all() -> Vec<Spec> {
