@@ -26,6 +26,26 @@ pub(crate) fn tests(arguments: &[String]) -> Result<Counts> {
     runner(&["--package", "trunkline-e2e"], Some(AT_ONCE), arguments)
 }
 
+/// Rows of the fault suite that run at once: most of them wait.
+const FAULTS_AT_ONCE: &str = "4";
+
+/// `cargo xtask faults`: only the fault suite, and its page written anew.
+pub(crate) fn run_faults(arguments: &[String]) -> Result<bool> {
+    let mut report = Report::default();
+    build::gateway()?;
+    // The page first: it is made from the table, whatever the rows then show.
+    let mut page = build::cargo(&["test", "--quiet", "--package", "trunkline-faults", "--test", "faults"]);
+    page.args(["the_page_says_what_the_table_says"]).env("TRUNKLINE_WRITE_PAGE", "1");
+    page.status().context("cargo")?;
+    report.part("faults", || faults(arguments));
+    Ok(report.close())
+}
+
+/// Runs the fault suite. The gateway must have been built.
+pub(crate) fn faults(arguments: &[String]) -> Result<Counts> {
+    runner(&["--package", "trunkline-faults"], Some(FAULTS_AT_ONCE), arguments)
+}
+
 /// Runs tests and counts them by the runner's closing lines.
 pub(crate) fn runner(selection: &[&str], at_once: Option<&str>, arguments: &[String]) -> Result<Counts> {
     let nextest = build::has_nextest();

@@ -32,6 +32,8 @@ cargo xtask matrix [--full] [--client ID] [--server ID]
     has every client and every server; --full every pair; --client and --server those whose name starts so.
 cargo xtask e2e [FILTER...]
     The end-to-end tests alone; what follows goes to the test runner.
+cargo xtask faults [FILTER...]
+    The fault suite alone, against docs/faults.md, which it writes anew from its table.
 cargo xtask run [--release] [--once]
     Builds and starts Trunkline in front of three real servers, shows what it serves and how to connect a client.
     --once: stops again after that.
@@ -66,6 +68,7 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         // Ours, to listen to a pipe.
         "__tee" => matrix::tee(arguments),
         "e2e" => e2e::run(arguments),
+        "faults" => e2e::run_faults(arguments),
         "bench" => build::bench(arguments),
         "instructions" => instructions::run(arguments),
         "run" => demo::run(arguments),

@@ -44,6 +44,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         peers.as_ref().context("the peers are not installed")?;
         e2e::tests(&[])
     });
+    report.part("faults", || {
+        gateway.as_ref().context("the gateway was not built")?;
+        e2e::faults(&[])
+    });
     if !quick {
         instructions::test(&mut report);
     }
@@ -72,7 +76,7 @@ fn step(arguments: &[&str]) -> Result<Counts> {
     Ok(Counts::whole(status.success()))
 }
 
-/// Unit and integration tests of all crates but the end-to-end ones.
+/// Unit and integration tests of all crates but those that need the binary.
 fn unit() -> Result<Counts> {
-    e2e::runner(&["--workspace", "--exclude", "trunkline-e2e"], None, &[])
+    e2e::runner(&["--workspace", "--exclude", "trunkline-e2e", "--exclude", "trunkline-faults"], None, &[])
 }

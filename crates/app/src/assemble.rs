@@ -21,6 +21,9 @@ const VERDICTS: &str = "eras.json";
 /// What every upstream needs. To be called within a runtime.
 pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
     let folder = settings.state_dir.clone().unwrap_or_else(|| environment.homes.cache.join("trunkline"));
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    let runtime = tokio::runtime::Handle::current().metrics();
+    metrics.show_tasks(move || runtime.num_alive_tasks() as u64);
     let shepherd = Shepherd::lazy(&environment.program, &Environment::shepherd_args());
     Tools {
         environment: environment.for_children(),
@@ -28,7 +31,7 @@ pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
         http: HttpClient::new(),
         verdicts: Arc::new(Verdicts::open(Some(folder.join(VERDICTS)))),
         changes: broadcast::Sender::new(trunkline_upstream::CHANGES_BACKLOG),
-        metrics: Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))),
+        metrics,
     }
 }
 

@@ -271,6 +271,20 @@ impl Client {
         self.connection.answer().expect("the gateway answers").head.status
     }
 
+    /// Ends the session, if there is one. A gateway that has gone is no concern of the client.
+    pub fn end(&mut self) {
+        if self.session.is_none() {
+            return;
+        }
+        let fields = self.fields("", "{}");
+        let fields: Vec<(&str, &str)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if self.connection.request("DELETE", &self.path, &fields, b"").is_ok() {
+            let _ = self.connection.answer();
+        }
+        self.session = None;
+    }
+
     /// Calls a tool. `arguments` is an object as text.
     pub fn call(&mut self, name: &str, arguments: &str) -> Reply {
         self.request("tools/call", &format!(r#"{{"name":{},"arguments":{arguments}}}"#, Value::from(name)))

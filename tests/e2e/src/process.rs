@@ -87,6 +87,14 @@ pub fn resident_kib(pid: u32) -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("VmRSS is a number")
 }
 
+/// How many files, sockets and pipes a process has open.
+///
+/// # Panics
+/// When the process has gone.
+pub fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives").count()
+}
+
 /// Waits until none of these processes is left.
 pub fn wait_until_gone(pids: &[u32], limit: Duration) {
     wait::until(limit, &format!("the end of {pids:?}"), || {

@@ -92,8 +92,12 @@ impl Responder {
 
     /// Bytes as they are. A peer that has gone is no concern of ours.
     pub fn raw(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
-        let _ = self.stream.flush();
+        let _ = self.try_raw(bytes);
+    }
+
+    /// Bytes as they are; `false` when the peer has gone.
+    pub fn try_raw(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).and_then(|()| self.stream.flush()).is_ok()
     }
 
     /// Says nothing until the peer closes or the test ends.
@@ -159,6 +163,11 @@ impl Scripted {
     /// Its endpoint.
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What it has seen so far.

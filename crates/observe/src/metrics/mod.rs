@@ -9,6 +9,7 @@ mod exposition;
 mod gateway;
 mod http;
 mod methods;
+mod runtime;
 mod sharded;
 mod tools;
 mod upstreams;
@@ -36,6 +37,7 @@ pub struct Metrics {
     methods: Arc<methods::Methods>,
     routes: Arc<http::Routes>,
     upstreams: Arc<upstreams::Upstreams>,
+    runtime: Arc<runtime::Runtime>,
     gateway: Gateway,
 }
 
@@ -48,11 +50,13 @@ impl Metrics {
         let gateway = Gateway::registered(&mut registry);
         let (tools, methods) = (Arc::<tools::Tools>::default(), Arc::<methods::Methods>::default());
         let (routes, upstreams) = (Arc::<http::Routes>::default(), Arc::<upstreams::Upstreams>::default());
+        let runtime = Arc::<runtime::Runtime>::default();
+        registry.register_collector(Box::new(Arc::clone(&runtime)));
         registry.register_collector(Box::new(Arc::clone(&tools)));
         registry.register_collector(Box::new(Arc::clone(&methods)));
         registry.register_collector(Box::new(Arc::clone(&routes)));
         registry.register_collector(Box::new(Arc::clone(&upstreams)));
-        Self { registry, tools, methods, routes, upstreams, gateway }
+        Self { registry, tools, methods, routes, upstreams, runtime, gateway }
     }
 
     /// The series of one tool, by upstream and exposed name. The same pair gives the same series. Beyond 10,000 tools
@@ -74,6 +78,11 @@ impl Metrics {
     /// The series of one upstream. They are shown as long as somebody holds a handle.
     pub fn upstream(&self, name: &str) -> UpstreamHandle {
         self.upstreams.handle(name)
+    }
+
+    /// Shows how many tasks live, as `tasks` counts them. The first one counts.
+    pub fn show_tasks(&self, tasks: impl Fn() -> u64 + Send + Sync + 'static) {
+        let _ = self.runtime.0.set(Box::new(tasks));
     }
 
     /// What concerns the gateway as a whole.
