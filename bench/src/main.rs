@@ -66,7 +66,9 @@ mod tests {
     #[test]
     fn a_run_can_be_short_or_of_a_part() {
         assert!(taken("bench run --quick --only inventory --check-goals"));
-        assert!(taken("bench run --rounds 7 --repeats 5 --peers nginx,fastmcp --calls-for-growth 10000000 --write-docs"));
+        assert!(taken(
+            "bench run --rounds 7 --repeats 5 --peers nginx,fastmcp --calls-for-growth 10000000 --write-docs"
+        ));
         assert!(!taken("bench run --rounds 0"));
     }
 }

@@ -2,6 +2,7 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use trunkline_gateway::options::Filter;
+use trunkline_upstream::Globs;
 
 use crate::check::Check;
 use crate::tree::{Node, Value};
@@ -40,6 +41,13 @@ impl Patterns {
         let exclude = (!self.exclude.is_empty()).then(|| set(&self.exclude, node, check));
         Filter { include, exclude }
     }
+}
+
+/// A list of globs as one that can be compared.
+pub(crate) fn globs(node: &Node, check: &mut Check<'_>) -> Globs {
+    let texts = patterns(node, false, check);
+    let set = set(&texts, node, check);
+    Globs::new(texts, set)
 }
 
 fn patterns(node: &Node, exact: bool, check: &mut Check<'_>) -> Vec<String> {

@@ -58,6 +58,8 @@ impl Fleet {
             rules: self.rules[number].clone(),
             status: upstream.status().borrow().clone(),
             offer: upstream.offer().borrow().clone(),
+            policies: upstream.policies(),
+            circuit: upstream.circuit(),
         };
         self.upstreams.iter().enumerate().map(one).collect()
     }
@@ -137,17 +139,21 @@ impl Gateway {
     pub async fn reload(self: &Arc<Self>, options: Options, upstreams: Vec<trunkline_upstream::Options>) {
         let _one_at_a_time = self.reloading.lock().await;
         let old = self.state.load_full();
-        let same =
-            |wanted: &trunkline_upstream::Options| old.fleet.upstreams.iter().find(|u| u.options() == wanted);
+        let same = |wanted: &trunkline_upstream::Options| {
+            old.fleet.upstreams.iter().find(|u| u.options().runs_as(wanted))
+        };
         let named = |name: &str| upstreams.iter().find(|wanted| *wanted.name == *name);
         let changed = old
             .fleet
             .upstreams
             .iter()
-            .filter(|u| named(u.name()).is_some_and(|wanted| wanted != u.options()));
+            .filter(|u| named(u.name()).is_some_and(|wanted| !u.options().runs_as(wanted)));
         futures_util::future::join_all(changed.map(|upstream| upstream.stop())).await;
         let start = |wanted: &trunkline_upstream::Options| match same(wanted) {
-            Some(same) => Arc::clone(same),
+            Some(same) => {
+                same.adopt(&wanted.live);
+                Arc::clone(same)
+            }
             None => Arc::new(Upstream::start(wanted.clone(), self.tools.clone())),
         };
         let running: Vec<Arc<Upstream>> = upstreams.iter().map(start).collect();

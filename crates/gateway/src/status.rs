@@ -4,6 +4,7 @@ use bytes::Bytes;
 use trunkline_model::{Era, ListKind};
 use trunkline_observe::time::Rfc3339;
 use trunkline_upstream::Phase;
+use trunkline_upstream::breaker::Circuit;
 
 use crate::catalog::Source;
 
@@ -70,6 +71,9 @@ fn full(source: &Source) -> serde_json::Value {
     let status = &source.status;
     entry["era"] = status.era.map(Era::as_str).into();
     entry["starts"] = status.starts.into();
+    if let Some(circuit) = &source.circuit {
+        entry["circuit"] = circuit_json(circuit);
+    }
     entry["handshakeMs"] = status.handshake.map(|h| h.as_millis() as u64).into();
     if let Some(offer) = &source.offer {
         let (name, version) = offer.introduction.name_and_version();
@@ -78,6 +82,22 @@ fn full(source: &Source) -> serde_json::Value {
         for kind in ListKind::ALL {
             entry[kind.key()] = offer.list(kind).len().into();
         }
+    }
+    entry
+}
+
+/// How the circuit breakers of a server stand.
+pub fn circuit_json(circuit: &Circuit) -> serde_json::Value {
+    let mut entry = serde_json::json!({ "state": circuit.state.as_str() });
+    if circuit.forced {
+        entry["forced"] = true.into();
+    }
+    if let Some(wait) = circuit.retry_in {
+        entry["retryInMs"] = (wait.as_millis() as u64).into();
+    }
+    if !circuit.tools.is_empty() {
+        let tools = circuit.tools.iter().map(|(tool, state)| (tool.to_string(), state.as_str().into()));
+        entry["tools"] = serde_json::Value::Object(tools.collect());
     }
     entry
 }

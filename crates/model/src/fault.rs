@@ -19,6 +19,8 @@ pub struct Fault {
     pub detail: String,
     /// The upstream concerned, by the operator's name for it.
     pub server: Option<Arc<str>>,
+    /// Whether it is certain that the call never began at the upstream, so that another may run it.
+    pub unbegun: bool,
 }
 
 /// What happened. Each variant is answered in its own way on the wire.
@@ -48,6 +50,8 @@ pub enum Kind {
     UnsupportedRevision(Box<str>),
     /// The upstream is down, starting or refusing.
     Unavailable,
+    /// The upstream failed too often of late; it is left alone for a while.
+    CircuitOpen,
     /// The upstream did not answer in time.
     TimedOut,
     /// The call may or may not have run.
@@ -80,6 +84,7 @@ impl Kind {
             Self::HeaderMismatch => "header_mismatch",
             Self::UnsupportedRevision(_) => "unsupported_revision",
             Self::Unavailable => "upstream_unavailable",
+            Self::CircuitOpen => "circuit_open",
             Self::TimedOut => "upstream_timeout",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::CannotBridge => "cannot_bridge",
@@ -143,7 +148,7 @@ pub enum Retry {
 
 impl Fault {
     fn new(kind: Kind, side: Side, retry: Retry, public: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, side, retry, public: public.into(), detail: String::new(), server: None }
+        Self { kind, side, retry, public: public.into(), detail: String::new(), server: None, unbegun: false }
     }
 
     /// A fault of the caller with this kind and text.
@@ -177,6 +182,14 @@ impl Fault {
     pub fn unavailable(server: &Arc<str>, reason: &str, after: Duration) -> Self {
         let public = format!("the server \"{server}\" is unavailable: {reason}");
         Self::new(Kind::Unavailable, Side::Upstream, Retry::After(after), public).of(server)
+    }
+
+    /// The upstream, or one tool of it, failed too often of late. The call did not begin.
+    pub fn circuit_open(server: &Arc<str>, tool: Option<&str>, after: Duration) -> Self {
+        let what =
+            tool.map_or_else(|| "calls to it".to_owned(), |tool| format!("calls to its tool \"{tool}\""));
+        let public = format!("the server \"{server}\" is not well: {what} are held back for a while");
+        Self::new(Kind::CircuitOpen, Side::Upstream, Retry::After(after), public).of(server).before_it_began()
     }
 
     /// The upstream did not answer in time; the call may have run.
@@ -218,6 +231,12 @@ impl Fault {
         let mut fault = Self::new(Kind::Internal, Side::Gateway, Retry::Never, "internal error");
         fault.detail = detail.into();
         fault
+    }
+
+    /// The same fault, of a call that certainly never began at the upstream.
+    pub const fn before_it_began(mut self) -> Self {
+        self.unbegun = true;
+        self
     }
 
     /// The same fault, naming the upstream concerned.

@@ -27,7 +27,12 @@ pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
     let called_tool = matches!(operation, Some(Operation::CallTool(_)));
     let as_result = matches!(
         fault.kind,
-        Kind::Unavailable | Kind::TimedOut | Kind::CannotBridge | Kind::Overloaded | Kind::BadAnswer
+        Kind::Unavailable
+            | Kind::CircuitOpen
+            | Kind::TimedOut
+            | Kind::CannotBridge
+            | Kind::Overloaded
+            | Kind::BadAnswer
     ) || (era == Era::Legacy && matches!(fault.kind, Kind::MissingCapability(_)));
     if called_tool && as_result {
         return Spoken::ToolResult(tool_result(fault, era));
@@ -48,6 +53,7 @@ fn code(kind: &Kind, era: Era) -> i64 {
         Kind::HeaderMismatch => HEADER_MISMATCH,
         Kind::UnsupportedRevision(_) => UNSUPPORTED_VERSION,
         Kind::Unavailable
+        | Kind::CircuitOpen
         | Kind::TimedOut
         | Kind::OutcomeUnknown
         | Kind::CannotBridge
@@ -197,6 +203,12 @@ mod tests {
                 r#"{"reason":"upstream_unavailable","server":"time","retryable":true,"retryAfterMs":3000}"#,
             ),
             (
+                Fault::circuit_open(&server, None, wait),
+                -32603,
+                -32603,
+                r#"{"reason":"circuit_open","server":"time","retryable":true,"retryAfterMs":3000}"#,
+            ),
+            (
                 Fault::timed_out(&server, wait),
                 -32603,
                 -32603,
@@ -239,8 +251,10 @@ mod tests {
                 // A call that may have run is an error even for tools, so that no host repeats it by itself.
                 let spoken = speak(&fault, era, Some(&call));
                 let is_result = matches!(spoken, Spoken::ToolResult(_));
-                let told_to_model =
-                    matches!(fault.kind, Kind::Unavailable | Kind::TimedOut | Kind::BadAnswer);
+                let told_to_model = matches!(
+                    fault.kind,
+                    Kind::Unavailable | Kind::CircuitOpen | Kind::TimedOut | Kind::BadAnswer
+                );
                 // Only the modern era has a code for it.
                 let lacks = matches!(fault.kind, Kind::MissingCapability(_)) && era == Era::Legacy;
                 let told_to_model = told_to_model || lacks;

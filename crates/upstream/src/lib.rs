@@ -6,16 +6,20 @@
 
 mod answers;
 mod asking;
+pub mod breaker;
 mod clients;
 mod connect;
 mod deadlines;
 mod early;
 mod extras;
 mod giving_up;
+mod globs;
 mod hearing;
 mod lists;
 mod loss;
+mod manner;
 mod options;
+mod policies;
 mod pool;
 mod pooled;
 mod push;
@@ -35,7 +39,10 @@ mod turns;
 mod upstream;
 mod verdict;
 
-pub use options::{Backoff, Command, Endpoint, EraChoice, Options, Reach, SessionScope, Timeouts};
+pub use globs::Globs;
+pub use manner::Manner;
+pub use options::{Backoff, Command, Endpoint, EraChoice, Live, Options, Reach, SessionScope, Timeouts};
+pub use policies::Policies;
 pub use status::{Offer, Phase, Status};
 pub use tools::{CHANGES_BACKLOG, Tools};
 pub use upstream::{Hold, Upstream};

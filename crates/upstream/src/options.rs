@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use trunkline_model::Secret;
 
+use crate::breaker;
+
 /// One upstream server, fully resolved: nothing in it is optional by accident.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -31,6 +33,21 @@ pub struct Options {
     pub pages_max: usize,
     /// Most items kept per list of this server.
     pub items_max: usize,
+    /// What may change while the server runs.
+    pub live: Live,
+}
+
+/// What may change while a server runs: nothing of it concerns the process or connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// When it is left alone for a while; `None` never does.
+    pub breaker: Option<breaker::Options>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { breaker: Some(breaker::Options::default()) }
+    }
 }
 
 /// How a server is reached.
@@ -167,6 +184,11 @@ impl Default for Backoff {
 }
 
 impl Options {
+    /// Whether a server that runs with these options need not be started anew for the others.
+    pub fn runs_as(&self, other: &Self) -> bool {
+        Self { live: other.live.clone(), ..self.clone() } == *other
+    }
+
     /// A server with every default, for the given name and reach.
     pub fn new(name: impl Into<Arc<str>>, reach: Reach) -> Self {
         let sessions_max = match &reach {
@@ -185,6 +207,7 @@ impl Options {
             items_max: 10_000,
             sessions: SessionScope::Auto,
             sessions_max,
+            live: Live::default(),
         }
     }
 }

@@ -209,7 +209,7 @@ async fn log_messages_of_a_call_reach_its_caller_alone_and_only_when_wanted() {
         });
         let notes = Arc::new(Heap::default());
         let ended = stage.session.call(&call(era, tool(), level, &notes), None, &[]).await;
-        assert!(matches!(ended, Ok(Outcome::Result(_))));
+        assert!(matches!(ended, Ok((Outcome::Result(_), _))));
         assert_eq!(notes.0.lock().unwrap().len(), heard, "{era:?} {level:?}");
         assert!(stage.changes.try_recv().is_err(), "nobody else hears it");
     }
@@ -241,7 +241,7 @@ async fn a_method_of_the_other_era_is_unknown_and_never_sent() {
     {
         let stage = stage(revision, |_, _| Act::Result("{}"));
         let other = call(era, Operation::Other("x/y".into()), None, &notes);
-        let outcome = stage.session.call(&other, None, &[]).await.map_err(|lost| lost.0).unwrap();
+        let (outcome, _) = stage.session.call(&other, None, &[]).await.map_err(|lost| lost.0).unwrap();
         assert_eq!(matches!(outcome, Outcome::Fault(_)), sent == 0);
         assert_eq!(stage.wire.asked.lock().unwrap().len(), sent);
     }
@@ -272,7 +272,7 @@ async fn a_server_silent_on_the_log_level_still_gets_its_call() {
     });
     let notes = Arc::new(Heap::default());
     let ended = stage.session.call(&call(Era::Modern, tool(), Some(Level::Info), &notes), None, &[]).await;
-    assert!(matches!(ended, Ok(Outcome::Result(_))));
+    assert!(matches!(ended, Ok((Outcome::Result(_), _))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ impl Scene {
         };
         let session = Arc::clone(&self.session);
         let running = tokio::spawn(async move {
-            session.call(&call, None, &[]).await.map_err(|lost| lost.0).expect("the conversation stands")
+            session.call(&call, None, &[]).await.map_err(|lost| lost.0).expect("the conversation stands").0
         });
         settle().await;
         running

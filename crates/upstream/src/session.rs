@@ -15,6 +15,7 @@ use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Wi
 use trunkline_transport::names;
 
 use crate::asking::{Asking, Turn};
+use crate::breaker::{Trouble, Verdict};
 use crate::deadlines::{Deadlines, Signs};
 use crate::giving_up::GivingUp;
 use crate::hearing::Hearing;
@@ -203,25 +204,25 @@ impl Session {
         }
     }
 
-    /// Runs one client call.
+    /// Runs one client call, and says what its end says about the server.
     pub(crate) async fn call(
         &self,
         call: &Call,
         target: Option<&str>,
         extra: &[(String, String)],
-    ) -> Result<Outcome, Lost> {
+    ) -> Result<(Outcome, Verdict), Lost> {
         // A method that only the other era knows means nothing here, or something else.
         if let Operation::Other(method) = &call.operation
             && call.caller.era != self.era()
         {
-            return Ok(Fault::unknown_method(method).into());
+            return Ok((Fault::unknown_method(method).into(), Verdict::Nothing));
         }
         // Questions about a task name it; waiting for one takes no turn from others.
         let blind = !matches!(call.operation, Operation::Task(..));
         let turn = if blind && self.can_ask_during(call) {
             match timeout(self.timeouts.total, self.turn()).await {
                 Ok(turn) => turn?,
-                Err(_) => return Ok(Fault::overloaded(NO_TURN).into()),
+                Err(_) => return Ok((Fault::overloaded(NO_TURN).into(), Verdict::Nothing)),
             }
         } else {
             None
@@ -257,8 +258,15 @@ impl Session {
         };
         let deadlines = Deadlines { idle: self.timeouts.idle, total: self.timeouts.total };
         match deadlines.hold(work, hearing.as_ref().map(|hearing| &*hearing.signs)).await {
-            Err(passed) => Ok(Fault::timed_out(&self.server, passed).into()),
-            Ok(ended) => self.outcome(ended, &call.operation),
+            Err(passed) => {
+                Ok((Fault::timed_out(&self.server, passed).into(), Verdict::Failed(Trouble::TimedOut)))
+            }
+            Ok(ended) => {
+                let verdict = Verdict::on(&ended);
+                let outcome = self.outcome(ended, &call.operation)?;
+                let verdict = verdict.with(&outcome);
+                Ok((outcome, verdict))
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -15,8 +15,11 @@ use tokio_util::sync::CancellationToken;
 use trunkline_model::{Call, Era, Fault, Outcome, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 
+use crate::breaker::{Circuit, Guard, Trouble, Verdict};
 use crate::extras::Extras;
-use crate::options::Options;
+use crate::manner::Manner;
+use crate::options::{Live, Options};
+use crate::policies::Policies;
 use crate::pool::{Lease, Pool, Refused};
 use crate::refresh::Hints;
 use crate::session::{Lost, Session};
@@ -51,6 +54,8 @@ pub(crate) struct Shared {
     /// How long each list in the offer may be kept and shown to whom.
     pub(crate) hints: std::sync::Mutex<Hints>,
     pub(crate) meter: UpstreamHandle,
+    /// What may change while it runs.
+    pub(crate) policies: ArcSwap<Policies>,
     /// Calls under way.
     pub(crate) running: AtomicUsize,
     /// Beginnings and ends of calls so far.
@@ -112,7 +117,9 @@ impl Upstream {
             stderr: Vec::new(),
         };
         let meter = tools.metrics.upstream(&name);
+        let policies = Policies::new(&name, options.live.clone(), &meter, None);
         let shared = Arc::new(Shared {
+            policies: ArcSwap::new(policies),
             stray: Arc::new(Stray::new(name, tools.changes.clone())),
             options,
             tools,
@@ -140,9 +147,32 @@ impl Upstream {
         &self.shared.options.name
     }
 
-    /// The options it runs with.
+    /// The options it was started with.
     pub fn options(&self) -> &Options {
         &self.shared.options
+    }
+
+    /// Takes what may change while it runs.
+    pub fn adopt(&self, live: &Live) {
+        let old = self.shared.policies.load_full();
+        if old.live() != live {
+            self.shared.policies.store(Policies::new(
+                self.name(),
+                live.clone(),
+                &self.shared.meter,
+                Some(&old),
+            ));
+        }
+    }
+
+    /// What of it may change while it runs, as it is now.
+    pub fn policies(&self) -> Arc<Policies> {
+        self.shared.policies.load_full()
+    }
+
+    /// How its circuit breakers stand; `None` when it has none.
+    pub fn circuit(&self) -> Option<Circuit> {
+        self.shared.policies.load().circuits.as_ref().map(|circuits| circuits.stand())
     }
 
     /// Its state, now and from now on.
@@ -181,8 +211,19 @@ impl Upstream {
     /// Runs one call. `target` is the upstream's own spelling where the caller's differs; `extra` are headers that
     /// mirror arguments.
     pub async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Outcome {
+        self.call_as(&Manner::ONCE, call, target, extra).await
+    }
+
+    /// Runs one call of a tool in its manner.
+    pub async fn call_as(
+        &self,
+        manner: &Manner,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> Outcome {
         let _running = Running::begin(&*self.shared);
-        self.run(call, target, extra).await.0
+        self.guarded(manner, call, target, extra).await.0
     }
 
     /// Runs one call like [`Upstream::call`], and keeps what it ran on; `None` when it did not run.
@@ -193,14 +234,15 @@ impl Upstream {
         extra: &[(String, String)],
     ) -> (Outcome, Option<Hold>) {
         let running = Running::begin(Arc::clone(&self.shared));
-        let (outcome, conversation) = self.run(call, target, extra).await;
+        let (outcome, conversation) = self.guarded(&Manner::ONCE, call, target, extra).await;
         (outcome, conversation.map(|conversation| Hold { conversation, _running: running }))
     }
 
     /// Runs one call on what an earlier one ran on; where that is gone, like any other.
     pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
         match hold.conversation.session().call(call, target, &[]).await {
-            Ok(outcome) => outcome,
+            // What is asked about a call that ran is let through whatever became of other calls.
+            Ok((outcome, _)) => outcome,
             Err(Lost(why)) => {
                 tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
                 self.call(call, target, &[]).await
@@ -208,21 +250,42 @@ impl Upstream {
         }
     }
 
+    /// One call, unless the breakers hold it back.
+    async fn guarded(
+        &self,
+        manner: &Manner,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> (Outcome, Option<Conversation>) {
+        let circuits = self.shared.policies.load().circuits.clone();
+        let guard = match Guard::begin(circuits.as_ref(), manner.breaker.as_ref()) {
+            Ok(guard) => guard,
+            Err(fault) => return (fault.into(), None),
+        };
+        let (outcome, conversation, verdict) = self.run(call, target, extra).await;
+        guard.ended(verdict);
+        (outcome, conversation)
+    }
+
     async fn run(
         &self,
         call: &Call,
         target: Option<&str>,
         extra: &[(String, String)],
-    ) -> (Outcome, Option<Conversation>) {
+    ) -> (Outcome, Option<Conversation>, Verdict) {
+        // While there is no conversation the supervisor holds calls back; that is no news for the breaker.
+        let mut verdict = Verdict::Nothing;
         for attempt in 0..2 {
             let conversation = match self.conversation(call).await {
                 Ok(conversation) => conversation,
-                Err(fault) => return (fault.into(), None),
+                Err(fault) => return (fault.before_it_began().into(), None, verdict),
             };
             match conversation.session().call(call, target, extra).await {
-                Ok(outcome) => return (outcome, Some(conversation)),
+                Ok((outcome, verdict)) => return (outcome, Some(conversation), verdict),
                 // The call certainly did not run: it may be sent again, once, over a new conversation.
                 Err(Lost(why)) => {
+                    verdict = Verdict::Failed(Trouble::Connect);
                     tracing::debug!(server = &**self.name(), %why, attempt, "the conversation was lost before the call began");
                     match &conversation {
                         Conversation::Shared(session) => self.lost(session, &why),
@@ -232,7 +295,8 @@ impl Upstream {
             }
         }
         let after = self.shared.options.backoff.first;
-        (Fault::unavailable(self.name(), "it cannot be reached", after).into(), None)
+        let fault = Fault::unavailable(self.name(), "it cannot be reached", after).before_it_began();
+        (fault.into(), None, verdict)
     }
 
     /// The conversation for a call: the shared one, unless the server is a legacy one and may ask the caller something.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use trunkline_gateway::catalog::Source;
+use trunkline_gateway::status::circuit_json;
+use trunkline_upstream::breaker::State;
 
 use crate::serve::Phase;
 use trunkline_observe::time::Rfc3339;
@@ -18,7 +20,9 @@ pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {
 
 /// The body of `/health`. One server that is not well degrades the gateway, and stops nobody.
 pub(super) fn summary(phase: Phase, sources: &[Source]) -> String {
-    let unwell = sources.iter().any(|source| source.status.phase.reason().is_some());
+    let shut =
+        |source: &Source| source.circuit.as_ref().is_some_and(|circuit| circuit.state != State::Closed);
+    let unwell = sources.iter().any(|source| source.status.phase.reason().is_some() || shut(source));
     let status = match phase {
         Phase::Starting => "starting",
         Phase::Draining => "draining",
@@ -41,6 +45,9 @@ fn one(source: &Source) -> Value {
     let mut entry = json!({ "state": status.phase.as_str(), "since": Rfc3339(status.since).to_string() });
     if let Some(reason) = status.phase.reason() {
         entry["reason"] = reason.into();
+    }
+    if let Some(circuit) = &source.circuit {
+        entry["circuit"] = circuit_json(circuit);
     }
     entry
 }

@@ -76,7 +76,7 @@ async fn one(options: Options, tools: Tools) -> Report {
     // A server that takes longer is reported as it is then: starting.
     let _ = timeout(patience, status.wait_for(|status| status.phase.settled())).await;
     let (status, offer) = (status.borrow().clone(), upstream.offer().borrow().clone());
-    let report = Report::new(upstream.options(), status, offer);
+    let report = Report::new(upstream.options(), status, offer, upstream.circuit());
     // What does not end in time is ended by the helper process.
     let _ = timeout(STOP_DEADLINE, upstream.stop()).await;
     report

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
+use trunkline_gateway::status::circuit_json;
 use trunkline_model::ListKind;
 
 use super::Report;
@@ -31,6 +32,7 @@ pub(crate) fn as_json(reports: &[Report], checks: &[Check]) -> Value {
             "era": report.era(),
             "revision": report.revision(),
             "handshakeMs": report.handshake_ms(),
+            "circuit": report.circuit.as_ref().map(circuit_json),
             "server": { "name": name, "version": version },
             "tools": report.count(ListKind::Tools),
             "prompts": report.count(ListKind::Prompts),
@@ -70,6 +72,10 @@ pub(crate) fn as_text(reports: &[Report], checks: &[Check], terminal: &Terminal)
     let mut text = table::text(&servers);
     for report in reports {
         failure(&mut text, report, terminal);
+        if let Some(decree) = report.decree() {
+            let name = terminal.paint_out(Paint::Warn, &one_line(&report.name));
+            let _ = writeln!(text, "\n{name}: {decree}");
+        }
     }
     text.push('\n');
     for check in checks {

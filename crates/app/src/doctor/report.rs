@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use trunkline_model::{Era, ListKind};
+use trunkline_upstream::breaker::{Circuit, State};
 use trunkline_upstream::{Offer, Options, Phase, Status};
 
 /// What was found out about one server.
@@ -15,13 +16,29 @@ pub(crate) struct Report {
     pub(super) status: Status,
     /// What it offers.
     pub(super) offer: Option<Arc<Offer>>,
+    /// How its circuit breakers stand: closed, unless the operator decreed something else.
+    pub(super) circuit: Option<Circuit>,
 }
 
 impl Report {
     /// The report on a server with these options.
-    pub(super) fn new(options: &Options, status: Status, offer: Option<Arc<Offer>>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        status: Status,
+        offer: Option<Arc<Offer>>,
+        circuit: Option<Circuit>,
+    ) -> Self {
         let transport = options.reach.transport();
-        Self { name: Arc::clone(&options.name), transport, status, offer }
+        Self { name: Arc::clone(&options.name), transport, status, offer, circuit }
+    }
+
+    /// What an operator may have forgotten: that no call reaches the server, or that every one does.
+    pub(super) fn decree(&self) -> Option<&'static str> {
+        let circuit = self.circuit.as_ref().filter(|circuit| circuit.forced)?;
+        Some(match circuit.state {
+            State::Closed => "`circuitBreaker.force: closed` lets every call through, however many fail",
+            State::Open | State::HalfOpen => "`circuitBreaker.force: open` keeps every call from it",
+        })
     }
 
     /// Whether it answers and all of its lists could be read.

@@ -1,6 +1,7 @@
 //! From tree to settings. One file per part of the document; each reports all it finds and goes on.
 
 mod address;
+mod breaker;
 mod command;
 mod endpoint;
 mod front;

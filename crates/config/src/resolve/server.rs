@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use trunkline_gateway::options::{Naming, ServerRules};
-use trunkline_upstream::{EraChoice, Options, Reach, SessionScope};
+use trunkline_upstream::{EraChoice, Live, Options, Reach, SessionScope};
 
-use super::{keys, reach, shown, timing};
+use super::{breaker, keys, reach, shown, timing};
 use crate::check::Check;
 use crate::fields::{Fields, nearest};
 use crate::settings::Shown;
@@ -112,6 +112,7 @@ fn one(
     let timing = timing::timing(&mut fields, check);
     let message_bytes = fields.take("maxMessageBytes", check);
     let message_bytes = message_bytes.and_then(|node| check.bytes(node, 4096..=1 << 30));
+    let live = Live { breaker: breaker::breaker(fields.take("circuitBreaker", check), check) };
     let shown = shown::shown(&mut fields, name, &spot, naming, check);
     fields.ignore(&keys::SERVER_IGNORED, check);
     fields.skip(|key| key.starts_with("x-"));
@@ -127,6 +128,7 @@ fn one(
         options.backoff = timing.backoff;
         options.sessions = sessions;
         options.sessions_max = sessions_max.unwrap_or(options.sessions_max);
+        options.live = live;
         options.message_bytes_max = message_bytes.unwrap_or(options.message_bytes_max);
         Resolved { options, rules, shown: shown.text }
     });

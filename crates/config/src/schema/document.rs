@@ -149,6 +149,8 @@ struct Server {
     idle_stop: Option<Duration>,
     /// How restarts and reconnects are spaced.
     restart: Option<Restart>,
+    /// When the server is left alone for a while, or `off`.
+    circuit_breaker: Option<CircuitBreaker>,
     /// Largest single message accepted from this server. Default: `16MiB`.
     max_message_bytes: Option<Size>,
 }
@@ -268,6 +270,61 @@ struct Restart {
     first: Option<Duration>,
     /// Longest wait. Default: `60s`.
     max: Option<Duration>,
+}
+
+/// When a server is left alone, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CircuitBreaker {
+    On(BreakerRules),
+    Off(Off),
+}
+
+/// When a server that fails is left alone, and for how long. Timeouts, broken connections, invalid answers and HTTP 5xx
+/// are failures; errors that a tool or server reports are answers.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct BreakerRules {
+    /// Rates are taken over the calls of this time. Default: `30s`.
+    window: Option<Duration>,
+    /// Rates are taken over this many last calls, in place of `window`.
+    calls: Option<Count>,
+    /// Failed calls in percent that open it. Default: 50.
+    failure_percent: Option<Count>,
+    /// Fewest calls for a rate to mean anything. Default: 20.
+    minimum_calls: Option<Count>,
+    /// Failures in a row that open it, or `off`. Default: 5.
+    consecutive_failures: Option<CountOrOff>,
+    /// A call that takes longer is a slow one. Default: `off`.
+    slow: Option<Duration>,
+    /// Slow calls in percent that open it. Default: 80.
+    slow_percent: Option<Count>,
+    /// How long it stays open the first time; doubles each time. Default: `5s`.
+    open: Option<Duration>,
+    /// Longest time that it stays open. Default: `60s`.
+    open_max: Option<Duration>,
+    /// Calls that try the server at a time afterwards, all of which must pass. Default: 1.
+    probes: Option<Count>,
+    /// `open` keeps every call from the server, `closed` lets every call through.
+    force: Option<Force>,
+    /// Patterns of tools with a breaker of their own: their timeouts and errors do not close the server to others.
+    tools: Option<Vec<String>>,
+}
+
+/// A whole number, or not at all.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CountOrOff {
+    Count(Count),
+    Off(Off),
+}
+
+/// A state that the operator decrees.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+enum Force {
+    Open,
+    Closed,
 }
 
 /// How the names of tools and prompts are built: prefix, separator, the server's own name.

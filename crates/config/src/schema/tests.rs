@@ -10,7 +10,7 @@ use crate::surroundings::Surroundings;
 use crate::{Source, formats};
 
 /// The resolver's name of a section, and where the schema keeps it.
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 16] = [
     ("document", ""),
     ("admin", "/$defs/AdminListener"),
     ("server", "/$defs/Server"),
@@ -20,6 +20,7 @@ const SECTIONS: [(&str, &str); 15] = [
     ("override", "/$defs/Override"),
     ("timeouts", "/$defs/Timeouts"),
     ("restart", "/$defs/Restart"),
+    ("breaker", "/$defs/BreakerRules"),
     ("naming", "/$defs/Naming"),
     ("profile", "/$defs/Profile"),
     ("security", "/$defs/Security"),
@@ -44,6 +45,7 @@ mcpServers:
     resources: {}
     timeouts: {}
     restart: {}
+    circuitBreaker: {}
 profiles: {p: {servers: [], tools: {}}}
 ";
 

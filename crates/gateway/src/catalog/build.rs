@@ -12,7 +12,8 @@ use trunkline_protocol::mirror::{self, Mirrored};
 use trunkline_protocol::tasks::{self, Support};
 use trunkline_protocol::{bridge, capabilities, extensions, uris as spelling};
 use trunkline_transport::front::host::Introduced;
-use trunkline_upstream::{Offer, Phase, Status};
+use trunkline_upstream::breaker::Circuit;
+use trunkline_upstream::{Manner, Offer, Phase, Policies, Status};
 
 use super::{Absent, Catalog, Cursors, Names, Route, Speller, Uris, names};
 use crate::options::{Filter, Naming, Override, ServerRules};
@@ -37,6 +38,10 @@ pub struct Source {
     pub status: Status,
     /// What it offers, if it has been read.
     pub offer: Option<Arc<Offer>>,
+    /// What decides how its calls are carried out.
+    pub policies: Arc<Policies>,
+    /// How its circuit breakers stand, where it has some.
+    pub circuit: Option<Circuit>,
 }
 
 /// Everything a catalog is made of.
@@ -214,7 +219,12 @@ fn named(input: &Input<'_>, kind: ListKind, uris: &Uris, transparent: bool, show
             let tasks = if kind == ListKind::Tools { support(offer, item) } else { Support::None };
             let mut item_shown = for_both(respelled, offer.introduction.era(), asked, tasks);
             let unstructured = kind == ListKind::Tools && item_shown.hide_schema();
-            let route = Route { server: source.number, original, mirrored, tasks, meter, unstructured };
+            let manner = match kind {
+                ListKind::Tools => source.policies.manner(item),
+                _ => Manner::ONCE,
+            };
+            let route =
+                Route { server: source.number, original, mirrored, tasks, meter, unstructured, manner };
             table.insert(name, &item.key, route);
             shown.push(item_shown);
         }

@@ -73,6 +73,8 @@ pub struct Route {
     pub meter: Option<trunkline_observe::metrics::ToolHandle>,
     /// Legacy clients do not see the tool's output schema, so its results have no structured content for them.
     pub unstructured: bool,
+    /// How its calls are carried out.
+    pub manner: trunkline_upstream::Manner,
 }
 
 /// A table of exposed names, with the original ones as a second way in.

@@ -54,7 +54,7 @@ fn source(number: usize, name: &str, phase: Phase, offer: Option<Arc<Offer>>) ->
         starts: 1,
         stderr: Vec::new(),
     };
-    Source { number, rules: ServerRules::new(name), status, offer }
+    Source { number, rules: ServerRules::new(name), status, offer, policies: Arc::default(), circuit: None }
 }
 
 fn catalog(sources: &[Source], naming: &Naming, cursors: &Cursors) -> Catalog {

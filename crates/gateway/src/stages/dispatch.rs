@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
 use trunkline_protocol::{bridge, headers, mirror, uris};
-use trunkline_upstream::Upstream;
+use trunkline_upstream::{Manner, Upstream};
 
 use crate::catalog::{Catalog, Route, Speller};
 use crate::parking::{Parking, Work};
@@ -64,13 +64,15 @@ async fn one(
     };
     let support = route.map(|route| route.tasks).unwrap_or_default();
     let spelled = target.map(|t| &**t);
+    let manner = route.map_or(&Manner::ONCE, |route| &route.manner);
     let outcome = match Way::of(support, call) {
         Way::Task => Box::pin(tasks::made(place, upstream, support, spelled, &extra, call)).await,
         Way::Perhaps => {
-            let outcome = plain(parking, upstream, target, extra.clone(), call, false).await;
+            let outcome = plain(parking, upstream, target, extra.clone(), call, How::Called(manner)).await;
             Box::pin(tasks::settled(place, upstream, spelled, &extra, call, outcome)).await
         }
-        way => plain(parking, upstream, target, extra, call, way == Way::Driven).await,
+        Way::Driven => plain(parking, upstream, target, extra, call, How::AsTask).await,
+        Way::Plain => plain(parking, upstream, target, extra, call, How::Called(manner)).await,
     };
     match way_back(&place.now.catalog, server, call, outcome) {
         Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
@@ -80,14 +82,23 @@ async fn one(
     }
 }
 
-/// Runs a call to its result, however often its user is asked meanwhile. `as_task` is for tools that know only tasks.
+/// How a call reaches its server.
+#[derive(Clone, Copy)]
+enum How<'a> {
+    /// As it is, in the manner of its tool.
+    Called(&'a Manner),
+    /// As a task, for tools that know only tasks.
+    AsTask,
+}
+
+/// Runs a call to its result, however often its user is asked meanwhile.
 async fn plain(
     parking: &Arc<Parking>,
     upstream: &Arc<Upstream>,
     target: Option<&Text>,
     extra: Vec<(String, String)>,
     call: &Call,
-    as_task: bool,
+    how: How<'_>,
 ) -> Outcome {
     let asks = match call.caller.era {
         Era::Modern => upstream.may_ask(call).await,
@@ -100,12 +111,19 @@ async fn plain(
     if asks {
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
-            Box::pin(async move { sent(&upstream, &call, target.as_deref(), &extra, as_task).await })
+            let manner = match how {
+                How::Called(manner) => Some(manner.clone()),
+                How::AsTask => None,
+            };
+            Box::pin(async move {
+                let how = manner.as_ref().map_or(How::AsTask, How::Called);
+                sent(&upstream, &call, target.as_deref(), &extra, how).await
+            })
         };
         return parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await;
     }
     let target = target.map(|t| &**t);
-    let outcome = sent(upstream, call, target, &extra, as_task).await;
+    let outcome = sent(upstream, call, target, &extra, how).await;
     let outcome = remirror::settle(upstream, call, target, outcome).await;
     // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
     drive::drive(upstream, call, target, &extra, outcome).await
@@ -116,12 +134,12 @@ async fn sent(
     call: &Call,
     target: Option<&str>,
     extra: &[(String, String)],
-    as_task: bool,
+    how: How<'_>,
 ) -> Outcome {
-    if as_task {
-        return Box::pin(tasks::driven(upstream, call, target, extra)).await;
+    match how {
+        How::Called(manner) => upstream.call_as(manner, call, target, extra).await,
+        How::AsTask => Box::pin(tasks::driven(upstream, call, target, extra)).await,
     }
-    upstream.call(call, target, extra).await
 }
 
 /// The headers that mirror arguments towards an HTTP server, from the upstream's schema and the final arguments.

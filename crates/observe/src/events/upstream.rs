@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::metrics::UpstreamHandle;
+use crate::metrics::{CircuitState, UpstreamHandle};
 
 /// Whether an upstream can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,48 @@ impl UpstreamState<'_> {
             Condition::Down => log!(warn),
             Condition::Ready => log!(info),
             Condition::Starting | Condition::Idle => log!(debug),
+        }
+    }
+}
+
+/// The circuit breaker of an upstream, or of one tool of it, has changed its state.
+#[derive(Clone, Copy, Debug)]
+pub struct CircuitChanged<'a> {
+    /// The operator's name for the upstream.
+    pub upstream: &'a str,
+    /// The tool, by the upstream's own name for it, where the breaker is the tool's.
+    pub tool: Option<&'a str>,
+    /// The state entered.
+    pub state: CircuitState,
+    /// Why it opened.
+    pub why: Option<&'a str>,
+    /// How long it stays open.
+    pub retry_in: Option<Duration>,
+}
+
+impl CircuitChanged<'_> {
+    /// Counts the change, sets the gauge where the breaker is the upstream's, and logs it: opening at warn, the rest at
+    /// info.
+    pub fn emit(&self, series: &UpstreamHandle) {
+        series.circuit_changed(self.state);
+        if self.tool.is_none() {
+            series.set_circuit(self.state);
+        }
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    upstream = self.upstream,
+                    tool = self.tool,
+                    state = self.state.as_str(),
+                    reason = self.why,
+                    retry_in_ms = self.retry_in.map(|wait| wait.as_millis() as u64),
+                    "circuit breaker"
+                )
+            };
+        }
+        match self.state {
+            CircuitState::Open => log!(warn),
+            CircuitState::HalfOpen | CircuitState::Closed => log!(info),
         }
     }
 }

@@ -40,6 +40,28 @@ impl Era {
     }
 }
 
+/// Where a circuit breaker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitState {
+    /// Calls go through.
+    Closed,
+    /// A few calls try whether the server is well again.
+    HalfOpen,
+    /// No call goes through.
+    Open,
+}
+
+impl CircuitState {
+    /// The word in logs and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Cells {
     up: AtomicBool,
@@ -47,6 +69,10 @@ struct Cells {
     children: AtomicI64,
     child_starts: AtomicU64,
     child_restarts: AtomicU64,
+    circuit: AtomicU8,
+    /// By the state entered.
+    circuit_changes: [AtomicU64; 3],
+    circuit_refused: AtomicU64,
 }
 
 /// The series of one upstream. Cheap to clone.
@@ -62,6 +88,21 @@ impl UpstreamHandle {
     /// The era it speaks. There is one series per upstream: the era it had is not shown any more.
     pub fn set_era(&self, era: Era) {
         self.0.era.store(era as u8, Ordering::Relaxed);
+    }
+
+    /// Where its circuit breaker stands.
+    pub fn set_circuit(&self, state: CircuitState) {
+        self.0.circuit.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Counts a change of one of its circuit breakers, those of its tools included.
+    pub fn circuit_changed(&self, entered: CircuitState) {
+        self.0.circuit_changes[entered as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that a circuit breaker did not let through.
+    pub fn circuit_refused(&self) {
+        self.0.circuit_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a child process that was started, and again after another, if `again`. It runs until the value returned
@@ -119,8 +160,28 @@ impl Collector for Upstreams {
             let running = cells.children.load(Ordering::Relaxed);
             children.encode_family(&[("upstream", &**name)])?.encode_gauge(&running)?;
         }
+        let help = "The circuit breaker: 0 closed, 1 half open, 2 open.";
+        let mut circuit =
+            encoder.encode_descriptor("trunkline_circuit_state", help, None, MetricType::Gauge)?;
+        for (name, UpstreamHandle(cells)) in &upstreams {
+            let state = i64::from(cells.circuit.load(Ordering::Relaxed));
+            circuit.encode_family(&[("upstream", &**name)])?.encode_gauge(&state)?;
+        }
+        let help = "Changes of circuit breakers, those of single tools included, by the state entered.";
+        let mut changes =
+            encoder.encode_descriptor("trunkline_circuit_transitions", help, None, MetricType::Counter)?;
+        for (name, UpstreamHandle(cells)) in &upstreams {
+            for state in [CircuitState::Closed, CircuitState::HalfOpen, CircuitState::Open] {
+                let labels = [("upstream", &**name), ("to", state.as_str())];
+                let value = cells.circuit_changes[state as usize].load(Ordering::Relaxed);
+                changes.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+            }
+        }
         type Count = fn(&Cells) -> &AtomicU64;
-        let counters: [(&str, &str, Count); 2] = [
+        let counters: [(&str, &str, Count); 3] = [
+            ("trunkline_circuit_refused", "Calls that a circuit breaker did not let through.", |cells| {
+                &cells.circuit_refused
+            }),
             ("trunkline_child_starts", "Child processes started.", |cells| &cells.child_starts),
             ("trunkline_child_restarts", "Child processes started in place of one that ended.", |cells| {
                 &cells.child_restarts

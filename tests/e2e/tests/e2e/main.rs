@@ -16,6 +16,7 @@ mod old_wires;
 mod oracle;
 mod parked;
 mod questions;
+mod resilience;
 mod resumption;
 mod skills;
 mod tasks;

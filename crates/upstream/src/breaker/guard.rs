@@ -1,0 +1,201 @@
+//! The breakers of one upstream, and what puts them around its calls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use trunkline_model::{Fault, Text};
+use trunkline_observe::events::CircuitChanged;
+use trunkline_observe::metrics::{CircuitState, UpstreamHandle};
+
+use super::{Breaker, Change, Options, Refused, State, Ticket, Trouble, Verdict};
+
+/// Most tools of one server with a breaker of their own; a server has at most 10,000.
+const TOOLS_MAX: usize = 1000;
+
+/// How the breakers of an upstream stand, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// The server's own.
+    pub state: State,
+    /// Whether the operator decreed it.
+    pub forced: bool,
+    /// How long it stays open.
+    pub retry_in: Option<Duration>,
+    /// The tools whose own breaker is not closed.
+    pub tools: Vec<(Text, State)>,
+}
+
+/// The breakers of one upstream: its own, and those of the tools that have one.
+#[derive(Debug)]
+pub(crate) struct Circuits {
+    server: Arc<str>,
+    own: Breaker,
+    tools: Mutex<HashMap<Text, Arc<Tool>>>,
+    meter: UpstreamHandle,
+}
+
+/// The breaker of one tool.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    name: Text,
+    breaker: Breaker,
+}
+
+impl Circuits {
+    pub(crate) fn new(server: Arc<str>, options: Options, meter: UpstreamHandle) -> Arc<Self> {
+        let own = breaker(options);
+        meter.set_circuit(told(own.state()));
+        Arc::new(Self { server, own, tools: Mutex::default(), meter })
+    }
+
+    pub(crate) const fn options(&self) -> &Options {
+        self.own.options()
+    }
+
+    /// The breaker of a tool, by the server's own name for it, if it is to have one. Asked for when a catalog is built.
+    pub(crate) fn tool(&self, name: &Text) -> Option<Arc<Tool>> {
+        if !self.options().tools.admit(name) {
+            return None;
+        }
+        let mut tools = self.lock();
+        if tools.len() >= TOOLS_MAX {
+            // Those of tools that are not offered any more.
+            tools.retain(|_, tool| Arc::strong_count(tool) > 1);
+        }
+        if tools.len() >= TOOLS_MAX && !tools.contains_key(name) {
+            return None;
+        }
+        let new = || Options { force: None, ..self.options().clone() };
+        let made = tools
+            .entry(name.clone())
+            .or_insert_with(|| Arc::new(Tool { name: name.clone(), breaker: breaker(new()) }));
+        Some(Arc::clone(made))
+    }
+
+    /// How they stand.
+    pub(crate) fn stand(&self) -> Circuit {
+        let open = |tool: &Arc<Tool>| (tool.name.clone(), tool.breaker.state());
+        let mut tools: Vec<_> =
+            self.lock().values().map(open).filter(|(_, state)| *state != State::Closed).collect();
+        tools.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Circuit {
+            state: self.own.state(),
+            forced: self.options().force.is_some(),
+            retry_in: self.own.rests(Instant::now()),
+            tools,
+        }
+    }
+
+    fn changed(&self, tool: Option<&Tool>, change: Change) {
+        let (state, why, rest) = match change {
+            Change::Opened { why, rest } => (CircuitState::Open, Some(why.to_string()), Some(rest)),
+            Change::Trying => (CircuitState::HalfOpen, None, None),
+            Change::Closed => (CircuitState::Closed, None, None),
+        };
+        let event = CircuitChanged {
+            upstream: &self.server,
+            tool: tool.map(|tool| &*tool.name),
+            state,
+            why: why.as_deref(),
+            retry_in: rest,
+        };
+        event.emit(&self.meter);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Text, Arc<Tool>>> {
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn breaker(options: Options) -> Breaker {
+    Breaker::new(options, Instant::now(), trunkline_runtime::random_byte)
+}
+
+fn told(state: State) -> CircuitState {
+    match state {
+        State::Closed => CircuitState::Closed,
+        State::Open => CircuitState::Open,
+        State::HalfOpen => CircuitState::HalfOpen,
+    }
+}
+
+/// One call that the breakers let through. Dropped before its end is told, it counts as nothing.
+pub(crate) struct Guard {
+    circuits: Option<Arc<Circuits>>,
+    server: Option<Ticket>,
+    tool: Option<(Arc<Tool>, Ticket)>,
+    /// Taken only where slow calls count.
+    began: Option<Instant>,
+}
+
+impl Guard {
+    /// Lets a call through, or says when it may come again.
+    pub(crate) fn begin(circuits: Option<&Arc<Circuits>>, tool: Option<&Arc<Tool>>) -> Result<Self, Fault> {
+        let Some(circuits) = circuits else {
+            return Ok(Self { circuits: None, server: None, tool: None, began: None });
+        };
+        let server = admit(circuits, &circuits.own, None)?;
+        let began = circuits.options().slow.map(|_| Instant::now());
+        // From here on what was let through is given back whatever happens.
+        let mut guard =
+            Self { circuits: Some(Arc::clone(circuits)), server: Some(server), tool: None, began };
+        if let Some(tool) = tool {
+            guard.tool = Some((Arc::clone(tool), admit(circuits, &tool.breaker, Some(tool))?));
+        }
+        Ok(guard)
+    }
+
+    /// The call has ended.
+    pub(crate) fn ended(mut self, verdict: Verdict) {
+        self.settle(verdict);
+    }
+
+    fn settle(&mut self, verdict: Verdict) {
+        let (Some(circuits), Some(ticket)) = (self.circuits.take(), self.server.take()) else { return };
+        let now = Instant::now();
+        let took = self.began.map(|began| now.saturating_duration_since(began));
+        let Some((tool, of_tool)) = self.tool.take() else {
+            if let Some(change) = circuits.own.ended(ticket, verdict, took, now) {
+                circuits.changed(None, change);
+            }
+            return;
+        };
+        // A tool with a breaker of its own does not take the server along, unless the server itself cannot be reached.
+        let of_server = match verdict {
+            Verdict::Failed(Trouble::TimedOut | Trouble::Status | Trouble::BadAnswer) => Verdict::Nothing,
+            other => other,
+        };
+        if let Some(change) = circuits.own.ended(ticket, of_server, None, now) {
+            circuits.changed(None, change);
+        }
+        if let Some(change) = tool.breaker.ended(of_tool, verdict, took, now) {
+            circuits.changed(Some(&tool), change);
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.settle(Verdict::Nothing);
+    }
+}
+
+fn admit(circuits: &Circuits, breaker: &Breaker, tool: Option<&Tool>) -> Result<Ticket, Fault> {
+    if let Some(ticket) = breaker.pass() {
+        return Ok(ticket);
+    }
+    match breaker.admit(Instant::now()) {
+        Ok((ticket, change)) => {
+            if let Some(change) = change {
+                circuits.changed(tool, change);
+            }
+            Ok(ticket)
+        }
+        Err(Refused(rest)) => {
+            circuits.meter.circuit_refused();
+            Err(Fault::circuit_open(&circuits.server, tool.map(|tool| &*tool.name), rest))
+        }
+    }
+}
