@@ -1,60 +1,112 @@
 //! The requests of one client that run now, by their ids, so that each can be cancelled.
+//!
+//! A call waits for its cancellation as long as it runs, and hardly any is cancelled. So there is no tree of tokens and
+//! no list of waiters, but a flag and a waker per call, and one table that its client's end goes through.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
+use futures_util::task::AtomicWaker;
+use smallvec::SmallVec;
 use trunkline_model::{Fault, Kind};
 use trunkline_protocol::{Scanned, Shape, method};
 
 /// Most requests of one client that run at a time.
 pub(crate) const RUNNING_MAX: usize = 1024;
 
+/// An id's literal. Copied, as sharing it would keep the whole message alive; nearly all of them are short.
+type Id = SmallVec<[u8; 24]>;
+
 /// The running requests of a legacy session or of a pipe.
 #[derive(Debug, Default)]
-pub(crate) struct Running(Mutex<Tokens>);
+pub(crate) struct Running(Mutex<Table>);
 
-/// By the client's ids. It chooses them, but can only slow itself down: the table is its own and bounded.
-type Tokens = HashMap<Bytes, CancellationToken, foldhash::fast::RandomState>;
+#[derive(Debug, Default)]
+struct Table {
+    /// By the client's ids. It chooses them, but can only slow itself down: the table is its own and bounded.
+    tickets: HashMap<Id, Arc<Ticket>, foldhash::fast::RandomState>,
+    /// The client has gone.
+    over: bool,
+}
+
+/// Whether a request was taken back, and who wants to know.
+#[derive(Debug, Default)]
+struct Ticket {
+    cancelled: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Ticket {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn poll_cancelled(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_cancelled() {
+            return Poll::Ready(());
+        }
+        self.waiting.register(cx.waker());
+        // It may have been cancelled between the look and the registration.
+        if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
 
 impl Running {
-    fn lock(&self) -> MutexGuard<'_, Tokens> {
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request as running until the entry is dropped; `over` cancels it too.
+    /// Notes a request as running until the entry is dropped. Of a client that has gone it is cancelled already.
     ///
     /// # Errors
     /// When one with its id runs already, which then goes on, or when too many run.
-    pub(crate) fn begin(self: &Arc<Self>, id: &[u8], over: &CancellationToken) -> Result<Entry, Fault> {
+    pub(crate) fn begin(self: &Arc<Self>, id: &[u8]) -> Result<Entry, Fault> {
         let mut running = self.lock();
-        if running.len() >= RUNNING_MAX {
+        if running.tickets.len() >= RUNNING_MAX {
             return Err(Fault::overloaded("too many requests of this client are running; try again later"));
         }
-        if running.contains_key(id) {
+        if running.tickets.contains_key(id) {
             return Err(Fault::client(Kind::InvalidRequest, "a request with this id is still running"));
         }
-        // Copied: the key would keep the whole message alive.
-        let id = Bytes::copy_from_slice(id);
-        let token = over.child_token();
-        running.insert(id.clone(), token.clone());
+        let ticket = Arc::new(Ticket { cancelled: AtomicBool::new(running.over), ..Ticket::default() });
+        let id = Id::from_slice(id);
+        running.tickets.insert(id.clone(), Arc::clone(&ticket));
         drop(running);
-        Ok(Entry { running: Arc::clone(self), id, token })
+        Ok(Entry { running: Arc::clone(self), id, ticket })
     }
 
     /// Cancels the request that a `notifications/cancelled` names; everything else is nothing to us.
     pub(crate) fn hear(&self, scanned: &Scanned) {
         if scanned.shape == Shape::Notification && &*scanned.method() == method::CANCELLED {
             let id = scanned.params.request_id.as_ref().map(|span| scanned.at(span));
-            if let Some(token) = id.and_then(|id| self.lock().get(id).cloned()) {
-                token.cancel();
+            if let Some(ticket) = id.and_then(|id| self.lock().tickets.get(id).cloned()) {
+                ticket.cancel();
             }
         }
     }
 
+    /// The client has gone: cancels whatever runs, and whatever begins from now on.
+    pub(crate) fn end(&self) {
+        let mut running = self.lock();
+        running.over = true;
+        let all: Vec<_> = running.tickets.values().cloned().collect();
+        // Not under the lock: a waker may be the last that holds its call, whose end wants the lock.
+        drop(running);
+        for ticket in all {
+            ticket.cancel();
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().tickets.is_empty()
     }
 }
 
@@ -62,37 +114,56 @@ impl Running {
 #[derive(Debug)]
 pub(crate) struct Entry {
     running: Arc<Running>,
-    id: Bytes,
-    /// Cancelled when the client takes the request back, or goes.
-    pub(crate) token: CancellationToken,
+    id: Id,
+    ticket: Arc<Ticket>,
+}
+
+impl Entry {
+    /// Resolves when the client takes the request back, or goes. One task waits at a time; cancel safe.
+    pub(crate) fn cancelled(&self) -> impl Future<Output = ()> + Send + Unpin + '_ {
+        poll_fn(|cx| self.ticket.poll_cancelled(cx))
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.id);
+        self.running.lock().tickets.remove(&self.id[..]);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::thread;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use futures_util::FutureExt as _;
     use trunkline_protocol::scan;
+
+    use super::*;
+
+    fn cancel(running: &Running, id: &str) {
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+        );
+        running.hear(&scan(Bytes::from(text)).unwrap());
+    }
 
     #[test]
     fn a_running_id_is_refused_and_free_again_afterwards() {
-        let (running, over) = (Arc::<Running>::default(), CancellationToken::new());
-        let entry = running.begin(b"1", &over).unwrap();
-        assert!(running.begin(b"1", &over).is_err());
-        assert!(!entry.token.is_cancelled(), "the one that runs goes on");
+        let running = Arc::<Running>::default();
+        let entry = running.begin(b"1").unwrap();
+        assert!(running.begin(b"1").is_err());
+        assert!(!entry.ticket.is_cancelled(), "the one that runs goes on");
         drop(entry);
         assert!(running.is_empty());
-        assert!(running.begin(b"1", &over).is_ok());
+        assert!(running.begin(b"1").is_ok());
     }
 
     #[test]
     fn an_entry_does_not_outlive_a_panic() {
-        let (running, over) = (Arc::<Running>::default(), CancellationToken::new());
-        let held = running.begin(b"1", &over).unwrap();
+        let running = Arc::<Running>::default();
+        let held = running.begin(b"1").unwrap();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
             let _held = held;
             panic!("a call that panics");
@@ -103,21 +174,97 @@ mod tests {
 
     #[test]
     fn a_cancellation_reaches_the_request_it_names_and_no_other() {
-        let (running, over) = (Arc::<Running>::default(), CancellationToken::new());
-        let (one, two) = (running.begin(b"1", &over).unwrap(), running.begin(b"\"1\"", &over).unwrap());
-        let text = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-        running.hear(&scan(Bytes::from_static(text.as_bytes())).unwrap());
-        assert!(one.token.is_cancelled());
-        assert!(!two.token.is_cancelled());
+        let running = Arc::<Running>::default();
+        let (one, two) = (running.begin(b"1").unwrap(), running.begin(b"\"1\"").unwrap());
+        cancel(&running, "1");
+        assert!(one.cancelled().now_or_never().is_some());
+        assert!(two.cancelled().now_or_never().is_none());
     }
 
     #[test]
     fn requests_at_a_time_are_bounded() {
-        let (running, over) = (Arc::<Running>::default(), CancellationToken::new());
+        let running = Arc::<Running>::default();
         let held: Vec<_> =
-            (0..RUNNING_MAX).map(|n| running.begin(n.to_string().as_bytes(), &over).unwrap()).collect();
-        assert!(running.begin(b"more", &over).is_err());
+            (0..RUNNING_MAX).map(|n| running.begin(n.to_string().as_bytes()).unwrap()).collect();
+        assert!(running.begin(b"more").is_err());
         drop(held);
-        assert!(running.begin(b"more", &over).is_ok());
+        assert!(running.begin(b"more").is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_client_cancels_all_that_runs_and_all_that_begins_after() {
+        let running = Arc::<Running>::default();
+        let entries: Vec<_> = (0..50).map(|n| running.begin(n.to_string().as_bytes()).unwrap()).collect();
+        let waiting: Vec<_> =
+            entries.into_iter().map(|entry| tokio::spawn(async move { entry.cancelled().await })).collect();
+        tokio::task::yield_now().await;
+        running.end();
+        for waiting in waiting {
+            tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("a lost wake-up").unwrap();
+        }
+        assert!(running.is_empty());
+        let late = running.begin(b"late").unwrap();
+        assert!(late.cancelled().now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_cancellation_at_any_moment_wakes_who_waits() {
+        let running = Arc::<Running>::default();
+        for round in 0..1_000 {
+            let entry = running.begin(b"7").unwrap();
+            let other = Arc::clone(&running);
+            let cancelling = thread::spawn(move || {
+                // Both the flag alone and a whole end race with the wait.
+                if round % 2 == 0 { cancel(&other, "7") } else { other.end() }
+            });
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let told = runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(10), entry.cancelled()).await });
+            assert!(told.is_ok(), "a lost wake-up in round {round}");
+            cancelling.join().unwrap();
+            running.lock().over = false;
+        }
+    }
+
+    #[test]
+    fn a_cancellation_that_races_with_the_end_of_its_call_harms_no_successor() {
+        let running = Arc::<Running>::default();
+        for _ in 0..1_000 {
+            let entry = running.begin(b"7").unwrap();
+            let other = Arc::clone(&running);
+            let cancelling = thread::spawn(move || cancel(&other, "7"));
+            drop(entry);
+            cancelling.join().unwrap();
+            assert!(running.is_empty());
+            let next = running.begin(b"7").unwrap();
+            assert!(next.cancelled().now_or_never().is_none());
+        }
+    }
+
+    /// A waker that holds the last of a call, as that of a task does whose handle is gone.
+    struct Last {
+        _call: Entry,
+    }
+
+    impl std::task::Wake for Last {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn waking_the_last_that_holds_a_call_does_not_wait_for_itself() {
+        let running = Arc::<Running>::default();
+        let entry = running.begin(b"1").unwrap();
+        let ticket = Arc::clone(&entry.ticket);
+        let waker = Arc::new(Last { _call: entry }).into();
+        assert!(ticket.poll_cancelled(&Context::from_waker(&waker)).is_pending());
+        drop((waker, ticket));
+        let (done, ended) = std::sync::mpsc::channel();
+        let other = Arc::clone(&running);
+        thread::spawn(move || {
+            other.end();
+            let _ = done.send(());
+        });
+        ended.recv_timeout(Duration::from_secs(10)).expect("the end waits for its own lock");
+        assert!(running.is_empty());
     }
 }

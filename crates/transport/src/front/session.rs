@@ -59,7 +59,7 @@ pub(crate) struct Session {
     last_used_ms: AtomicU64,
     /// Streams that are open for it.
     pub(crate) streams: AtomicUsize,
-    /// Ends its streams and calls.
+    /// Ends its streams; its calls are ended by `running`.
     pub(crate) over: CancellationToken,
     _counted: Held,
 }
@@ -141,6 +141,7 @@ impl Session {
 
     /// Ends its streams and calls.
     pub(crate) fn end(&self) {
+        self.running.end();
         self.over.cancel();
         // They hold the session.
         self.replay.clear();
@@ -214,7 +215,7 @@ impl Session {
                 if self.answers(&**host, &call.operation)? {
                     return Ok(Begun::Answered(answer::result(&id, &Bytes::from_static(b"{}"))));
                 }
-                let entry = self.running.begin(&id, &self.over)?;
+                let entry = self.running.begin(&id)?;
                 Ok(Begun::Call(Box::pin(Arc::clone(self).call(Arc::clone(host), id.clone(), call, entry))))
             });
         begun.unwrap_or_else(|fault| {
@@ -271,7 +272,7 @@ impl Session {
         let served = host.serve(self.view.clone(), call);
         let outcome = tokio::select! {
             biased;
-            () = entry.token.cancelled() => return None,
+            () = entry.cancelled() => return None,
             outcome = served => outcome,
         };
         self.touch();

@@ -50,7 +50,7 @@ pub(crate) async fn post(
     match session.request(&front.host, &scanned, notes) {
         Begun::Answered(answer) => Ok(respond::answer(answer)),
         Begun::Call(calling) => {
-            let calling = Box::pin(Unhurried::new(calling, session.over.clone()));
+            let calling = Unhurried::new(calling, Arc::clone(&session));
             Ok(match pad {
                 Some(pad) => stream::resumable(calling, pad, &session, &front.kept).await,
                 None => stream::answer(calling, None).await,
@@ -218,6 +218,6 @@ pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &Headers<
     // The answer is one JSON array, in which there is no room for notes.
     let calling = batch::begin(&session, &front.host, messages, || Arc::new(Quiet));
     // The calls of a batch outlive their connection like single ones.
-    let calling = Box::pin(Unhurried::new(calling, session.over.clone()));
+    let calling = Unhurried::new(calling, session);
     Ok(stream::answer(calling, None).await)
 }

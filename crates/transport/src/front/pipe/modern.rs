@@ -1,5 +1,6 @@
 //! Requests of the modern era on a pipe.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -37,7 +38,7 @@ impl Pipe {
         let call = decode::call(scanned, Arc::new(caller), level, None, self.notes())?;
         let places = if matches!(call.operation, Operation::Listen(_)) { &self.listens } else { &self.calls };
         let room = room(places, 1)?;
-        Ok((call, self.running.begin(id, &self.over)?, room))
+        Ok((call, self.running.begin(id)?, room))
     }
 
     async fn serve(&self, id: &[u8], call: Call, entry: Entry) {
@@ -51,13 +52,14 @@ impl Pipe {
                 };
                 self.say(answer::result(id, &greeting.discover(introduced.ttl_ms))).await;
             }
-            Operation::Listen(watch) => self.listen(id, watch, &call.caller, entry.token.clone()).await,
+            Operation::Listen(watch) => self.listen(id, watch, &call.caller, &entry).await,
             _ => {
                 let operation = call.operation.clone();
                 let served = Arc::clone(&self.host).serve(self.view.clone(), call);
                 let outcome = tokio::select! {
                     biased;
-                    () = entry.token.cancelled() => return,
+                    () = entry.cancelled() => return,
+                    () = self.over.cancelled() => return,
                     outcome = served => outcome,
                 };
                 self.say(answer::outcome(id, &outcome, Revision::MODERN_LATEST, &operation)).await;
@@ -65,7 +67,7 @@ impl Pipe {
         }
     }
 
-    async fn listen(&self, id: &[u8], watch: &Watch, caller: &Arc<Caller>, token: CancellationToken) {
+    async fn listen(&self, id: &[u8], watch: &Watch, caller: &Arc<Caller>, entry: &Entry) {
         let Some(changes) = self.host.changes(&self.view) else {
             let fault = Fault::internal("the view has gone");
             return self.say(answer::refusal(Some(id), &fault, Era::Modern)).await;
@@ -74,7 +76,13 @@ impl Pipe {
         if let Some(first) = listen::acknowledgement(&reader) {
             let _ = self.outbox.send(first).await;
         }
-        let follower = Follower::new(reader, changes, [token, self.over.clone()]);
-        pump(follower, self.outbox.clone(), Some(listen::completion(id))).await;
+        let taken_back = CancellationToken::new();
+        let follower = Follower::new(reader, changes, [taken_back.clone(), self.over.clone()]);
+        let mut following = pin!(pump(follower, self.outbox.clone(), Some(listen::completion(id))));
+        tokio::select! {
+            () = &mut following => return,
+            () = entry.cancelled() => taken_back.cancel(),
+        }
+        following.await;
     }
 }
