@@ -40,17 +40,17 @@ pub struct Facts<'a> {
 pub fn for_modern(params: &Params, facts: &Facts<'_>, token: Option<u64>) -> Vec<u8> {
     let mut out = Writer::new();
     out.copy(params, |key| !MODERN_ONLY.contains(&key) && key != PROGRESS);
-    out.key(VERSION);
-    escape_into(&mut out.buf, facts.revision.as_str());
+    out.known(VERSION);
+    out.word(facts.revision.as_str());
     if let Some(info) = facts.client_info {
-        out.key(CLIENT_INFO);
+        out.known(CLIENT_INFO);
         out.buf.extend_from_slice(info);
     }
-    out.key(CAPABILITIES);
+    out.known(CAPABILITIES);
     out.buf.extend_from_slice(facts.capabilities);
     if let Some(level) = facts.log_level {
-        out.key(LOG_LEVEL);
-        escape_into(&mut out.buf, level.as_str());
+        out.known(LOG_LEVEL);
+        out.word(level.as_str());
     }
     out.token(token);
     out.end()
@@ -85,13 +85,31 @@ impl Writer {
         Self { buf, any: false }
     }
 
-    fn key(&mut self, key: &str) {
+    fn separate(&mut self) {
         if self.any {
             self.buf.push(b',');
         }
         self.any = true;
+    }
+
+    fn key(&mut self, key: &str) {
+        self.separate();
         escape_into(&mut self.buf, key);
         self.buf.push(b':');
+    }
+
+    /// A key of the protocol, in which there is nothing to escape.
+    fn known(&mut self, key: &'static str) {
+        self.separate();
+        self.word(key);
+        self.buf.push(b':');
+    }
+
+    /// A word of the protocol, in which there is nothing to escape.
+    fn word(&mut self, word: &'static str) {
+        self.buf.push(b'"');
+        self.buf.extend_from_slice(word.as_bytes());
+        self.buf.push(b'"');
     }
 
     /// Copies the entries of the client's `_meta` whose key `keeps` admits, byte for byte.
@@ -111,7 +129,7 @@ impl Writer {
 
     fn token(&mut self, token: Option<u64>) {
         if let Some(token) = token {
-            self.key(PROGRESS);
+            self.known(PROGRESS);
             self.buf.extend_from_slice(itoa::Buffer::new().format(token).as_bytes());
         }
     }
@@ -136,22 +154,19 @@ pub fn respell(params: &Params, target: Option<&str>, meta: Option<Option<Vec<u8
             None => Bytes::from_static(b"{}"),
         };
     }
-    let mut edits: Vec<(trunkline_model::Span, &[u8])> = Vec::with_capacity(3);
+    let mut edits: Vec<(trunkline_model::Span, &[u8])> = Vec::with_capacity(4);
     if let (Some(span), Some(new)) = (&params.target, &quoted) {
         edits.push((span.clone(), new));
     }
-    let mut added = Vec::new();
     match (&meta, &params.meta) {
         (Some(Some(new)), Some(old)) => edits.push((old.clone(), new)),
         (Some(None), Some(old)) => edits.push((member(raw, old), b"")),
         (Some(Some(new)), None) => {
             let empty = raw[1..raw.len() - 1].iter().all(u8::is_ascii_whitespace);
-            added = [b"\"_meta\":".as_slice(), new, if empty { b"".as_slice() } else { b"," }].concat();
+            let comma: &[u8] = if empty { b"" } else { b"," };
+            edits.extend([(1..1, &b"\"_meta\":"[..]), (1..1, new), (1..1, comma)]);
         }
         (Some(None) | None, _) => {}
-    }
-    if !added.is_empty() {
-        edits.push((1..1, &added));
     }
     if edits.is_empty() {
         return params.raw.clone();

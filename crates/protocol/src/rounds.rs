@@ -1,7 +1,10 @@
 //! Rounds of questions towards a modern client (2026-07-28, multi round-trip requests): the result that asks, and the
 //! retry that answers.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use trunkline_model::{Params, Span, Text};
 
 use crate::asks::{ELICIT, is_answer, params_upward};
@@ -17,12 +20,20 @@ pub struct Answers {
     pub responses: Option<Bytes>,
 }
 
+/// Made once: making it costs as much as searching the params of a small call.
+static STATE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"requestState"));
+
+/// Whether `params` may be a retry's: they have the word somewhere.
+pub fn mentions_state(params: &[u8]) -> bool {
+    STATE.find(params).is_some()
+}
+
 /// Reads what a retry brings; `None` when `params` are no retry's. The usual request passes by one search for a word.
 ///
 /// # Errors
 /// `requestState` that is no string, or `inputResponses` that are no object.
 pub fn answers(params: &Bytes) -> Result<Option<Answers>, &'static str> {
-    if memchr::memmem::find(params, b"requestState").is_none() {
+    if !mentions_state(params) {
         return Ok(None);
     }
     let mut answers = Answers::default();

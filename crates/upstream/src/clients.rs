@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::timeout;
 use trunkline_model::{Call, Caller, Era, Fault, Offers, Text};
-use trunkline_protocol::{compose, method};
+use trunkline_protocol::{compose, method, rounds};
 
 use crate::options::SessionScope;
 use crate::pool::{Key, Pool};
@@ -24,8 +24,7 @@ impl Upstream {
         if !asks_during(&call.operation) {
             return Ok(false);
         }
-        let answers = || memchr::memmem::find(&call.params.raw, b"requestState").is_some();
-        if call.caller.offers.is_none() && !answers() {
+        if call.caller.offers.is_none() && !rounds::mentions_state(&call.params.raw) {
             return Ok(false);
         }
         let known = self.era().or_else(|| self.shared.status.borrow().era);

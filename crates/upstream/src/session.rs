@@ -332,7 +332,7 @@ impl Session {
             return None;
         }
         let signs = Arc::new(Signs::new());
-        let way = self.stray.way().filter(|_| self.can_ask_during(call));
+        let way = if self.can_ask_during(call) { self.stray.way() } else { None };
         let asking = way.map(|way| {
             let notes = Arc::clone(&call.notes);
             Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)), task)

@@ -7,7 +7,10 @@ mod form;
 mod offered;
 mod translation;
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use trunkline_model::{Params, Text};
 
 use crate::bridge::members;
@@ -64,9 +67,19 @@ pub struct Question {
     pub params: Bytes,
 }
 
+/// Made once: making it costs as much as searching a small result.
+static INPUT_REQUIRED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"input_required"));
+
+/// Whether a result may be one that asks for input: it has the word somewhere.
+pub(crate) fn mentioned(raw: &[u8]) -> bool {
+    INPUT_REQUIRED.find(raw).is_some()
+}
+
 /// Reads a result that asks for input; `None` when it is any other result.
 pub fn wanted(raw: &Bytes) -> Option<Wanted> {
-    memchr::memmem::find(raw, b"input_required")?;
+    if !mentioned(raw) {
+        return None;
+    }
     let (mut asks, mut requests, mut state) = (false, None, None);
     members(raw, |key, value| match key {
         "resultType" => asks = value == b"\"input_required\"",
@@ -204,6 +217,9 @@ pub fn url_of(params: &[u8]) -> Option<String> {
 /// What a legacy client's declaration amounts to for a modern server: everything but tasks that the client would host,
 /// which are not relayed. What we do not know passes: extensions are between client and server.
 pub fn capabilities_upward(declared: &[u8]) -> Vec<u8> {
+    if declared == b"{}" {
+        return declared.to_vec();
+    }
     let mut out = b"{".to_vec();
     let walked = members(declared, |key, value| {
         let value: &[u8] = match key {

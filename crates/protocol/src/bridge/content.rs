@@ -23,7 +23,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// Whether a reader of this revision can parse blocks of this type: one that it cannot parse fails the whole
     /// message.
-    fn knows(self, kind: &str) -> bool {
+    pub(super) fn knows(self, kind: &str) -> bool {
         match (kind, self.place) {
             ("text" | "image", _) | ("resource", Place::Result) => true,
             ("audio", _) => self.revision >= Revision::R2025_03_26,

@@ -10,10 +10,12 @@ pub(crate) mod messages;
 #[cfg(test)]
 mod tests;
 mod tool_result;
+mod usual;
 
 use bytes::Bytes;
 use trunkline_model::{Era, Fault, Kind, Operation, Reply, Side, TaskRequest};
 
+use crate::asks;
 use crate::json::{JsonError, Object, Reader, splice};
 use crate::revision::Revision;
 
@@ -81,15 +83,33 @@ fn upward(raw: &Bytes, operation: &Operation) -> Bytes {
 }
 
 fn downward(reply: &Reply, caller: Revision, operation: &Operation) -> Result<Bytes, Fault> {
-    let raw = &reply.raw;
     let reading = Reading { place: Place::Result, revision: caller };
+    let tool = matches!(operation, Operation::CallTool(_) | Operation::Task(TaskRequest::Result, _));
+    // Lists are the gateway's own, made in the words of the caller's era; they are large, and read often.
+    let list = matches!(
+        operation,
+        Operation::ListTools(_)
+            | Operation::ListPrompts(_)
+            | Operation::ListResources(_)
+            | Operation::ListTemplates(_)
+    );
+    if list && reply.era == Era::Legacy {
+        return Ok(reply.raw.clone());
+    }
+    let settled = if tool { usual::settled(reply, reading) } else { None };
+    settled.map_or_else(|| thoroughly(reply, reading, operation), Ok)
+}
+
+/// What `usual` leaves.
+fn thoroughly(reply: &Reply, reading: Reading, operation: &Operation) -> Result<Bytes, Fault> {
+    let raw = &reply.raw;
     let opened = match operation {
         Operation::CallTool(_) | Operation::Task(TaskRequest::Result, _) => {
             tool_result::open(raw, reading, false)
         }
         Operation::GetPrompt(_) => prompt(raw, reading),
         // Nothing else has unions in it; what is left to see is whether it is a result at all.
-        _ if reply.era == Era::Legacy && memchr::memmem::find(raw, b"input_required").is_none() => {
+        _ if reply.era == Era::Legacy && !asks::mentioned(raw) => {
             return Ok(raw.clone());
         }
         _ => Object::open(raw),

@@ -77,6 +77,42 @@ fn a_result_that_asks_for_input_is_refused_whatever_era_it_claims() {
 }
 
 #[test]
+fn the_usual_result_needs_one_walk() {
+    let reading = Reading { place: Place::Result, revision: Revision::R2025_06_18 };
+    let usual = |text: &str, era| usual::settled(&reply(text, era), reading);
+    for (from, to) in [
+        (
+            r#"{"resultType":"complete","content":[{"type":"text","text":"a"}]}"#,
+            r#"{"content":[{"type":"text","text":"a"}]}"#,
+        ),
+        (r#"{ "content":[] , "isError" : false, "ttlMs":1 }"#, r#"{ "content":[], "isError" : false }"#),
+        (r#"{"content":[],"structuredContent":{"a":1}}"#, r#"{"content":[],"structuredContent":{"a":1}}"#),
+    ] {
+        assert_eq!(usual(from, Era::Modern).as_deref(), Some(to.as_bytes()), "{from}");
+        assert_eq!(usual(from, Era::Legacy).as_deref(), Some(from.as_bytes()), "{from}");
+    }
+    for other in [
+        r#"{"resultType":"input_required","content":[]}"#,
+        r#"{"resultType":"task","content":[]}"#,
+        r#"{"content":[{"type":"video"}]}"#,
+        r#"{"content":[7]}"#,
+        r#"{"content":[{}]}"#,
+        r#"{"content":null}"#,
+        r#"{"content":[],"structuredContent":[1]}"#,
+        r#"{"content":[],"content":[]}"#,
+        r#"{"content":[{"type":"text","type":"text"}]}"#,
+        r#"{"content":[]} "#,
+        r"{}",
+        "[]",
+        "",
+    ] {
+        for era in [Era::Modern, Era::Legacy] {
+            assert_eq!(usual(other, era), None, "{other}");
+        }
+    }
+}
+
+#[test]
 fn what_needs_no_change_is_the_same_bytes() {
     for (operation, text) in [
         (
@@ -197,6 +233,21 @@ proptest! {
             let says = value["content"].as_array().into_iter().flatten().filter_map(|b| b["text"].as_str());
             let says: Vec<Value> = says.filter_map(|t| serde_json::from_str(t).ok()).collect();
             prop_assert!(says.contains(&before["structuredContent"]), "{raw}\nbecame {value}");
+        }
+    }
+
+    #[test]
+    fn the_usual_way_and_the_thorough_one_agree(
+        raw in tool_result(),
+        more in "( ?,\"(ttlMs|cacheScope|_meta|isError|resultType|x)\" ?: ?(1|\"task\"|\"complete\"|\\{\\}) ?){0,3}",
+        revision in legacy(),
+        modern in any::<bool>(),
+    ) {
+        let raw = format!("{}{more}}}", &raw[..raw.len() - 1]);
+        let reply = reply(&raw, if modern { Era::Modern } else { Era::Legacy });
+        let reading = Reading { place: Place::Result, revision };
+        if let Some(usual) = usual::settled(&reply, reading) {
+            prop_assert_eq!(usual, thoroughly(&reply, reading, &call()).unwrap());
         }
     }
 
