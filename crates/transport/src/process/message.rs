@@ -37,6 +37,14 @@ impl Message {
         }
     }
 
+    /// The pieces, some of which may be empty, without a line end.
+    pub(super) fn pieces(&self) -> &[Bytes] {
+        match &self.0 {
+            Pieces::One(whole) => std::slice::from_ref(whole),
+            Pieces::Many(pieces) => pieces,
+        }
+    }
+
     /// Moves the pieces, and a line end after them, to the end of `out`.
     pub(super) fn append_to(self, out: &mut Vec<Bytes>) {
         match self.0 {

@@ -9,6 +9,7 @@ mod child;
 mod environment;
 mod group;
 mod keeper;
+mod lane;
 mod limits;
 mod message;
 mod reader;

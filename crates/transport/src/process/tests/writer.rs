@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{Drained, Message, WriteError, queue};
+use super::{ChildWriter, Drained, Message, WriteError, queue};
 use crate::process::Limits;
 
 async fn written(messages: Vec<Message>) -> Vec<u8> {
@@ -28,6 +28,109 @@ async fn messages_arrive_in_order_each_with_its_line_end() {
     let pieces = vec![Bytes::from_static(b"{\"id\":"), Bytes::new(), Bytes::from_static(b"2}")];
     let all = written(vec![Bytes::from_static(b"{\"id\":1}").into(), pieces.into()]).await;
     assert_eq!(all, b"{\"id\":1}\n{\"id\":2}\n");
+}
+
+/// A writer whose task runs, what it writes to, and the end of it.
+fn running(limits: &Limits, room: usize) -> (ChildWriter, tokio::io::DuplexStream, CancellationToken) {
+    let (writer, drain) = queue(limits);
+    let closing = CancellationToken::new();
+    let (far, near) = tokio::io::duplex(room);
+    tokio::spawn(drain.run(near, closing.clone()));
+    (writer, far, closing)
+}
+
+#[tokio::test]
+async fn a_message_is_written_past_the_queue_only_when_nothing_waits_there() {
+    let (writer, mut far, closing) = running(&Limits::default(), 1 << 10);
+    tokio::task::yield_now().await;
+    let message = |n: u8| {
+        Message::from(vec![Bytes::from_static(b"{\"id\":"), Bytes::new(), Bytes::from(format!("{n}}}"))])
+    };
+    assert!(writer.write_now(message(1)).is_none());
+    // Written before anybody else ran.
+    let mut first = [0; 9];
+    assert_eq!(far.read(&mut first).await.unwrap(), 9);
+    assert_eq!(&first, b"{\"id\":1}\n");
+    writer.try_send(message(2)).unwrap();
+    let third = writer.write_now(message(3)).expect("it would overtake the second");
+    writer.send(third).await.unwrap();
+    let large = Message::from(Bytes::from(vec![b'x'; 8 << 10]));
+    assert!(writer.write_now(large).is_some());
+    closing.cancel();
+    let mut rest = String::new();
+    far.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "{\"id\":2}\n{\"id\":3}\n");
+    assert!(writer.write_now(message(4)).is_some(), "nothing is written to a pipe that is closed");
+}
+
+#[tokio::test]
+async fn what_a_full_pipe_leaves_of_a_message_goes_before_all_others() {
+    let (writer, mut far, closing) = running(&Limits::default(), 4);
+    tokio::task::yield_now().await;
+    assert!(writer.write_now(Bytes::from_static(b"{\"id\":1}").into()).is_none(), "it is begun");
+    let second = writer.write_now(Bytes::from_static(b"{\"id\":2}").into()).expect("the first is not done");
+    writer.send(second).await.unwrap();
+    closing.cancel();
+    let mut all = String::new();
+    far.read_to_string(&mut all).await.unwrap();
+    assert_eq!(all, "{\"id\":1}\n{\"id\":2}\n");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_message_has_the_write_deadline_too() {
+    let limits = Limits { write_deadline: Duration::from_millis(50), ..Limits::default() };
+    let (writer, drain) = queue(&limits);
+    let (_far, near) = tokio::io::duplex(4);
+    let task = tokio::spawn(drain.run(near, CancellationToken::new()));
+    tokio::task::yield_now().await;
+    assert!(writer.write_now(Bytes::from_static(b"a message that does not fit").into()).is_none());
+    assert_eq!(task.await.unwrap(), Drained::Stuck);
+    assert!(writer.write_now(Bytes::from_static(b"another").into()).is_some());
+    assert_eq!(writer.send(Bytes::from_static(b"another")).await, Err(WriteError::Stuck));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_of_many_callers_are_whole_and_each_callers_are_in_order() {
+    for room in [5, 64, 4096] {
+        let (writer, far, closing) = running(&Limits::default(), room);
+        let callers: Vec<_> = (0..8)
+            .map(|caller| {
+                let writer = writer.clone();
+                tokio::spawn(async move {
+                    for n in 0..200 {
+                        let text = Bytes::from(format!("[{caller},{n}]"));
+                        let left = if n % 3 == caller % 3 {
+                            Some(text.into())
+                        } else {
+                            writer.write_now(text.into())
+                        };
+                        if let Some(left) = left {
+                            writer.send(left).await.unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        let reading = tokio::spawn(async move {
+            let (mut far, mut all) = (far, String::new());
+            far.read_to_string(&mut all).await.unwrap();
+            all
+        });
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        closing.cancel();
+        let all =
+            tokio::time::timeout(Duration::from_secs(20), reading).await.expect("something is left").unwrap();
+        let mut next = [0; 8];
+        for line in all.lines() {
+            let (caller, n) = line.trim_matches(['[', ']']).split_once(',').unwrap();
+            let (caller, n): (usize, usize) = (caller.parse().unwrap(), n.parse().unwrap());
+            assert_eq!(n, next[caller], "{line}");
+            next[caller] += 1;
+        }
+        assert_eq!(next, [200; 8]);
+    }
 }
 
 #[tokio::test]
