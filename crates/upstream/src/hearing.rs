@@ -74,7 +74,7 @@ impl Hearing {
 impl Heard for Hearing {
     fn hear(&self, message: Scanned) {
         let note = message.shape == Shape::Notification;
-        match &*message.method() {
+        match &*message.method_name() {
             method::PROGRESS if note => self.progress(&message),
             method::LOG_MESSAGE if note => self.log(&message),
             _ => self.other(message),

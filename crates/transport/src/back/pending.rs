@@ -55,6 +55,11 @@ impl Pending {
         Ok(Expected { pending: self, id, answer })
     }
 
+    /// Whether one request waits and no other.
+    pub(super) fn is_alone(&self) -> bool {
+        self.lock().calls.len() == 1
+    }
+
     /// Hands a message to whom it concerns; `stray` hears what belongs to no request of ours.
     pub(super) fn deliver(&self, message: Scanned, stray: &dyn Heard) {
         if message.shape == Shape::Answer {
@@ -65,7 +70,7 @@ impl Pending {
             return;
         }
         // Progress names its request by our token, which is the request's number.
-        let progress = message.shape == Shape::Notification && &*message.method() == method::PROGRESS;
+        let progress = message.shape == Shape::Notification && message.method_name() == method::PROGRESS;
         let token = message.params.progress_token.as_ref().filter(|_| progress);
         let owner = token.and_then(|span| std::str::from_utf8(message.at(span)).ok()?.parse::<u64>().ok());
         let heard = owner.and_then(|id| self.lock().calls.get(&id).and_then(|call| call.heard.clone()));

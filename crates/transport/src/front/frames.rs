@@ -1,7 +1,5 @@
 //! Messages as events, ready to be written.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use trunkline_protocol::Message;
 
@@ -11,11 +9,18 @@ use crate::sse;
 const GATHER_BYTES_MAX: usize = 8 * 1024;
 
 /// Appends a message as an event.
-pub(crate) fn encode(head: &sse::Head<'_>, message: &Message, out: &mut VecDeque<Bytes>) {
+pub(crate) fn encode(head: &sse::Head<'_>, message: &Message, out: &mut impl Extend<Bytes>) {
+    if let Message::One(bytes) = message
+        && bytes.len() <= GATHER_BYTES_MAX
+        && let Some(event) = sse::small_event(head, bytes)
+    {
+        out.extend([event]);
+        return;
+    }
     let mut pieces = Vec::with_capacity(4);
     sse::event_pieces(head, message.pieces().iter().cloned(), &mut pieces);
     if pieces.iter().map(Bytes::len).sum::<usize>() <= GATHER_BYTES_MAX {
-        out.push_back(Bytes::from(pieces.concat()));
+        out.extend([Bytes::from(pieces.concat())]);
     } else {
         out.extend(pieces);
     }

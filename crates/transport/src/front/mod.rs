@@ -9,6 +9,7 @@ mod answer;
 mod aside;
 mod asking;
 mod batch;
+mod bell;
 mod decode;
 mod follow;
 mod frames;

@@ -85,6 +85,13 @@ impl Pad {
         self.reader.wake();
     }
 
+    /// The reader is at work and looks here before it rests: nothing that comes meanwhile need wake it. What a server
+    /// says over HTTP is heard by the reader's own task, which would wake itself for every note, and with itself
+    /// another thread that comes to its help.
+    pub(crate) fn attend(&self) {
+        self.reader.take();
+    }
+
     /// The next message; registers the reader to be woken for another.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Option<Message> {
         if let Some(message) = self.take() {
@@ -120,6 +127,8 @@ pub(crate) fn message(note: &Note) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use bytes::Bytes;
 
@@ -156,6 +165,64 @@ mod tests {
         pad.note(progress(1, 7));
         pad.note(progress(BACKLOG_BYTES + 1, 8));
         assert_eq!(rest(&pad), [7]);
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_reader_at_work_is_not_woken_and_finds_what_came_meanwhile() {
+        let (pad, woken) = (Pad::default(), Arc::<Woken>::default());
+        let waker = Arc::clone(&woken).into();
+        let cx = Context::from_waker(&waker);
+        let times = || woken.0.load(Ordering::Relaxed);
+        assert!(pad.poll(&cx).is_none());
+        pad.note(progress(1, 1));
+        assert_eq!(times(), 1, "a reader at rest is woken");
+        pad.attend();
+        pad.note(progress(1, 2));
+        assert!(pad.poll(&cx).is_some() && pad.poll(&cx).is_some() && pad.poll(&cx).is_none());
+        pad.attend();
+        pad.note(progress(1, 3));
+        assert_eq!(times(), 1, "a reader at work is not");
+        assert!(pad.poll(&cx).is_some(), "but finds the note before it rests");
+    }
+
+    #[test]
+    fn a_note_at_any_moment_reaches_a_reader_that_rests_and_works_in_turns() {
+        const NOTES: usize = 2_000;
+        let pad = Arc::<Pad>::default();
+        let server = Arc::clone(&pad);
+        let saying = std::thread::spawn(move || {
+            for n in 0..NOTES {
+                server.note(progress(1, n as u8));
+                // Never more than the pad keeps.
+                while server.queue.lock().unwrap().notes.len() > BACKLOG / 2 {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let heard = runtime.block_on(async {
+            let mut heard = 0;
+            let all = std::future::poll_fn(|cx| {
+                pad.attend();
+                while pad.poll(cx).is_some() {
+                    heard += 1;
+                }
+                if heard == NOTES { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            });
+            tokio::time::timeout(std::time::Duration::from_secs(20), all).await.map(|()| heard)
+        });
+        saying.join().unwrap();
+        assert_eq!(heard.expect("a lost wake-up"), NOTES);
     }
 
     #[test]

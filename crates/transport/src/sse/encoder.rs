@@ -6,6 +6,8 @@ use memchr::memchr2;
 /// A comment: it does nothing but show that the connection lives.
 pub const KEEP_ALIVE: &[u8] = b":\n\n";
 
+const DATA: &[u8] = b"data: ";
+
 /// What goes before the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head<'a> {
@@ -37,6 +39,19 @@ pub fn event_pieces(head: &Head<'_>, pieces: impl IntoIterator<Item = Bytes>, ou
     out.push(Bytes::from_static(b"\n\n"));
 }
 
+/// The same for a message in one piece, gathered; `None` when it has line ends, which is rare.
+pub fn small_event(head: &Head<'_>, message: &[u8]) -> Option<Bytes> {
+    if memchr2(b'\n', b'\r', message).is_some() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(head.len() + DATA.len() + message.len() + 2);
+    head.write(&mut out);
+    out.extend_from_slice(DATA);
+    out.extend_from_slice(message);
+    out.extend_from_slice(b"\n\n");
+    Some(Bytes::from(out))
+}
+
 /// Passes over the second half of a CRLF, which may lie in the next piece.
 fn skip_lf(after_cr: &mut bool, piece: &mut Bytes) {
     if let Some(next) = piece.first()
@@ -56,21 +71,39 @@ fn push(out: &mut Vec<Bytes>, piece: Bytes) {
 /// Everything up to the data. Nothing is allocated for an empty head.
 fn opening(head: &Head<'_>) -> Bytes {
     if *head == Head::default() {
-        return Bytes::from_static(b"data: ");
+        return Bytes::from_static(DATA);
     }
-    let mut text = String::with_capacity(96);
-    for (name, value) in [("event: ", head.event), ("id: ", head.id)] {
-        if let Some(value) = value {
-            text.push_str(name);
-            text.extend(value.chars().filter(|character| !matches!(character, '\r' | '\n' | '\0')));
-            text.push('\n');
+    let mut out = Vec::with_capacity(head.len() + DATA.len());
+    head.write(&mut out);
+    out.extend_from_slice(DATA);
+    out.into()
+}
+
+impl Head<'_> {
+    /// Bytes that it takes, at most.
+    fn len(&self) -> usize {
+        let text = |value: Option<&str>| value.map_or(0, |value| value.len() + 8);
+        // `retry: `, twenty digits and a line end.
+        text(self.event) + text(self.id) + self.retry.map_or(0, |_| 28)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        for (name, value) in [("event: ", self.event), ("id: ", self.id)] {
+            if let Some(value) = value {
+                out.extend_from_slice(name.as_bytes());
+                let forged = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+                if value.as_bytes().iter().any(forged) {
+                    out.extend(value.bytes().filter(|byte| !forged(byte)));
+                } else {
+                    out.extend_from_slice(value.as_bytes());
+                }
+                out.push(b'\n');
+            }
+        }
+        if let Some(retry) = self.retry {
+            out.extend_from_slice(b"retry: ");
+            out.extend_from_slice(itoa::Buffer::new().format(retry).as_bytes());
+            out.push(b'\n');
         }
     }
-    if let Some(retry) = head.retry {
-        text.push_str("retry: ");
-        text.push_str(&retry.to_string());
-        text.push('\n');
-    }
-    text.push_str("data: ");
-    text.into()
 }

@@ -8,4 +8,4 @@ mod line;
 mod tests;
 
 pub use decoder::{Decoder, Event, EventTooLarge};
-pub use encoder::{Head, KEEP_ALIVE, event_pieces};
+pub use encoder::{Head, KEEP_ALIVE, event_pieces, small_event};

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::{Decoder, Event, EventTooLarge, Head, KEEP_ALIVE, event_pieces};
+use super::{Decoder, Event, EventTooLarge, Head, KEEP_ALIVE, event_pieces, small_event};
 
 /// Streams with everything that has ever gone wrong in them.
 const NASTY: &[&str] = &[
@@ -186,6 +186,24 @@ fn a_message_is_framed_without_being_copied() {
 fn the_head_comes_first_and_cannot_forge_a_field() {
     let head = Head { event: Some("note"), id: Some("a\r\ndata: forged\0"), retry: Some(500) };
     assert_eq!(encoded(&head, &["{}"]), b"event: note\nid: adata: forged\nretry: 500\ndata: {}\n\n");
+}
+
+#[test]
+fn a_small_message_is_the_same_event_in_one_piece() {
+    for head in [
+        Head::default(),
+        Head { event: Some("note"), id: Some("a\r\ndata: forged\0"), retry: Some(u64::MAX) },
+        Head { id: Some("c1-2"), ..Head::default() },
+    ] {
+        for message in ["", "{\"id\":1}"] {
+            let message = Bytes::from_static(message.as_bytes());
+            let mut pieces = Vec::new();
+            event_pieces(&head, [message.clone()], &mut pieces);
+            assert_eq!(small_event(&head, &message).unwrap(), pieces.concat(), "{head:?}");
+        }
+    }
+    assert_eq!(small_event(&Head::default(), b"{\n}"), None);
+    assert_eq!(small_event(&Head::default(), b"{\r}"), None);
 }
 
 #[test]

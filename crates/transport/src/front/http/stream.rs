@@ -11,10 +11,12 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use trunkline_protocol::{Message, Revision};
 use trunkline_runtime::Alarm;
 
 use super::super::answer::Answer;
+use super::super::bell::Belled;
 use super::super::follow::{Follower, KEEP_ALIVE, Word};
 use super::super::frames::encode;
 use super::super::notes::Pad;
@@ -37,7 +39,7 @@ impl<F: Future<Output = Option<Answer>> + Unpin + Send + 'static> Running for F 
 /// client takes no events, and the answer is all there is.
 pub(crate) async fn answer(calling: impl Running, pad: Option<Arc<Pad>>) -> Response<Body> {
     let Some(pad) = pad else { return whole(calling.await) };
-    match Words::of(calling, pad, KEEP_ALIVE).begin().await {
+    match Words::of(pad, KEEP_ALIVE).begin(calling).await {
         Ok(words) => respond::events(plain(words)),
         Err(answer) => whole(answer),
     }
@@ -51,7 +53,7 @@ pub(crate) async fn resumable(
     room: &Arc<Semaphore>,
 ) -> Response<Body> {
     let patience = if session.revision >= Revision::R2025_11_25 { PRIME_AFTER } else { KEEP_ALIVE };
-    match Words::of(calling, pad, patience).begin().await {
+    match Words::of(pad, patience).begin(calling).await {
         Ok(words) => match session.replay.begin(Purpose::Call, Box::pin(words), session.revision, room) {
             Ok(reader) => respond::events(Box::pin(reader)),
             Err(words) => respond::events(plain(words)),
@@ -69,18 +71,20 @@ fn whole(answer: Option<Answer>) -> Response<Body> {
 enum First {
     /// The answer, which is all there is; none when the call was taken back.
     Answer(Option<Answer>),
-    /// Something else.
-    Words,
+    /// Something else; `done` when the answer is among it.
+    Words { done: bool },
 }
 
 /// What is said during one call: its notes, then its answer.
 struct Words<C> {
-    calling: Option<C>,
+    calling: Option<Belled<C>>,
     pad: Arc<Pad>,
     ready: VecDeque<Message>,
     /// How long nothing may be said.
     patience: Duration,
     quiet: Option<Alarm>,
+    /// Something was said since `quiet` was set.
+    said: bool,
 }
 
 impl<C> Drop for Words<C> {
@@ -90,51 +94,48 @@ impl<C> Drop for Words<C> {
 }
 
 impl<C: Running> Words<C> {
-    fn of(calling: C, pad: Arc<Pad>, patience: Duration) -> Self {
-        Self { calling: Some(calling), pad, ready: VecDeque::new(), patience, quiet: None }
+    fn of(pad: Arc<Pad>, patience: Duration) -> Self {
+        Self { calling: None, pad, ready: VecDeque::new(), patience, quiet: None, said: false }
     }
 
     /// Waits for something to say. The answer when that is all there is.
-    async fn begin(mut self) -> Result<Self, Option<Answer>> {
-        match std::future::poll_fn(|cx| self.poll_first(cx)).await {
+    async fn begin(mut self, mut calling: C) -> Result<Self, Option<Answer>> {
+        match std::future::poll_fn(|cx| self.poll_first(&mut calling, cx)).await {
             First::Answer(answer) => Err(answer),
-            First::Words => {
+            First::Words { done } => {
+                self.calling = (!done).then(|| Belled::new(calling));
                 self.patience = KEEP_ALIVE;
                 Ok(self)
             }
         }
     }
 
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<First> {
-        let Some(calling) = self.calling.as_mut() else { return Poll::Ready(First::Answer(None)) };
+    fn poll_first(&mut self, calling: &mut C, cx: &mut Context<'_>) -> Poll<First> {
+        self.pad.attend();
         let done = Pin::new(calling).poll(cx);
         // A note that was taken before the answer must be told before it.
         let note = if done.is_ready() { self.pad.take() } else { self.pad.poll(cx) };
         match (done, note) {
-            (Poll::Ready(answer), None) => {
-                self.calling = None;
-                Poll::Ready(First::Answer(answer))
-            }
+            (Poll::Ready(answer), None) => Poll::Ready(First::Answer(answer)),
             (Poll::Ready(answer), Some(note)) => {
-                self.calling = None;
                 self.push(note);
                 self.finish(answer);
-                Poll::Ready(First::Words)
+                Poll::Ready(First::Words { done: true })
             }
             (Poll::Pending, Some(note)) => {
                 self.push(note);
-                Poll::Ready(First::Words)
+                Poll::Ready(First::Words { done: false })
             }
             (Poll::Pending, None) => {
                 // A call that takes long becomes a stream, so that comments can keep the connection alive.
-                if self.poll_quiet(cx) { Poll::Ready(First::Words) } else { Poll::Pending }
+                if self.poll_quiet(cx) { Poll::Ready(First::Words { done: false }) } else { Poll::Pending }
             }
         }
     }
 
     fn push(&mut self, message: Message) {
         self.ready.push_back(message);
-        self.quiet = None;
+        self.said = true;
     }
 
     fn finish(&mut self, answer: Option<Answer>) {
@@ -149,6 +150,9 @@ impl<C: Running> Words<C> {
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         let patience = self.patience;
         let quiet = self.quiet.get_or_insert_with(|| Alarm::after(patience));
+        if std::mem::take(&mut self.said) {
+            quiet.reset(Instant::now() + patience);
+        }
         let over = Pin::new(quiet).poll(cx).is_ready();
         if over {
             self.quiet = None;
@@ -162,12 +166,13 @@ impl<C: Running> Stream for Words<C> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Word>> {
         let this = self.get_mut();
+        this.pad.attend();
         loop {
             if let Some(message) = this.ready.pop_front() {
                 return Poll::Ready(Some(Word::Say(message)));
             }
             let Some(calling) = this.calling.as_mut() else { return Poll::Ready(None) };
-            if let Poll::Ready(answer) = Pin::new(calling).poll(cx) {
+            if let Poll::Ready(answer) = calling.poll(cx) {
                 this.calling = None;
                 this.finish(answer);
             } else if let Some(note) = this.pad.poll(cx) {
@@ -191,15 +196,17 @@ pub(crate) fn news(follower: Follower) -> Source {
 
 /// Words as events to which nobody can come back.
 fn plain(words: impl Stream<Item = Word> + Send + 'static) -> Pin<Box<dyn Stream<Item = Bytes> + Send>> {
-    let events = words.map(|word| {
-        let mut frames = VecDeque::new();
-        match word {
-            Word::Say(message) => encode(&sse::Head::default(), &message, &mut frames),
-            Word::Alive | Word::Over => frames.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
+    let (mut words, mut ready) = (Box::pin(words), VecDeque::new());
+    Box::pin(futures_util::stream::poll_fn(move |cx| {
+        if ready.is_empty() {
+            match std::task::ready!(words.as_mut().poll_next(cx)) {
+                Some(Word::Say(message)) => encode(&sse::Head::default(), &message, &mut ready),
+                Some(Word::Alive | Word::Over) => ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
+                None => {}
+            }
         }
-        futures_util::stream::iter(frames)
-    });
-    Box::pin(events.flatten())
+        Poll::Ready(ready.pop_front())
+    }))
 }
 
 /// The events of a stream that follows changes: `first`, then whatever happens, then `last` when the server ends it.

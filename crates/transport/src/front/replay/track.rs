@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use smallvec::SmallVec;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trunkline_protocol::Message;
 
@@ -42,12 +43,21 @@ pub(crate) struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.purpose == Purpose::News { 'n' } else { 'c' };
-        write!(f, "{kind}{}-{}", self.track, self.event)
+        f.write_str(&self.id())
     }
 }
 
 impl Place {
+    /// The id of the event.
+    fn id(&self) -> String {
+        let mut id = String::with_capacity(24);
+        id.push(if self.purpose == Purpose::News { 'n' } else { 'c' });
+        id.push_str(itoa::Buffer::new().format(self.track));
+        id.push('-');
+        id.push_str(itoa::Buffer::new().format(self.event));
+        id
+    }
+
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (purpose, rest) = match id.strip_prefix('n') {
             Some(rest) => (Purpose::News, rest),
@@ -83,16 +93,19 @@ struct State {
     left: Option<Instant>,
 }
 
+/// An event as it is written; nearly always one piece.
+type Frames = SmallVec<[Bytes; 1]>;
+
 struct Event {
     number: u64,
-    frames: VecDeque<Bytes>,
+    frames: Frames,
     bytes: usize,
     _room: OwnedSemaphorePermit,
 }
 
 /// What comes next.
 enum Next {
-    Frames(VecDeque<Bytes>),
+    Frames(Frames),
     Alive,
     Over,
 }
@@ -186,10 +199,10 @@ impl Track {
     }
 
     /// Gives a message its id and keeps it, if there is room.
-    fn say(&self, state: &mut State, message: &Message) -> VecDeque<Bytes> {
+    fn say(&self, state: &mut State, message: &Message) -> Frames {
         state.said += 1;
-        let id = Place { purpose: self.purpose, track: self.number, event: state.said }.to_string();
-        let mut frames = VecDeque::new();
+        let id = Place { purpose: self.purpose, track: self.number, event: state.said }.id();
+        let mut frames = Frames::new();
         frames::encode(&sse::Head { id: Some(&id), ..sse::Head::default() }, message, &mut frames);
         let bytes = frames.iter().map(Bytes::len).sum();
         while state.kept.len() >= EVENTS_MAX
@@ -291,7 +304,7 @@ impl Stream for Reader {
         let this = self.get_mut();
         if this.ready.is_empty() {
             match this.track.poll(this.turn, &mut this.cursor, cx) {
-                Poll::Ready(Next::Frames(frames)) => this.ready = frames,
+                Poll::Ready(Next::Frames(frames)) => this.ready.extend(frames),
                 Poll::Ready(Next::Alive) => this.ready.push_back(Bytes::from_static(sse::KEEP_ALIVE)),
                 Poll::Ready(Next::Over) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
