@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
@@ -25,18 +25,25 @@ pub struct Alarm {
     /// How far away the deadline was when it was set: timers are kept by the order of magnitude of that.
     class: u32,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whom the timer wakes. As long as that is who asks, the timer need not be asked again before it rings.
+    wakes: Option<Waker>,
 }
 
 impl Alarm {
     /// A deadline at `at`. No timer is needed until somebody waits for it.
     pub fn at(at: Instant) -> Self {
         let away = at.saturating_duration_since(Instant::now());
-        Self { at, class: class(away), timer: None }
+        Self { at, class: class(away), timer: None, wakes: None }
     }
 
     /// A deadline after `away`.
     pub fn after(away: Duration) -> Self {
-        Self { at: Instant::now() + away, class: class(away), timer: None }
+        Self::since(Instant::now(), away)
+    }
+
+    /// A deadline at `away` after `now`, for who has just looked at the clock.
+    pub fn since(now: Instant, away: Duration) -> Self {
+        Self { at: now + away, class: class(away), timer: None, wakes: None }
     }
 
     /// When it is.
@@ -49,6 +56,7 @@ impl Alarm {
         self.at = at;
         if let Some(timer) = self.timer.as_mut().filter(|timer| timer.deadline() > at) {
             timer.as_mut().reset(at);
+            self.wakes = None;
         }
     }
 }
@@ -63,8 +71,15 @@ impl Future for Alarm {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let timer = this.timer.get_or_insert_with(|| take(this.at, this.class));
+        if this.wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) && !timer.is_elapsed() {
+            return Poll::Pending;
+        }
+        this.wakes = None;
         loop {
-            ready!(timer.as_mut().poll(cx));
+            if timer.as_mut().poll(cx).is_pending() {
+                this.wakes = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
             if Instant::now() >= this.at {
                 return Poll::Ready(());
             }
@@ -183,6 +198,41 @@ mod tests {
         alarm.reset(began + Duration::from_secs(7));
         alarm.await;
         assert_eq!(began.elapsed().as_secs(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_last_is_woken_however_often_others_asked() {
+        let began = Instant::now();
+        let mut alarm = Alarm::after(Duration::from_secs(5));
+        for _ in 0..3 {
+            waited_once(&mut alarm).await;
+        }
+        let other = tokio::spawn(async move {
+            waited_once(&mut alarm).await;
+            alarm.await;
+        });
+        tokio::time::timeout(Duration::from_mins(1), other).await.expect("a lost wake-up").unwrap();
+        assert_eq!(began.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_set_anew_wakes_who_asked_before() {
+        let began = Instant::now();
+        let mut early = Alarm::after(Duration::from_secs(10));
+        waited_once(&mut early).await;
+        drop(early);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        // Takes the timer over, which rings too early and is set anew; asked again and again meanwhile.
+        let mut alarm = Alarm::after(Duration::from_secs(10));
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            let _ = Pin::new(&mut alarm).poll(cx).is_pending() && Pin::new(&mut alarm).poll(cx).is_pending();
+            if began.elapsed().as_secs() >= 14 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert_eq!(began.elapsed().as_secs(), 14);
+        assert!(polls <= 4, "{polls}");
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Deadlines {
         let mut end = started + self.total;
         let mut silent_until = started + self.idle;
         let mut work = std::pin::pin!(work);
-        let mut alarm = Alarm::at(silent_until.min(end));
+        let mut alarm = Alarm::since(started, self.idle.min(self.total));
         loop {
             alarm.reset(silent_until.min(end));
             let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {

@@ -244,14 +244,17 @@ pub(crate) async fn read(front: &Front, headers: &Headers<'_>, mut body: Incomin
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    let mut patience = Alarm::after(front.options.body_timeout);
+    let mut patience = None;
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while !body.is_end_stream() {
         // A body usually came with its head; then nobody waits, and there is no timer.
         let next = std::future::poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-            Poll::Pending => Pin::new(&mut patience).poll(cx).map(Err),
+            Poll::Pending => {
+                let patience = patience.get_or_insert_with(|| Alarm::after(front.options.body_timeout));
+                Pin::new(patience).poll(cx).map(Err)
+            }
         });
         let frame = match next.await {
             Err(()) => {
