@@ -9,6 +9,7 @@ use trunkline_observe::logs::{self, Format, LogOptions, Logs};
 use trunkline_observe::metrics::Metrics;
 use trunkline_transport::back::HttpClient;
 use trunkline_transport::process::Shepherd;
+use trunkline_upstream::faults::Faults;
 use trunkline_upstream::{Tools, Verdicts};
 
 use crate::environment::Environment;
@@ -24,6 +25,8 @@ pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     let runtime = tokio::runtime::Handle::current().metrics();
     metrics.show_tasks(move || runtime.num_alive_tasks() as u64);
+    let faults = Faults::new(Arc::clone(&metrics));
+    set_faults(&faults, settings);
     let shepherd = Shepherd::lazy(&environment.program, &Environment::shepherd_args());
     Tools {
         environment: environment.for_children(),
@@ -31,8 +34,15 @@ pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
         http: HttpClient::new(),
         verdicts: Arc::new(Verdicts::open(Some(folder.join(VERDICTS)))),
         changes: broadcast::Sender::new(trunkline_upstream::CHANGES_BACKLOG),
+        faults: Arc::new(faults),
         metrics,
     }
+}
+
+/// Has go wrong what the configuration says shall go wrong.
+pub(crate) fn set_faults(faults: &Faults, settings: &Settings) {
+    faults.control(settings.faults.control);
+    faults.configure(&settings.faults.rules);
 }
 
 /// Starts logging as the configuration says. Keep the value until the end.

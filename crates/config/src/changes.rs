@@ -17,6 +17,8 @@ pub struct Changes {
     pub changed: Vec<Arc<str>>,
     /// Catalog or views differ: names, filters, overrides, profiles, instructions, or the order of servers.
     pub views: bool,
+    /// What shall go wrong on purpose differs; it applies at once, without a word to servers.
+    pub faults: bool,
     /// The log level or filter differs; it applies at once.
     pub log_level: bool,
     /// Keys whose new value only a restart applies.
@@ -48,6 +50,7 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
         removed: before.iter().filter(|name| find(new, name).is_none()).cloned().collect(),
         changed: after.iter().filter(differs).cloned().collect(),
         views: before != after || views_differ(old, new),
+        faults: old.faults != new.faults || old.environment != new.environment,
         log_level: old.log.level != new.log.level,
         restart: restart_keys(old, new),
     }

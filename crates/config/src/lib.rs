@@ -3,6 +3,7 @@
 mod changes;
 mod check;
 mod excerpt;
+mod faults;
 mod fields;
 mod formats;
 mod load;
@@ -22,11 +23,12 @@ mod tree;
 mod variables;
 
 pub use changes::{Changes, changes};
+pub use faults::{Lease, lease};
 pub use load::{Loaded, load, load_in};
 pub use problem::{Problem, Problems, Severity, to_json};
 pub use render::render;
 pub use schema::schema;
-pub use settings::{Limits, LogFormat, LogOptions, Security, Settings};
+pub use settings::{Environment, Faults, Limits, LogFormat, LogOptions, Security, Settings};
 pub use source::{Format, Source};
 pub use starter::starter;
 pub use surroundings::{Overrides, Surroundings};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use trunkline_gateway::options::{Options as GatewayOptions, Override};
 use trunkline_upstream::Options as UpstreamOptions;
+use trunkline_upstream::faults::Rule;
 
 use crate::patterns::Patterns;
 
@@ -30,10 +31,32 @@ pub struct Settings {
     pub log: LogOptions,
     /// Where state that outlives the process is kept; `None` is the platform's place.
     pub state_dir: Option<PathBuf>,
+    /// What kind of place this is; `None` when nobody said it.
+    pub environment: Option<Environment>,
+    /// What shall go wrong on purpose.
+    pub faults: Faults,
     /// The text behind `gateway.servers`, to compare configurations.
     pub(crate) shown: Vec<Shown>,
     /// The text behind `gateway.profiles`, to compare configurations.
     pub(crate) views: Vec<ViewText>,
+}
+
+/// What kind of place a gateway runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Users depend on it: nothing is broken on purpose.
+    Production,
+    /// Things may be tried out.
+    Development,
+}
+
+/// What shall go wrong on purpose.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// Whether rules may be set for a while through the admin listener, from this machine.
+    pub control: bool,
+    /// The rules in force from the start.
+    pub rules: Vec<Rule>,
 }
 
 /// Who may connect to the front side.

@@ -11,6 +11,7 @@ use trunkline_model::Change;
 use trunkline_observe::metrics::{MethodHandle, Metrics};
 use trunkline_protocol::method;
 use trunkline_transport::front::host::ViewName;
+use trunkline_upstream::faults::Faults;
 use trunkline_upstream::{Tools, Upstream};
 
 use crate::catalog::Source;
@@ -165,6 +166,11 @@ impl Gateway {
         self.keep();
         let removed = old.fleet.upstreams.iter().filter(|u| named(u.name()).is_none());
         futures_util::future::join_all(removed.map(|upstream| upstream.stop())).await;
+    }
+
+    /// What goes wrong on purpose.
+    pub fn faults(&self) -> &Faults {
+        &self.tools.faults
     }
 
     /// Stops every upstream; returns when nothing of them runs any more.

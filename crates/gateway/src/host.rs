@@ -18,6 +18,11 @@ impl Host for Gateway {
     }
 
     fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Outcome> {
+        if self.tools.faults.are_on() {
+            return Box::pin(trunkline_upstream::faults::marked(async move {
+                crate::serve::serve(&self, &view, call).await
+            }));
+        }
         Box::pin(async move { crate::serve::serve(&self, &view, call).await })
     }
 

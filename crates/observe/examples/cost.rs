@@ -40,6 +40,7 @@ fn main() {
         era_back: Some(Era::Modern),
         bytes_in: 200,
         bytes_out: 400,
+        injected: None,
     };
     measure("tool series", || tool.record(black_box(Outcome::Ok), black_box(call.duration)));
     measure("finished call, logging off", || call.emit(CallSeries { method: &method, tool: Some(&tool) }));

@@ -12,6 +12,7 @@ mod connect;
 mod deadlines;
 mod early;
 mod extras;
+pub mod faults;
 mod giving_up;
 mod globs;
 mod hearing;

@@ -141,6 +141,9 @@ fn stage(revision: Revision, script: impl Fn(&str, u64) -> Act + Send + Sync + '
         level: AtomicU8::new(u8::MAX),
         lost: crate::loss::Loss::default(),
         turns: crate::turns::Turns::new(),
+        faults: Arc::new(crate::faults::Faults::new(Arc::new(trunkline_observe::metrics::Metrics::new(
+            "test",
+        )))),
     });
     Stage { wire, session, changes }
 }

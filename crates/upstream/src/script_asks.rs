@@ -137,6 +137,9 @@ impl Scene {
             level: AtomicU8::new(u8::MAX),
             lost: crate::loss::Loss::default(),
             turns: crate::turns::Turns::new(),
+            faults: Arc::new(crate::faults::Faults::new(Arc::new(trunkline_observe::metrics::Metrics::new(
+                "test",
+            )))),
         };
         Self { wire, session: Arc::new(session) }
     }

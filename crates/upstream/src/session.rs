@@ -17,6 +17,7 @@ use trunkline_transport::names;
 use crate::asking::{Asking, Turn};
 use crate::breaker::{Trouble, Verdict};
 use crate::deadlines::{Deadlines, Signs};
+use crate::faults::{About, Faults};
 use crate::giving_up::GivingUp;
 use crate::hearing::Hearing;
 use crate::loss::Loss;
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) lost: Loss,
     /// Where calls that can be asked take turns.
     pub(crate) turns: Arc<Turns>,
+    /// What shall go wrong on purpose.
+    pub(crate) faults: Arc<Faults>,
 }
 
 /// How an attempt to call ended without an outcome: the conversation is over, and the call certainly did not run.
@@ -177,9 +180,20 @@ impl Session {
         // A legacy server may ask us things on this exchange; somebody must answer.
         let heard = heard.or_else(|| Some(Arc::clone(&self.stray) as Arc<dyn Heard>));
         let giving_up = GivingUp::own(self, id);
-        let answered = self.wire.exchange(Outgoing { id, message, headers, heard }).await;
+        let own = About { server: &self.server, method, tool: None, client: None, called: false };
+        let answered = self.exchange(Outgoing { id, message, headers, heard }, own).await;
         giving_up.over();
         answered
+    }
+
+    /// Hands a request to the wire, with what shall go wrong with it on purpose.
+    async fn exchange(&self, out: Outgoing, about: About<'_>) -> Result<Answered, WireError> {
+        let struck = if self.faults.are_on() { self.faults.strike(about) } else { None };
+        match struck {
+            None => self.wire.exchange(out).await,
+            // Boxed: it is rare, and would make every call's future larger.
+            Some(struck) => Box::pin(struck.exchange(&*self.wire, out)).await,
+        }
     }
 
     /// Raises a legacy server's log level to what a call wants. Only ever more verbose where others share the
@@ -249,10 +263,13 @@ impl Session {
         let hearing = self.hearing(call, turn, task.map(Text::from));
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
+        let tool = matches!(call.operation, Operation::CallTool(_)).then_some(spoken).flatten();
+        let client = call.caller.info.as_deref();
+        let about = About { server: &self.server, method, tool, client, called: true };
         let work = async {
             self.raise_level(call.log_level).await;
             let giving_up = GivingUp::call(self, id, hearing.as_ref());
-            let ended = self.wire.exchange(Outgoing { id, message, headers, heard }).await;
+            let ended = self.exchange(Outgoing { id, message, headers, heard }, about).await;
             giving_up.over();
             ended
         };

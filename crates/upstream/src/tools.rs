@@ -8,6 +8,7 @@ use trunkline_observe::metrics::Metrics;
 use trunkline_transport::back::HttpClient;
 use trunkline_transport::process::{Environment, Shepherd};
 
+use crate::faults::Faults;
 use crate::verdict::Verdicts;
 
 /// Changes a slow listener may lag behind before it must assume that everything changed.
@@ -26,6 +27,8 @@ pub struct Tools {
     pub verdicts: Arc<Verdicts>,
     /// Where changes outside of any call are told.
     pub changes: broadcast::Sender<Change>,
+    /// What shall go wrong on purpose.
+    pub faults: Arc<Faults>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

@@ -442,13 +442,15 @@ mod tests {
     /// An upstream whose task has not run yet; it does not, as long as the test awaits nothing.
     fn upstream() -> Upstream {
         let url = "http://127.0.0.1:1/mcp".to_owned();
+        let metrics = Arc::new(trunkline_observe::metrics::Metrics::new("test"));
         let tools = Tools {
             environment: Arc::default(),
             shepherd: None,
             http: trunkline_transport::back::HttpClient::new(),
             verdicts: Arc::default(),
             changes: broadcast::Sender::new(1),
-            metrics: Arc::new(trunkline_observe::metrics::Metrics::new("test")),
+            faults: Arc::new(crate::faults::Faults::new(Arc::clone(&metrics))),
+            metrics,
         };
         Upstream::start(Options::new("s", Reach::Http(Endpoint { url, headers: Vec::new() })), tools)
     }

@@ -148,6 +148,23 @@ impl Gateway {
         connection.answer().expect("the admin listener answers")
     }
 
+    /// Sends JSON to the admin listener.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn admin_send(&self, verb: &str, path: &str, body: &str) -> Answer {
+        let mut connection = Connection::open(self.admin);
+        let host = self.admin.to_string();
+        let fields = [("Host", &*host), ("Connection", "close"), ("Content-Type", "application/json")];
+        connection.request(verb, path, &fields, body.as_bytes()).expect("the admin listener reads");
+        connection.answer().expect("the admin listener answers")
+    }
+
+    /// The admin listener's address, for programs.
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
     /// The sum of the samples of a metric whose labels contain all of `labels`.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.admin("/metrics").text();

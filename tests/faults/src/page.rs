@@ -22,8 +22,9 @@ callers again and again. What is stated here is checked, and in every row beside
   ends in order;
 - what a server puts into its errors is in no answer and in no log.
 
-Times allow 0.75 s for a busy machine on top. \"Answer\" means the call's own answer, as if nothing were wrong. Servers in the suite have `timeouts.idle: 1s`, `timeouts.total: 3s`
-and `maxMessageBytes: 1MiB`; with other values the times and sizes are those.
+Times allow 0.75 s for a busy machine on top. \"Answer\" means the call's own answer, as if nothing were wrong. Servers in the suite have
+`timeouts.idle: 1s`, `timeouts.total: 3s`, `maxMessageBytes: 1MiB` and `circuitBreaker: off`; with other values the times and sizes are
+those, and with a breaker the callers of a server that fails hear `circuit_open` at once after a few failures.
 ";
 
 /// A part of the table.

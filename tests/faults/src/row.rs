@@ -147,5 +147,7 @@ pub fn impatient(mut entry: Value) -> Value {
     entry["timeouts"] = json!({ "connect": "3s", "probe": "1s", "idle": "1s", "total": "3s", "list": "2s" });
     entry["restart"] = json!({ "first": "100ms", "max": "500ms" });
     entry["maxMessageBytes"] = json!("1MiB");
+    // The rows say what each fault does by itself; a breaker would answer in its place from the fifth call on.
+    entry["circuitBreaker"] = json!("off");
     entry
 }

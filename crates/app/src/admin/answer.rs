@@ -1,25 +1,36 @@
 //! One request, one answer.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use trunkline_observe::metrics::negotiate;
 
-use super::{Seen, health};
+use super::{Seen, faults, health};
 use crate::serve::Phase;
 
 /// A body in one piece.
 pub(super) type Body = Full<Bytes>;
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Answers a request. Its body, if any, is not read.
-pub(super) fn answer<B>(request: &Request<B>, seen: &Seen) -> Response<Body> {
-    if let Err(status) = seen.hosts.check(request) {
+/// Answers a request.
+pub(super) async fn answer(request: Request<Incoming>, seen: &Seen, peer: SocketAddr) -> Response<Body> {
+    if let Err(status) = seen.hosts.check(&request) {
         return plain(status, "this Host is not served here\n");
     }
+    if request.uri().path() == faults::PATH {
+        return faults::answer(request, seen, peer).await;
+    }
+    look(&request, seen)
+}
+
+/// Answers a request that only looks. Its body, if any, is not read.
+fn look<B>(request: &Request<B>, seen: &Seen) -> Response<Body> {
     let path = request.uri().path();
     let known = matches!(path, "/metrics" | "/livez" | "/readyz" | "/health" | "/healthz");
     if !known {
@@ -43,15 +54,19 @@ pub(super) fn answer<B>(request: &Request<B>, seen: &Seen) -> Response<Body> {
             let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, JSON, health::ready(phase, &seen.gateway.sources()))
         }
-        _ => response(StatusCode::OK, JSON, health::summary(seen.standing.phase(), &seen.gateway.sources())),
+        _ => response(
+            StatusCode::OK,
+            JSON,
+            health::summary(seen.standing.phase(), &seen.gateway.sources(), faults::report(seen)),
+        ),
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response(status, TEXT, text.to_owned())
 }
 
-fn response(status: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
+pub(super) fn response(status: StatusCode, media_type: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -19,7 +19,7 @@ pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {
 }
 
 /// The body of `/health`. One server that is not well degrades the gateway, and stops nobody.
-pub(super) fn summary(phase: Phase, sources: &[Source]) -> String {
+pub(super) fn summary(phase: Phase, sources: &[Source], faults: Option<Value>) -> String {
     let shut =
         |source: &Source| source.circuit.as_ref().is_some_and(|circuit| circuit.state != State::Closed);
     let unwell = sources.iter().any(|source| source.status.phase.reason().is_some() || shut(source));
@@ -29,11 +29,15 @@ pub(super) fn summary(phase: Phase, sources: &[Source]) -> String {
         Phase::Ready if unwell => "degraded",
         Phase::Ready => "ready",
     };
-    text(json!({
+    let mut summary = json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),
         "upstreams": upstreams(sources),
-    }))
+    });
+    if let Some(faults) = faults {
+        summary["faults"] = faults;
+    }
+    text(summary)
 }
 
 fn upstreams(sources: &[Source]) -> Map<String, Value> {

@@ -1,10 +1,12 @@
 //! The admin listener: health and metrics, for probes and scrapers, never for MCP.
 
 mod answer;
+mod faults;
 mod health;
 mod hosts;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,8 +60,8 @@ pub(crate) async fn serve(listener: TcpListener, seen: Arc<Seen>, stop: Cancella
             accepted = next => accepted,
         };
         match accepted {
-            Some((Ok((stream, _)), permit)) => {
-                tokio::spawn(converse(stream, Arc::clone(&seen), permit));
+            Some((Ok((stream, peer)), permit)) => {
+                tokio::spawn(converse(stream, peer, Arc::clone(&seen), permit));
             }
             Some((Err(error), _)) => {
                 tracing::warn!(%error, "the admin listener could not accept a connection");
@@ -71,11 +73,14 @@ pub(crate) async fn serve(listener: TcpListener, seen: Arc<Seen>, stop: Cancella
 }
 
 /// One connection is one request: an idle one would only hold a place.
-async fn converse(stream: TcpStream, seen: Arc<Seen>, _permit: OwnedSemaphorePermit) {
+async fn converse(stream: TcpStream, peer: SocketAddr, seen: Arc<Seen>, _permit: OwnedSemaphorePermit) {
     let limits = seen.limits;
     let service = service_fn(move |request: Request<Incoming>| {
-        let response: Response<Body> = answer::answer(&request, &seen);
-        async move { Ok::<_, Infallible>(response) }
+        let seen = Arc::clone(&seen);
+        async move {
+            let response: Response<Body> = answer::answer(request, &seen, peer).await;
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

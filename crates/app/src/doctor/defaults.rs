@@ -37,7 +37,20 @@ pub(crate) fn defaults(settings: &Settings, path: &Path, environment: &Environme
         address("admin", settings.admin),
         Check { name: "file permissions", ok: !(open && literal), detail: file },
         Check { name: "secrets", ok: !literal, detail: secrets },
+        faults(settings),
     ]
+}
+
+fn faults(settings: &Settings) -> Check {
+    let (rules, control) = (settings.faults.rules.len(), settings.faults.control);
+    let detail = match (rules, control) {
+        (0, false) => "none are injected on purpose".to_owned(),
+        (0, true) => "programs on this machine may have some injected (faults.control)".to_owned(),
+        _ => format!(
+            "{rules} rules inject some on purpose: calls will fail; remove `faults` when you are done"
+        ),
+    };
+    Check { name: "faults", ok: rules == 0 && !control, detail }
 }
 
 fn address(name: &'static str, address: Option<SocketAddr>) -> Check {

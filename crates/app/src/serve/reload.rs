@@ -59,6 +59,15 @@ impl Reload<'_> {
                 "these settings take effect with the next restart"
             );
         }
+        if changes.faults {
+            crate::assemble::set_faults(gateway.faults(), new);
+            let rules = new.faults.rules.len();
+            if rules > 0 {
+                tracing::warn!(rules, "faults are injected on purpose: calls will fail");
+            } else {
+                tracing::info!("no faults are configured any more");
+            }
+        }
         gateway.reload(new.gateway.clone(), new.upstreams.clone()).await;
         tracing::info!(
             added = changes.added.join(", "),

@@ -4,6 +4,7 @@ mod address;
 mod breaker;
 mod command;
 mod endpoint;
+pub(crate) mod faults;
 mod front;
 pub(crate) mod keys;
 mod naming;
@@ -39,6 +40,8 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     let security = front::security(fields.take("security", check), check);
     let limits = front::limits(fields.take("limits", check), check);
     let log = front::log(fields.take("log", check), check);
+    let environment = faults::environment(fields.take("environment", check), check);
+    let faults = faults::faults(fields.take("faults", check), environment, check);
     let state_dir = fields.take("stateDir", check).and_then(|node| check.text(node)).map(PathBuf::from);
     check.asked.insert((DOCUMENT, "$schema".to_owned()));
     fields.skip(|key| key == "$schema" || key.starts_with("x-"));
@@ -70,6 +73,8 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
         limits,
         log,
         state_dir,
+        environment,
+        faults,
         views,
     })
 }

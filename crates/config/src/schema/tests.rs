@@ -10,7 +10,7 @@ use crate::surroundings::Surroundings;
 use crate::{Source, formats};
 
 /// The resolver's name of a section, and where the schema keeps it.
-const SECTIONS: [(&str, &str); 16] = [
+const SECTIONS: [(&str, &str); 18] = [
     ("document", ""),
     ("admin", "/$defs/AdminListener"),
     ("server", "/$defs/Server"),
@@ -26,6 +26,8 @@ const SECTIONS: [(&str, &str); 16] = [
     ("security", "/$defs/Security"),
     ("limits", "/$defs/Limits"),
     ("log", "/$defs/Log"),
+    ("faults", "/$defs/FaultPolicy"),
+    ("fault", "/$defs/Fault"),
     // The one map without a section of its own: `{name, source}` is read in place.
     ("", "/$defs/Inherited"),
 ];
@@ -37,6 +39,7 @@ naming: {}
 security: {}
 limits: {}
 log: {}
+faults: {rules: [{kind: drop}]}
 mcpServers:
   a:
     command: {path: x}

@@ -63,6 +63,7 @@ pub(crate) fn finished(
         era_back: upstream.and_then(|u| u.era()).map(era),
         bytes_in: call.params.raw.len() as u64,
         bytes_out: bytes_out as u64,
+        injected: if logged { trunkline_upstream::faults::injected() } else { None },
     };
     event.emit(CallSeries { method: series, tool });
 }

@@ -37,6 +37,8 @@ pub struct CallFinished<'a> {
     pub bytes_in: u64,
     /// Bytes of the answer's message.
     pub bytes_out: u64,
+    /// The kind of the fault that was injected into it on purpose, if one was.
+    pub injected: Option<&'a str>,
 }
 
 impl CallFinished<'_> {
@@ -62,6 +64,7 @@ impl CallFinished<'_> {
                     era_back = self.era_back.map(Era::as_str),
                     bytes_in = self.bytes_in,
                     bytes_out = self.bytes_out,
+                    injected = self.injected,
                     "call finished"
                 )
             };

@@ -57,6 +57,7 @@ fn finished(outcome: Outcome, trace: &TraceContext) -> CallFinished<'_> {
         era_back: None,
         bytes_in: 10,
         bytes_out: 20,
+        injected: None,
     }
 }
 

@@ -8,6 +8,9 @@ use prometheus_client::registry::Registry;
 /// One label whose values are words of the program.
 type Words = [(&'static str, &'static str); 1];
 
+/// A kind of fault, and the upstream that it was injected for.
+type Injected = [(&'static str, String); 2];
+
 /// A number of things that exist now. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Level(Gauge);
@@ -64,6 +67,7 @@ pub struct Gateway {
     catalog_version: Gauge,
     rejected: Family<Words, Counter>,
     reloads: Family<Words, Counter>,
+    faults: Family<Injected, Counter>,
 }
 
 impl Gateway {
@@ -90,6 +94,11 @@ impl Gateway {
             "trunkline_config_reloads",
             "Attempts to take a new configuration",
             all.reloads.clone(),
+        );
+        registry.register(
+            "trunkline_faults_injected",
+            "Faults that were injected on purpose",
+            all.faults.clone(),
         );
         // Both results are there from the start, so that the first failure can be seen as an increase.
         for result in ["ok", "error"] {
@@ -122,6 +131,11 @@ impl Gateway {
     /// Counts a request refused for `reason`, a word of the program. Takes a lock: refusals are off the hot path.
     pub fn rejected(&self, reason: &'static str) {
         self.rejected.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Counts a fault of this kind (a word of the program) that was injected on purpose for a configured upstream.
+    pub fn fault_injected(&self, kind: &'static str, upstream: &str) {
+        self.faults.get_or_create(&[("kind", kind.to_owned()), ("upstream", upstream.to_owned())]).inc();
     }
 
     /// Counts an attempt to take a new configuration.

@@ -227,6 +227,7 @@ impl Connecting<'_> {
             level: AtomicU8::new(u8::MAX),
             lost: Loss::default(),
             turns: Turns::new(),
+            faults: Arc::clone(&self.tools.faults),
         };
         self.stray.reply_through(&session.wire, session.headers());
         Connected { session, child }

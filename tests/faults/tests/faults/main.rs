@@ -24,6 +24,7 @@ macro_rules! rows {
 
 mod child;
 mod http;
+mod injected;
 mod sse;
 mod tcp;
 
