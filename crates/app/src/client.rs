@@ -179,10 +179,11 @@ impl Client {
             log_level,
             traceparent: None,
             mirrored: None,
+            passes: false,
             notes,
         };
         let host: Arc<Gateway> = Arc::clone(&self.gateway);
-        Ok(host.serve(None, call).await)
+        Ok(host.serve(None, call).await.outcome())
     }
 
     /// Stops the gateway and its servers, within bounds.

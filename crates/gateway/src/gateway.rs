@@ -18,6 +18,7 @@ use crate::catalog::Source;
 use crate::keeper;
 use crate::options::{Naming, Options, ServerRules};
 use crate::parking::Parking;
+use crate::results::Results;
 use crate::subscriptions::Subscriptions;
 use crate::tasks::Tasks;
 use crate::view::{View, ViewPlan};
@@ -33,6 +34,7 @@ pub struct Gateway {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) parking: Arc<Parking>,
     pub(crate) tasks: Arc<Tasks>,
+    pub(crate) results: Arc<Results>,
     /// The counters of methods, looked up once.
     pub(crate) methods: HashMap<&'static str, MethodHandle, foldhash::fast::RandomState>,
     key: [u8; 32],
@@ -98,6 +100,7 @@ impl Gateway {
             upstreams.into_iter().map(|o| Arc::new(Upstream::start(o, tools.clone()))).collect();
         let subscriptions = Arc::<Subscriptions>::default();
         subscriptions.adopt(&running);
+        let results = Results::new(options.results);
         let state = assemble(options, running, None, key, &tools);
         let methods = method::LABELS.iter().map(|label| (*label, tools.metrics.method(label))).collect();
         let gateway = Arc::new(Self {
@@ -107,6 +110,7 @@ impl Gateway {
             subscriptions,
             parking: Parking::new(&trunkline_runtime::random_key()),
             tasks: Tasks::new(&trunkline_runtime::random_key()),
+            results,
             tools,
             key,
             stop: CancellationToken::new(),
@@ -159,6 +163,7 @@ impl Gateway {
         };
         let running: Vec<Arc<Upstream>> = upstreams.iter().map(start).collect();
         self.subscriptions.adopt(&running);
+        self.results.set(options.results);
         let state = assemble(options, running, Some(&old), self.key, &self.tools);
         // The catalogs first: a call must never find new numbers in an old catalog, nor the reverse.
         state.rebuild(&self.tools.metrics);

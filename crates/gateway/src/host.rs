@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trunkline_model::{Call, Caller, Change, Fault, Kind, Outcome, Text};
+use trunkline_model::{Call, Caller, Change, Fault, Kind, Served, Text};
 use trunkline_transport::front::host::{
     BoxFuture, Changes, Host, Introduced, Subscription, TaskWatch, ViewName,
 };
@@ -17,7 +17,7 @@ impl Host for Gateway {
         self.state.load().view(view).is_some()
     }
 
-    fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Outcome> {
+    fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Served> {
         if self.tools.faults.are_on() {
             return Box::pin(trunkline_upstream::faults::marked(async move {
                 crate::serve::serve(&self, &view, call).await

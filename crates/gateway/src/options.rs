@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use globset::GlobSet;
 
+use crate::results;
+
 /// The gateway's own options.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -16,6 +18,8 @@ pub struct Options {
     pub servers: Vec<ServerRules>,
     /// Views besides the default one, each at a path of its own.
     pub profiles: Vec<Profile>,
+    /// How much is kept of large results, and for how long.
+    pub results: results::Options,
 }
 
 /// How exposed names are built from a server's own.
@@ -64,6 +68,8 @@ pub struct ServerRules {
     pub tool_overrides: BTreeMap<String, Override>,
     /// Changes per original prompt name.
     pub prompt_overrides: BTreeMap<String, Override>,
+    /// Which results of its tools are kept; `None` keeps none.
+    pub results: Option<results::Keeping>,
 }
 
 impl ServerRules {
@@ -78,6 +84,7 @@ impl ServerRules {
             resources: Filter::default(),
             tool_overrides: BTreeMap::new(),
             prompt_overrides: BTreeMap::new(),
+            results: None,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Call {
     /// Headers by which the caller mirrored arguments (name in lower case, raw value); `None` on wires and in eras
     /// without them.
     pub mirrored: Option<Vec<(String, Bytes)>>,
+    /// Whether the front can hand a result on while it still arrives, and the caller reads it as it is.
+    pub passes: bool,
     /// Where progress and log messages of this call go.
     pub notes: Arc<dyn Notes>,
 }

@@ -58,8 +58,10 @@ pub enum Kind {
     OutcomeUnknown,
     /// The feature does not exist on the upstream's or caller's side and cannot be bridged yet.
     CannotBridge,
-    /// The answer of the upstream is not valid MCP or too large.
+    /// The answer of the upstream is not valid MCP.
     BadAnswer,
+    /// The answer of the upstream is larger than is passed on.
+    ResultTooLarge,
     /// The gateway is full.
     Overloaded,
     /// The caller cancelled.
@@ -89,6 +91,7 @@ impl Kind {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::CannotBridge => "cannot_bridge",
             Self::BadAnswer => "bad_answer",
+            Self::ResultTooLarge => "result_too_large",
             Self::Overloaded => "overloaded",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
@@ -214,6 +217,15 @@ impl Fault {
         let mut fault = Self::new(Kind::BadAnswer, Side::Upstream, Retry::Never, public).of(server);
         fault.detail = detail.into();
         fault
+    }
+
+    /// The upstream's answer is larger than `limit` bytes. The call has most likely run.
+    pub fn result_too_large(server: &Arc<str>, limit: usize) -> Self {
+        let public = format!(
+            "the server \"{server}\" answered with more than {limit} bytes, which is not passed on; the call has most likely \
+             run. Ask for less (a filter, a range, fewer items); an operator can raise maxMessageBytes of this server"
+        );
+        Self::new(Kind::ResultTooLarge, Side::Upstream, Retry::Never, public).of(server)
     }
 
     /// Something that this pair of peers cannot do through the gateway.

@@ -3,6 +3,7 @@
 //! A [`Call`] is one client request on its way through the line; it ends in exactly one [`Outcome`].
 //! JSON travels through here as opaque [`bytes::Bytes`]; only `protocol` looks inside.
 
+mod arriving;
 mod call;
 mod caller;
 mod change;
@@ -12,6 +13,7 @@ mod outcome;
 mod secret;
 mod text;
 
+pub use arriving::{Arriving, Served, Source};
 pub use call::{Ask, AskAnswer, Call, Note, Notes, Params, Quiet, Span};
 pub use caller::{Caller, Offers, Stay};
 pub use change::{Change, ListKind};

@@ -107,6 +107,14 @@ pub fn result(id: &[u8], raw: &Bytes) -> Message {
     answer(id, b",\"result\":", raw)
 }
 
+/// What stands before an arriving result in its answer.
+pub fn result_head(id: &[u8]) -> Bytes {
+    Bytes::from([WITH_ID, id, b",\"result\":"].concat())
+}
+
+/// What stands behind it.
+pub const RESULT_TAIL: &[u8] = b"}";
+
 /// An answer with an error object; without an id it is `null`, as JSON-RPC wants for unreadable requests.
 pub fn error(id: Option<&[u8]>, object: &Bytes) -> Message {
     answer(id.unwrap_or(b"null"), b",\"error\":", object)

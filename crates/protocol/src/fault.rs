@@ -33,6 +33,7 @@ pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
             | Kind::CannotBridge
             | Kind::Overloaded
             | Kind::BadAnswer
+            | Kind::ResultTooLarge
     ) || (era == Era::Legacy && matches!(fault.kind, Kind::MissingCapability(_)));
     if called_tool && as_result {
         return Spoken::ToolResult(tool_result(fault, era));
@@ -58,6 +59,7 @@ fn code(kind: &Kind, era: Era) -> i64 {
         | Kind::OutcomeUnknown
         | Kind::CannotBridge
         | Kind::BadAnswer
+        | Kind::ResultTooLarge
         | Kind::Overloaded
         | Kind::Cancelled
         | Kind::Internal => INTERNAL,
@@ -221,6 +223,12 @@ mod tests {
                 r#"{"reason":"bad_answer","server":"time","retryable":false}"#,
             ),
             (
+                Fault::result_too_large(&server, 1),
+                -32603,
+                -32603,
+                r#"{"reason":"result_too_large","server":"time","retryable":false}"#,
+            ),
+            (
                 Fault::outcome_unknown(&server, "d"),
                 -32603,
                 -32603,
@@ -253,7 +261,11 @@ mod tests {
                 let is_result = matches!(spoken, Spoken::ToolResult(_));
                 let told_to_model = matches!(
                     fault.kind,
-                    Kind::Unavailable | Kind::CircuitOpen | Kind::TimedOut | Kind::BadAnswer
+                    Kind::Unavailable
+                        | Kind::CircuitOpen
+                        | Kind::TimedOut
+                        | Kind::BadAnswer
+                        | Kind::ResultTooLarge
                 );
                 // Only the modern era has a code for it.
                 let lacks = matches!(fault.kind, Kind::MissingCapability(_)) && era == Era::Legacy;

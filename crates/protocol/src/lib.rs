@@ -12,6 +12,7 @@ pub mod fault;
 pub mod headers;
 pub mod hello;
 pub mod json;
+pub mod kept;
 pub mod list;
 pub mod meta;
 pub mod method;

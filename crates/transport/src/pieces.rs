@@ -1,11 +1,6 @@
-//! A message as an HTTP body.
-
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+//! The pieces of a message, one after the other.
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use trunkline_protocol::Message;
 
 /// The pieces of a message, each handed to the connection as it is.
@@ -23,26 +18,17 @@ impl From<Option<Message>> for Pieces {
     }
 }
 
-impl Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        let piece = this.message.as_ref().and_then(|m| m.pieces().get(this.next)).cloned();
-        this.next += 1;
-        this.left -= piece.as_ref().map_or(0, |p| p.len() as u64);
-        Poll::Ready(piece.map(|p| Ok(Frame::data(p))))
+impl Pieces {
+    /// The next piece; `None` when there are no more.
+    pub(crate) fn next(&mut self) -> Option<Bytes> {
+        let piece = self.message.as_ref().and_then(|m| m.pieces().get(self.next)).cloned();
+        self.next += 1;
+        self.left -= piece.as_ref().map_or(0, |p| p.len() as u64);
+        piece
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+    /// Bytes that are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
     }
 }

@@ -1,29 +1,34 @@
 //! What the end of an exchange means: an outcome for the caller, or that the conversation was over before the call began.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use trunkline_model::{Era, Fault, Operation, Outcome, PeerError, Reply};
+use trunkline_model::{Arriving, Era, Fault, Operation, Outcome, PeerError, Reply, Served};
 use trunkline_protocol::bridge;
-use trunkline_transport::back::{Answered, Refusal, WireError};
+use trunkline_transport::back::{Answered, Exchanged, Refusal, WireError};
 
+use crate::flowing::Flowing;
 use crate::session::{Lost, Session};
 
 impl Session {
     pub(crate) fn outcome(
         &self,
-        ended: Result<Answered, WireError>,
+        ended: Result<Exchanged, WireError>,
         operation: &Operation,
-    ) -> Result<Outcome, Lost> {
-        match ended {
-            Ok(answered) => self.admitted(self.read(&answered)),
-            Err(WireError::NotSent(why)) => Err(Lost(why)),
-            Err(WireError::Broken(why)) => Ok(self.broken(why, operation)),
-            Err(WireError::Refused(refusal)) => self.refused(&refusal, operation),
-            Err(error @ (WireError::Invalid(_) | WireError::TooLarge(_))) => {
-                Ok(Fault::bad_answer(&self.server, error.to_string()).into())
+    ) -> Result<Served, Lost> {
+        let outcome = match ended {
+            Ok(Exchanged::Whole(answered)) => self.admitted(self.read(&answered)),
+            Ok(Exchanged::Arriving(incoming)) => {
+                let (idle, total) = (self.timeouts.idle, self.timeouts.total);
+                let flowing = Flowing::new(&self.server, incoming, reads(operation), idle, total);
+                return Ok(Served::Arriving(Arriving::new(flowing)));
             }
-        }
+            Err(WireError::NotSent(why)) => Err(Lost(why)),
+            Err(WireError::Refused(refusal)) => self.refused(&refusal, operation),
+            Err(error) => Ok(failed(&self.server, error, reads(operation)).into()),
+        };
+        outcome.map(Served::Whole)
     }
 
     /// Two errors of a modern server are about us and not about the call: it did not run, and the client must never
@@ -62,17 +67,6 @@ impl Session {
         Outcome::Error(PeerError { code: bridge::code_of(&raw), raw, era: self.era() })
     }
 
-    /// The connection broke during the call. Reading twice does no harm, so the caller may; running twice might.
-    fn broken(&self, why: String, operation: &Operation) -> Outcome {
-        let reads = !matches!(operation, Operation::CallTool(_) | Operation::Other(_));
-        if reads {
-            let mut fault = Fault::unavailable(&self.server, "the connection broke", Duration::from_secs(1));
-            fault.detail = why;
-            return fault.into();
-        }
-        Fault::outcome_unknown(&self.server, why).into()
-    }
-
     fn refused(&self, refusal: &Refusal, operation: &Operation) -> Result<Outcome, Lost> {
         let error = refusal.message.as_ref().and_then(|m| m.error.clone().map(|span| (m, span)));
         // An error that names our request, or comes from a server without sessions, is the answer itself.
@@ -91,10 +85,36 @@ impl Session {
                 let after = retry_after(refusal).unwrap_or(Duration::from_secs(5));
                 Fault::unavailable(&self.server, &reason, after).into()
             }
-            500.. => self.broken(reason, operation),
+            500.. => broken(&self.server, reason, reads(operation)).into(),
             _ => Fault::bad_answer(&self.server, reason).into(),
         })
     }
+}
+
+/// Whether an operation only reads, so that a caller may repeat it.
+fn reads(operation: &Operation) -> bool {
+    !matches!(operation, Operation::CallTool(_) | Operation::Other(_))
+}
+
+/// What it means that a request was sent and did not come to its end.
+pub(crate) fn failed(server: &Arc<str>, error: WireError, reads: bool) -> Fault {
+    match error {
+        WireError::Broken(why) | WireError::NotSent(why) => broken(server, why, reads),
+        WireError::TooLarge(limit) => Fault::result_too_large(server, limit),
+        error @ (WireError::Invalid(_) | WireError::Refused(_)) => {
+            Fault::bad_answer(server, error.to_string())
+        }
+    }
+}
+
+/// The connection broke during the call. Reading twice does no harm, so the caller may; running twice might.
+fn broken(server: &Arc<str>, why: String, reads: bool) -> Fault {
+    if reads {
+        let mut fault = Fault::unavailable(server, "the connection broke", Duration::from_secs(1));
+        fault.detail = why;
+        return fault;
+    }
+    Fault::outcome_unknown(server, why)
 }
 
 fn retry_after(refusal: &Refusal) -> Option<Duration> {

@@ -13,6 +13,7 @@ mod deadlines;
 mod early;
 mod extras;
 pub mod faults;
+mod flowing;
 mod giving_up;
 mod globs;
 mod hearing;

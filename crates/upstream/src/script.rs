@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
-use trunkline_model::{Call, Caller, Change, Era, Level, Note, Notes, Operation, Outcome, Params};
+use trunkline_model::{Call, Caller, Change, Era, Level, Note, Notes, Operation, Outcome, Params, Served};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::{Message, Revision, method, scan};
 use trunkline_transport::back::{Answered, BoxFuture, Headers, Heard, Outgoing, Refusal, Wire, WireError};
@@ -172,6 +172,7 @@ fn call(era: Era, operation: Operation, level: Option<Level>, notes: &Arc<Heap>)
         log_level: level,
         traceparent: None,
         mirrored: None,
+        passes: false,
         notes: Arc::clone(notes) as Arc<dyn Notes>,
     }
 }
@@ -211,8 +212,8 @@ async fn log_messages_of_a_call_reach_its_caller_alone_and_only_when_wanted() {
             _ => Act::Result("{}"),
         });
         let notes = Arc::new(Heap::default());
-        let ended = stage.session.call(&call(era, tool(), level, &notes), None, &[]).await;
-        assert!(matches!(ended, Ok((Outcome::Result(_), _))));
+        let ended = stage.session.call(&call(era, tool(), level, &notes), None, &[], false).await;
+        assert!(matches!(ended, Ok((Served::Whole(Outcome::Result(_)), _))));
         assert_eq!(notes.0.lock().unwrap().len(), heard, "{era:?} {level:?}");
         assert!(stage.changes.try_recv().is_err(), "nobody else hears it");
     }
@@ -244,7 +245,8 @@ async fn a_method_of_the_other_era_is_unknown_and_never_sent() {
     {
         let stage = stage(revision, |_, _| Act::Result("{}"));
         let other = call(era, Operation::Other("x/y".into()), None, &notes);
-        let (outcome, _) = stage.session.call(&other, None, &[]).await.map_err(|lost| lost.0).unwrap();
+        let (served, _) = stage.session.call(&other, None, &[], false).await.map_err(|lost| lost.0).unwrap();
+        let outcome = served.outcome();
         assert_eq!(matches!(outcome, Outcome::Fault(_)), sent == 0);
         assert_eq!(stage.wire.asked.lock().unwrap().len(), sent);
     }
@@ -259,8 +261,11 @@ async fn a_log_level_counts_as_set_only_once_the_server_took_it() {
     });
     let notes = Arc::new(Heap::default());
     for _ in 0..3 {
-        let ended =
-            stage.session.call(&call(Era::Modern, tool(), Some(Level::Info), &notes), None, &[]).await;
+        let ended = stage
+            .session
+            .call(&call(Era::Modern, tool(), Some(Level::Info), &notes), None, &[], false)
+            .await
+            .map(|(served, _)| served.outcome());
         assert!(ended.is_ok());
     }
     let asked = stage.wire.asked.lock().unwrap();
@@ -274,8 +279,9 @@ async fn a_server_silent_on_the_log_level_still_gets_its_call() {
         _ => Act::Result("{}"),
     });
     let notes = Arc::new(Heap::default());
-    let ended = stage.session.call(&call(Era::Modern, tool(), Some(Level::Info), &notes), None, &[]).await;
-    assert!(matches!(ended, Ok((Outcome::Result(_), _))));
+    let asking = call(Era::Modern, tool(), Some(Level::Info), &notes);
+    let ended = stage.session.call(&asking, None, &[], false).await;
+    assert!(matches!(ended, Ok((Served::Whole(Outcome::Result(_)), _))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -160,11 +160,13 @@ impl Scene {
             log_level: None,
             traceparent: None,
             mirrored: None,
+            passes: false,
             notes: Arc::clone(user) as Arc<dyn Notes>,
         };
         let session = Arc::clone(&self.session);
         let running = tokio::spawn(async move {
-            session.call(&call, None, &[]).await.map_err(|lost| lost.0).expect("the conversation stands").0
+            let called = session.call(&call, None, &[], false).await;
+            called.map_err(|lost| lost.0).expect("the conversation stands").0.outcome()
         });
         settle().await;
         running

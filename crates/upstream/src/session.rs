@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
-use trunkline_model::{Call, Era, Fault, Level, Operation, Outcome, Params, TaskRequest, Text};
+use trunkline_model::{Call, Era, Fault, Level, Operation, Params, Served, TaskRequest, Text};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
-use trunkline_transport::back::{Answered, Headers, Heard, HttpWire, Outgoing, Wire, WireError};
+use trunkline_transport::back::{Answered, Exchanged, Headers, Heard, HttpWire, Outgoing, Wire, WireError};
 use trunkline_transport::names;
 
 use crate::asking::{Asking, Turn};
@@ -196,6 +196,20 @@ impl Session {
         }
     }
 
+    /// The same for a client's call, whose result may be handed on while it arrives on a wire of its `own`.
+    async fn carry(
+        &self,
+        out: Outgoing,
+        about: About<'_>,
+        own: Option<&HttpWire>,
+    ) -> Result<Exchanged, WireError> {
+        match own {
+            // What goes wrong on purpose goes wrong with whole answers.
+            Some(http) if !self.faults.are_on() => http.pass(out).await,
+            _ => self.exchange(out, about).await.map(Exchanged::Whole),
+        }
+    }
+
     /// Raises a legacy server's log level to what a call wants. Only ever more verbose where others share the
     /// conversation.
     async fn raise_level(&self, wanted: Option<Level>) {
@@ -218,13 +232,15 @@ impl Session {
         }
     }
 
-    /// Runs one client call, and says what its end says about the server.
+    /// Runs one client call, and says what its end says about the server. With `passes` its result may be handed on while it
+    /// arrives, where it is in the words of the caller's era and comes on a wire of its own.
     pub(crate) async fn call(
         &self,
         call: &Call,
         target: Option<&str>,
         extra: &[(String, String)],
-    ) -> Result<(Outcome, Verdict), Lost> {
+        passes: bool,
+    ) -> Result<(Served, Verdict), Lost> {
         // A method that only the other era knows means nothing here, or something else.
         if let Operation::Other(method) = &call.operation
             && call.caller.era != self.era()
@@ -263,13 +279,14 @@ impl Session {
         let hearing = self.hearing(call, turn, task.map(Text::from));
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
+        let apart = self.http.as_ref().filter(|_| passes && call.caller.era == self.era());
         let tool = matches!(call.operation, Operation::CallTool(_)).then_some(spoken).flatten();
         let client = call.caller.info.as_deref();
         let about = About { server: &self.server, method, tool, client, called: true };
         let work = async {
             self.raise_level(call.log_level).await;
             let giving_up = GivingUp::call(self, id, hearing.as_ref());
-            let ended = self.exchange(Outgoing { id, message, headers, heard }, about).await;
+            let ended = self.carry(Outgoing { id, message, headers, heard }, about, apart).await;
             giving_up.over();
             ended
         };

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Era, Fault, Outcome, Text};
+use trunkline_model::{Call, Era, Fault, Outcome, Served, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 
 use crate::breaker::{Circuit, Guard, Trouble, Verdict};
@@ -223,7 +223,26 @@ impl Upstream {
         extra: &[(String, String)],
     ) -> Outcome {
         let _running = Running::begin(&*self.shared);
-        self.guarded(manner, call, target, extra).await.0
+        self.guarded(manner, call, target, extra, false).await.0.outcome()
+    }
+
+    /// Runs one call like [`Upstream::call_as`]; a large result may be handed on while it arrives. What the call runs on
+    /// is in use until that has ended.
+    pub async fn pass(
+        &self,
+        manner: &Manner,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+    ) -> Served {
+        let _running = Running::begin(&*self.shared);
+        match self.guarded(manner, call, target, extra, call.passes).await {
+            (Served::Arriving(arriving), conversation) => {
+                let running = Running::begin(Arc::clone(&self.shared));
+                Served::Arriving(arriving.holding((conversation, running)))
+            }
+            (whole, _) => whole,
+        }
     }
 
     /// Runs one call like [`Upstream::call`], and keeps what it ran on; `None` when it did not run.
@@ -234,15 +253,15 @@ impl Upstream {
         extra: &[(String, String)],
     ) -> (Outcome, Option<Hold>) {
         let running = Running::begin(Arc::clone(&self.shared));
-        let (outcome, conversation) = self.guarded(&Manner::ONCE, call, target, extra).await;
-        (outcome, conversation.map(|conversation| Hold { conversation, _running: running }))
+        let (served, conversation) = self.guarded(&Manner::ONCE, call, target, extra, false).await;
+        (served.outcome(), conversation.map(|conversation| Hold { conversation, _running: running }))
     }
 
     /// Runs one call on what an earlier one ran on; where that is gone, like any other.
     pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
-        match hold.conversation.session().call(call, target, &[]).await {
+        match hold.conversation.session().call(call, target, &[], false).await {
             // What is asked about a call that ran is let through whatever became of other calls.
-            Ok((outcome, _)) => outcome,
+            Ok((served, _)) => served.outcome(),
             Err(Lost(why)) => {
                 tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
                 self.call(call, target, &[]).await
@@ -257,15 +276,16 @@ impl Upstream {
         call: &Call,
         target: Option<&str>,
         extra: &[(String, String)],
-    ) -> (Outcome, Option<Conversation>) {
+        passes: bool,
+    ) -> (Served, Option<Conversation>) {
         let circuits = self.shared.policies.load().circuits.clone();
         let guard = match Guard::begin(circuits.as_ref(), manner.breaker.as_ref()) {
             Ok(guard) => guard,
             Err(fault) => return (fault.into(), None),
         };
-        let (outcome, conversation, verdict) = self.run(call, target, extra).await;
+        let (served, conversation, verdict) = self.run(call, target, extra, passes).await;
         guard.ended(verdict);
-        (outcome, conversation)
+        (served, conversation)
     }
 
     async fn run(
@@ -273,7 +293,8 @@ impl Upstream {
         call: &Call,
         target: Option<&str>,
         extra: &[(String, String)],
-    ) -> (Outcome, Option<Conversation>, Verdict) {
+        passes: bool,
+    ) -> (Served, Option<Conversation>, Verdict) {
         // While there is no conversation the supervisor holds calls back; that is no news for the breaker.
         let mut verdict = Verdict::Nothing;
         for attempt in 0..2 {
@@ -281,8 +302,8 @@ impl Upstream {
                 Ok(conversation) => conversation,
                 Err(fault) => return (fault.before_it_began().into(), None, verdict),
             };
-            match conversation.session().call(call, target, extra).await {
-                Ok((outcome, verdict)) => return (outcome, Some(conversation), verdict),
+            match conversation.session().call(call, target, extra, passes).await {
+                Ok((served, verdict)) => return (served, Some(conversation), verdict),
                 // The call certainly did not run: it may be sent again, once, over a new conversation.
                 Err(Lost(why)) => {
                     verdict = Verdict::Failed(Trouble::Connect);

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 mod naming;
 mod profiles;
 mod reach;
+mod results;
 mod server;
 mod shown;
 mod timing;
@@ -39,6 +40,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     let profiles_node = fields.take("profiles", check);
     let security = front::security(fields.take("security", check), check);
     let limits = front::limits(fields.take("limits", check), check);
+    let results = results::all(fields.take("results", check), check);
     let log = front::log(fields.take("log", check), check);
     let environment = faults::environment(fields.take("environment", check), check);
     let faults = faults::faults(fields.take("faults", check), environment, check);
@@ -48,7 +50,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     fields.ignore(&keys::DOCUMENT_IGNORED, check);
     fields.finish(check);
 
-    let servers = servers.map(|node| server::all(node, &naming, world, check)).unwrap_or_default();
+    let servers = servers.map(|node| server::all(node, &naming, &results, world, check)).unwrap_or_default();
     server::prefixes(&servers, check);
     let profiles = profiles::all(profiles_node, &servers, check);
     profiles::transparency(&servers, &profiles, check);
@@ -66,6 +68,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
             instructions,
             servers: in_use.iter().map(|server| server.rules.clone()).collect(),
             profiles,
+            results: results.store,
         },
         shown: in_use.iter().map(|server| server.shown.clone()).collect(),
         upstreams: in_use.into_iter().map(|server| server.options).collect(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use trunkline_gateway::options::{Naming, ServerRules};
 use trunkline_upstream::{EraChoice, Live, Options, Reach, SessionScope};
 
+use super::results::Results;
 use super::{breaker, keys, reach, shown, timing};
 use crate::check::Check;
 use crate::fields::{Fields, nearest};
@@ -47,6 +48,7 @@ pub(crate) struct Resolved {
 pub(super) fn all(
     node: &Node,
     naming: &Naming,
+    results: &Results,
     world: &Surroundings<'_>,
     check: &mut Check<'_>,
 ) -> Vec<Server> {
@@ -75,7 +77,7 @@ pub(super) fn all(
     for (name, spot, node) in named {
         if servers.iter().any(|server| *server.name == *name) {
             check.problem(&spot, "a server of this name is there already", "");
-        } else if let Some(server) = one(&name, spot, node, naming, world, check) {
+        } else if let Some(server) = one(&name, spot, node, naming, results, world, check) {
             servers.push(server);
         }
     }
@@ -87,6 +89,7 @@ fn one(
     spot: Spot,
     node: &Node,
     naming: &Naming,
+    results: &Results,
     world: &Surroundings<'_>,
     check: &mut Check<'_>,
 ) -> Option<Server> {
@@ -113,13 +116,15 @@ fn one(
     let message_bytes = fields.take("maxMessageBytes", check);
     let message_bytes = message_bytes.and_then(|node| check.bytes(node, 4096..=1 << 30));
     let live = Live { breaker: breaker::breaker(fields.take("circuitBreaker", check), check) };
+    let keeping = results.of_server(fields.take("results", check), check);
     let shown = shown::shown(&mut fields, name, &spot, naming, check);
     fields.ignore(&keys::SERVER_IGNORED, check);
     fields.skip(|key| key.starts_with("x-"));
     fields.finish(check);
 
     let name: Arc<str> = Arc::from(name);
-    let rules = shown.rules(&name, node, check);
+    let mut rules = shown.rules(&name, node, check);
+    rules.results = keeping;
     let resolved = reach.filter(|_| enabled).map(|reach| {
         let mut options = Options::new(Arc::clone(&name), reach);
         options.era = era;

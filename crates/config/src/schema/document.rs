@@ -31,6 +31,8 @@ pub(super) struct Document {
     security: Option<Security>,
     /// Bounds of the front side.
     limits: Option<Limits>,
+    /// Large results of tools: kept here, with a preview and a link for the client. Off unless `keepAbove` says otherwise.
+    results: Option<Results>,
     /// What is logged, and how.
     log: Option<Log>,
     /// What kind of place this is. In `production` nothing is broken on purpose. Default: neither.
@@ -259,6 +261,44 @@ struct Server {
     circuit_breaker: Option<CircuitBreaker>,
     /// Largest single message accepted from this server. Default: `16MiB`.
     max_message_bytes: Option<Size>,
+    /// Which of its large results are kept. Default: as the top-level `results` says.
+    results: Option<ServerResults>,
+}
+
+/// Large results of tools.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Results {
+    /// Results with more text than this are kept, and replaced by a preview and a link; `off` keeps none. At least `4KiB`.
+    /// Default: `off`.
+    keep_above: Option<SizeOrOff>,
+    /// How much of the text a client gets at once. At least `256`. Default: `4KiB`.
+    preview_bytes: Option<Size>,
+    /// How long a kept result can be read. Default: `1h`.
+    keep_for: Option<Duration>,
+    /// Most bytes kept in memory, all together; beyond it the oldest go. Default: `64MiB`.
+    max_bytes: Option<Size>,
+    /// Most bytes kept for one client. Default: half of `maxBytes`.
+    max_bytes_per_client: Option<Size>,
+}
+
+/// Large results of one server's tools.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct ServerResults {
+    /// Results with more text than this are kept; `off` keeps none. At least `4KiB`.
+    keep_above: Option<SizeOrOff>,
+    /// How much of the text a client gets at once. At least `256`.
+    preview_bytes: Option<Size>,
+}
+
+/// A size in bytes, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum SizeOrOff {
+    Bytes(Size),
+    Off(Off),
+    Switch(bool),
 }
 
 /// The program to start.

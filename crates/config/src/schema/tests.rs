@@ -10,7 +10,7 @@ use crate::surroundings::Surroundings;
 use crate::{Source, formats};
 
 /// The resolver's name of a section, and where the schema keeps it.
-const SECTIONS: [(&str, &str); 18] = [
+const SECTIONS: [(&str, &str); 20] = [
     ("document", ""),
     ("admin", "/$defs/AdminListener"),
     ("server", "/$defs/Server"),
@@ -28,6 +28,8 @@ const SECTIONS: [(&str, &str); 18] = [
     ("log", "/$defs/Log"),
     ("faults", "/$defs/FaultPolicy"),
     ("fault", "/$defs/Fault"),
+    ("results", "/$defs/Results"),
+    ("server.results", "/$defs/ServerResults"),
     // The one map without a section of its own: `{name, source}` is read in place.
     ("", "/$defs/Inherited"),
 ];
@@ -40,6 +42,7 @@ security: {}
 limits: {}
 log: {}
 faults: {rules: [{kind: drop}]}
+results: {}
 mcpServers:
   a:
     command: {path: x}
@@ -49,6 +52,7 @@ mcpServers:
     timeouts: {}
     restart: {}
     circuitBreaker: {}
+    results: {}
 profiles: {p: {servers: [], tools: {}}}
 ";
 

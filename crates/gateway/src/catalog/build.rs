@@ -223,13 +223,26 @@ fn named(input: &Input<'_>, kind: ListKind, uris: &Uris, transparent: bool, show
                 ListKind::Tools => source.policies.manner(item),
                 _ => Manner::ONCE,
             };
-            let route =
-                Route { server: source.number, original, mirrored, tasks, meter, unstructured, manner };
+            let structured = kind == ListKind::Tools && promises_structure(item);
+            let server = source.number;
+            let route = Route { server, original, mirrored, tasks, meter, unstructured, structured, manner };
             table.insert(name, &item.key, route);
             shown.push(item_shown);
         }
     }
     table
+}
+
+/// Whether a tool has an output schema.
+fn promises_structure(tool: &Item) -> bool {
+    let mut found = false;
+    if memchr::memmem::find(&tool.raw, b"\"outputSchema\"").is_some() {
+        // A list item was read before, so it can be read again.
+        let _ = bridge::each_member(&tool.raw, |key, value| {
+            found |= key == "outputSchema" && value.starts_with(b"{");
+        });
+    }
+    found
 }
 
 /// The arguments of a tool that must be mirrored in headers.

@@ -73,6 +73,8 @@ pub struct Route {
     pub meter: Option<trunkline_observe::metrics::ToolHandle>,
     /// Legacy clients do not see the tool's output schema, so its results have no structured content for them.
     pub unstructured: bool,
+    /// The tool has an output schema: its results have structured content.
+    pub structured: bool,
     /// How its calls are carried out.
     pub manner: trunkline_upstream::Manner,
 }

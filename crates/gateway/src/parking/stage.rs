@@ -43,6 +43,7 @@ pub(super) fn call(offers: Offers, arguments: &Value, retry: Option<(&str, &Valu
         log_level: None,
         traceparent: None,
         mirrored: None,
+        passes: false,
         notes: Arc::new(Quiet),
     }
 }

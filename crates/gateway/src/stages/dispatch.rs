@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Text};
+use trunkline_model::{Call, Era, Fault, Kind, Operation, Outcome, PeerError, Reply, Served, Text};
 use trunkline_protocol::{bridge, headers, mirror, uris};
 use trunkline_upstream::{Manner, Upstream};
 
 use crate::catalog::{Catalog, Route, Speller};
+use crate::gateway::Gateway;
 use crate::parking::{Parking, Work};
+use crate::results;
 use crate::stages::authorize::Authorized;
 use crate::stages::resolve::Plan;
 use crate::stages::{drive, remirror};
@@ -17,24 +19,25 @@ use crate::tasks::{self, Place, Way};
 
 /// Carries out what was authorized.
 pub(crate) async fn dispatch(
-    parking: &Arc<Parking>,
+    gateway: &Gateway,
     place: Place<'_>,
     plan: &Authorized<Plan>,
     call: &Call,
-) -> Outcome {
+) -> Served {
     let now = place.now;
     let catalog = &now.catalog;
     let era = call.caller.era;
-    match plan.get() {
+    let outcome = match plan.get() {
         Plan::Page(raw) => Outcome::Result(Reply { raw: raw.clone(), era }),
         Plan::Status => {
             let mut sources = now.fleet.sources();
             sources.retain(|source| catalog.servers.iter().any(|(number, _)| *number == source.number));
             Outcome::Result(Reply { raw: status::read(&sources, era), era })
         }
+        Plan::Kept(read) => read.answer(call),
         Plan::NoCompletions => no_completions(era),
         Plan::One { server, target, route } => {
-            one(parking, place, *server, target.as_ref(), route.as_ref(), call).await
+            return one(gateway, place, *server, target.as_ref(), route.as_ref(), call).await;
         }
         Plan::Task(request, id) => {
             let (outcome, server) = tasks::serve(place, call, *request, id).await;
@@ -44,17 +47,18 @@ pub(crate) async fn dispatch(
             }
         }
         Plan::Tasks(cursor) => tasks::list(place, call, cursor.as_ref()).await,
-    }
+    };
+    outcome.into()
 }
 
 async fn one(
-    parking: &Arc<Parking>,
+    gateway: &Gateway,
     place: Place<'_>,
     server: usize,
     target: Option<&Text>,
     route: Option<&Route>,
     call: &Call,
-) -> Outcome {
+) -> Served {
     let Some(upstream) = place.now.fleet.upstreams.get(server) else {
         return Fault::internal("dangling route").into();
     };
@@ -62,24 +66,44 @@ async fn one(
         Ok(extra) => extra.unwrap_or_default(),
         Err(fault) => return fault.into(),
     };
+    let parking = &gateway.parking;
+    let keeping = place.now.fleet.rules.get(server).and_then(|rules| rules.results);
+    let keeping = results::keeps(keeping, route, call);
     let support = route.map(|route| route.tasks).unwrap_or_default();
     let spelled = target.map(|t| &**t);
     let manner = route.map_or(&Manner::ONCE, |route| &route.manner);
     let outcome = match Way::of(support, call) {
         Way::Task => Box::pin(tasks::made(place, upstream, support, spelled, &extra, call)).await,
         Way::Perhaps => {
-            let outcome = plain(parking, upstream, target, extra.clone(), call, How::Called(manner)).await;
+            let how = How::Called(manner);
+            let outcome = plain(parking, upstream, target, extra.clone(), call, how).await.outcome();
             Box::pin(tasks::settled(place, upstream, spelled, &extra, call, outcome)).await
         }
-        Way::Driven => plain(parking, upstream, target, extra, call, How::AsTask).await,
-        Way::Plain => plain(parking, upstream, target, extra, call, How::Called(manner)).await,
+        Way::Driven => plain(parking, upstream, target, extra, call, How::AsTask).await.outcome(),
+        Way::Plain => {
+            let passes = keeping.is_none() && passes(&place.now.catalog, route, call);
+            let how = if passes { How::Passed(manner) } else { How::Called(manner) };
+            match plain(parking, upstream, target, extra, call, how).await {
+                Served::Whole(outcome) => outcome,
+                arriving @ Served::Arriving(_) => return arriving,
+            }
+        }
     };
-    match way_back(&place.now.catalog, server, call, outcome) {
+    let outcome = match way_back(&place.now.catalog, server, call, outcome) {
         Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {
             Outcome::Result(Reply { raw: bridge::unstructured(&reply.raw), era: reply.era })
         }
         other => other,
+    };
+    match keeping {
+        Some(keeping) => results::keep(&gateway.results, place.view, keeping, call, outcome).into(),
+        None => outcome.into(),
     }
+}
+
+/// Whether nobody has to look into the result on its way back, so that it can be handed on while it arrives.
+fn passes(catalog: &Catalog, route: Option<&Route>, call: &Call) -> bool {
+    call.passes && !catalog.uris.ambiguous() && !route.is_some_and(|route| route.unstructured)
 }
 
 /// How a call reaches its server.
@@ -87,6 +111,8 @@ async fn one(
 enum How<'a> {
     /// As it is, in the manner of its tool.
     Called(&'a Manner),
+    /// The same, and its result may be handed on while it arrives.
+    Passed(&'a Manner),
     /// As a task, for tools that know only tasks.
     AsTask,
 }
@@ -99,7 +125,7 @@ async fn plain(
     extra: Vec<(String, String)>,
     call: &Call,
     how: How<'_>,
-) -> Outcome {
+) -> Served {
     let asks = match call.caller.era {
         Era::Modern => upstream.may_ask(call).await,
         Era::Legacy => Ok(false),
@@ -112,7 +138,7 @@ async fn plain(
         let begin = |call: Call| -> Work {
             let (upstream, target) = (Arc::clone(upstream), target.cloned());
             let manner = match how {
-                How::Called(manner) => Some(manner.clone()),
+                How::Called(manner) | How::Passed(manner) => Some(manner.clone()),
                 How::AsTask => None,
             };
             Box::pin(async move {
@@ -120,13 +146,19 @@ async fn plain(
                 sent(&upstream, &call, target.as_deref(), &extra, how).await
             })
         };
-        return parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await;
+        return parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await.into();
     }
     let target = target.map(|t| &**t);
-    let outcome = sent(upstream, call, target, &extra, how).await;
+    let outcome = match how {
+        How::Passed(manner) => match upstream.pass(manner, call, target, &extra).await {
+            Served::Whole(outcome) => outcome,
+            arriving @ Served::Arriving(_) => return arriving,
+        },
+        _ => sent(upstream, call, target, &extra, how).await,
+    };
     let outcome = remirror::settle(upstream, call, target, outcome).await;
     // The ordinary outcome passes here without a look inside: only a modern server can ask a legacy client so.
-    drive::drive(upstream, call, target, &extra, outcome).await
+    drive::drive(upstream, call, target, &extra, outcome).await.into()
 }
 
 async fn sent(
@@ -137,7 +169,7 @@ async fn sent(
     how: How<'_>,
 ) -> Outcome {
     match how {
-        How::Called(manner) => upstream.call_as(manner, call, target, extra).await,
+        How::Called(manner) | How::Passed(manner) => upstream.call_as(manner, call, target, extra).await,
         How::AsTask => Box::pin(tasks::driven(upstream, call, target, extra)).await,
     }
 }

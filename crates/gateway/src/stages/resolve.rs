@@ -7,7 +7,7 @@ use trunkline_model::{Call, Era, Fault, Kind, ListKind, Operation, Reference, Ta
 use trunkline_protocol::method;
 
 use crate::catalog::{Catalog, Cursors, Route};
-use crate::status;
+use crate::{results, status};
 
 /// What will be done about a call.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) enum Plan {
     Task(TaskRequest, Text),
     /// We answer: the caller's tasks.
     Tasks(Option<Text>),
+    /// We answer: a result that was kept for the caller.
+    Kept(results::Read),
     /// We answer: a finished list page.
     Page(Bytes),
     /// We answer: the status of the upstreams.

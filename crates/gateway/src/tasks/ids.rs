@@ -17,7 +17,7 @@ const LEN_MAX: usize = 4096;
 const KEY_ID: usize = 4;
 const NONCE: usize = 12;
 
-/// Whose a task is: the view, and for legacy clients their session. Modern clients have none, and until there are
+/// Whose a task or a kept result is: the view, and for legacy clients their session. Modern clients have none, and until there are
 /// principals whoever knows the id is the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {

@@ -42,7 +42,8 @@ pub(crate) use serve::{list, serve};
 pub(crate) use watching::watch;
 
 use held::{Held, New};
-use ids::{Ids, Named, Owner};
+pub(crate) use ids::Owner;
+use ids::{Ids, Named};
 
 /// Most tasks that something is kept for.
 const HELD_MAX: usize = 1000;

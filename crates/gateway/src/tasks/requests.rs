@@ -34,6 +34,7 @@ pub(crate) fn with(
         log_level: call.log_level,
         traceparent: call.traceparent.clone(),
         mirrored: None,
+        passes: false,
         notes,
     }
 }

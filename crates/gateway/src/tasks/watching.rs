@@ -98,6 +98,7 @@ fn asking(caller: &Arc<Caller>, id: &Text) -> Call {
         log_level: None,
         traceparent: None,
         mirrored: None,
+        passes: false,
         notes: Arc::new(Quiet),
     }
 }

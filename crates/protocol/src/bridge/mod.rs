@@ -44,6 +44,19 @@ pub fn result(reply: &Reply, caller: Revision, operation: &Operation) -> Result<
     }
 }
 
+/// Whether what a server of the caller's own era says needs no look inside, so that it can be handed on while it
+/// arrives: whatever blocks a legacy server may send, this caller knows.
+///
+/// What such a server says against its own revision is handed on as well then; where a whole result is at hand,
+/// [`result`] still mends it.
+pub fn passes(caller: Revision, operation: &Operation) -> bool {
+    match operation {
+        Operation::CallTool(_) | Operation::GetPrompt(_) => caller >= Revision::R2025_06_18,
+        Operation::Task(..) => false,
+        _ => true,
+    }
+}
+
 /// The result of a tool whose output schema legacy clients do not see: its structured content as text. What cannot be
 /// read stays as it is, for [`result`] to judge.
 pub fn unstructured(raw: &Bytes) -> Bytes {
@@ -157,6 +170,14 @@ pub(crate) fn members(raw: &[u8], mut each: impl FnMut(&str, &[u8])) -> Result<u
         Ok(())
     })?;
     Ok(count)
+}
+
+/// Calls `each` with key and value of every member of an object.
+///
+/// # Errors
+/// What is no object, and doubled keys.
+pub fn each_member(raw: &[u8], each: impl FnMut(&str, &[u8])) -> Result<usize, JsonError> {
+    members(raw, each)
 }
 
 /// `raw` without the members that `drops` names; `None` when none is.

@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::ALLOW;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use trunkline_protocol::{Message, Scanned, Shape, scan};
 
-use super::client::{Fixed, Kind, Pool, Request, Response, Target};
+use super::arriving::{self, Beginning, Exchanged, Incoming, WHOLE_BYTES_MAX};
+use super::client::{Body, Fixed, Kind, Pool, Request, Response, Target};
 use super::events::{Events, Position};
 use super::resume::{Context, resume, until_answer};
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
@@ -138,6 +140,11 @@ impl HttpWire {
         self.inner.courtesies.available_permits()
     }
 
+    /// Like [`Wire::exchange`], for a result that may be handed on while it arrives.
+    pub fn pass(&self, out: Outgoing) -> BoxFuture<'_, Result<Exchanged, WireError>> {
+        Box::pin(self.inner.pass(out))
+    }
+
     /// Ends a legacy session (DELETE). Servers may refuse; there is nothing to do about it.
     pub async fn end(&self, extra: Headers) {
         let _ = self.inner.send("DELETE", None, &extra, "application/json").await;
@@ -157,6 +164,45 @@ impl Inner {
     }
 
     async fn exchange(&self, out: Outgoing) -> Result<Answered, WireError> {
+        let id = out.id;
+        match self.begin(out).await? {
+            Begun::Answered(answered) => Ok(*answered),
+            Begun::Json(body, session) => {
+                let message = answer(body.collect(self.message_bytes_max).await?, id)?;
+                Ok(Answered { message, session })
+            }
+        }
+    }
+
+    async fn pass(&self, out: Outgoing) -> Result<Exchanged, WireError> {
+        let (id, limit) = (out.id, self.message_bytes_max);
+        let (mut body, session) = match self.begin(out).await? {
+            Begun::Answered(answered) => return Ok(Exchanged::Whole(*answered)),
+            Begun::Json(body, session) => (body, session),
+        };
+        let raw = match body.length() {
+            Some(length) if length > limit as u64 => return Err(WireError::TooLarge(limit)),
+            Some(length) if length <= WHOLE_BYTES_MAX as u64 => body.collect(limit).await?,
+            _ => {
+                let (begun, is_whole) = arriving::begin(&mut body).await?;
+                if begun.length > limit {
+                    return Err(WireError::TooLarge(limit));
+                }
+                if is_whole {
+                    begun.whole()
+                } else {
+                    match Incoming::of(body, begun, id, limit)? {
+                        Ok(incoming) => return Ok(Exchanged::Arriving(Box::new(incoming))),
+                        Err((body, begun)) => rest(body, begun, limit).await?,
+                    }
+                }
+            }
+        };
+        Ok(Exchanged::Whole(Answered { message: answer(raw, id)?, session }))
+    }
+
+    /// Sends a request and reads what comes back as far as it is no plain JSON.
+    async fn begin(&self, out: Outgoing) -> Result<Begun, WireError> {
         let Outgoing { id, message, headers: extra, heard } = out;
         let Response { head, body } = self.send("POST", Some(message), &extra, ANSWER).await?;
         if !head.is_success() {
@@ -182,19 +228,41 @@ impl Inner {
                 Ok(None) => return Err(WireError::Broken("the stream ended before the answer".to_owned())),
                 Err(error) => return Err(error),
             };
-            return Ok(Answered { message, session });
+            return Ok(Begun::Answered(Box::new(Answered { message, session })));
         }
         if head.status == StatusCode::ACCEPTED {
             return Err(WireError::Invalid("a request was acknowledged like a notification".to_owned()));
         }
-        let body = body.collect(limit).await?;
-        let message = scan(body).map_err(|e| WireError::Invalid(e.to_string()))?;
-        let ours = message.id_number() == Some(id) || (message.error.is_some() && !is_number(&message));
-        if message.shape != Shape::Answer || !ours {
-            return Err(WireError::Invalid("the message is not the answer to this request".to_owned()));
-        }
-        Ok(Answered { message, session })
+        Ok(Begun::Json(body, session))
     }
+}
+
+/// An exchange that the server has answered.
+enum Begun {
+    /// With events, which were read to the answer.
+    Answered(Box<Answered>),
+    /// With JSON, which comes.
+    Json(Body, Option<HeaderValue>),
+}
+
+/// The answer to the request with this id.
+fn answer(raw: Bytes, id: u64) -> Result<Scanned, WireError> {
+    let message = scan(raw).map_err(|e| WireError::Invalid(e.to_string()))?;
+    let ours = message.id_number() == Some(id) || (message.error.is_some() && !is_number(&message));
+    if message.shape != Shape::Answer || !ours {
+        return Err(WireError::Invalid("the message is not the answer to this request".to_owned()));
+    }
+    Ok(message)
+}
+
+/// The whole of an answer whose beginning was read.
+async fn rest(body: Body, mut begun: Beginning, limit: usize) -> Result<Bytes, WireError> {
+    let rest = body.collect(limit - begun.length).await.map_err(|error| match error {
+        WireError::TooLarge(_) => WireError::TooLarge(limit),
+        other => other,
+    })?;
+    begun.pieces.push(rest);
+    Ok(begun.whole())
 }
 
 /// Some servers answer errors with the id `"server-error"` or none; the exchange says whose they are.

@@ -136,9 +136,7 @@ async fn read(mut events: Events, pending: Arc<Pending>, stray: Arc<dyn Heard>) 
         match events.message(&mut position).await {
             Ok(Some(message)) => pending.deliver(message, &*stray),
             Ok(None) => break "the server closed its event stream".to_owned(),
-            Err(WireError::TooLarge(limit)) => {
-                break format!("the server sent a message of more than {limit} bytes");
-            }
+            Err(WireError::TooLarge(limit)) => break pending.too_large(limit),
             Err(error) => break error.to_string(),
         }
     };

@@ -4,6 +4,9 @@
 //! processes; it knows nothing of eras, sessions or names. Whoever uses it numbers the requests, so that answers can
 //! never be taken for somebody else's.
 
+mod arriving;
+#[cfg(test)]
+mod arriving_tests;
 mod client;
 mod events;
 mod http;
@@ -24,6 +27,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use trunkline_protocol::{Message, Scanned};
 
+pub use arriving::{Exchanged, Incoming};
 pub use client::HttpClient;
 pub use events::Position;
 pub use http::HttpWire;

@@ -81,6 +81,19 @@ impl Pending {
         }
     }
 
+    /// A message of more than `limit` bytes came, after which the channel cannot be read any further. Whose it was is not
+    /// known; where only one request waits, it was its answer in all likelihood, and there will be no other. Gives the
+    /// reason of the channel's end.
+    pub(super) fn too_large(&self, limit: usize) -> String {
+        let mut waiting = self.lock();
+        let only = (waiting.calls.len() == 1).then(|| std::mem::take(&mut waiting.calls));
+        drop(waiting);
+        for (_, call) in only.unwrap_or_default() {
+            let _ = call.answer.send(Err(WireError::TooLarge(limit)));
+        }
+        format!("the server sent a message of more than {limit} bytes")
+    }
+
     /// The channel has ended: everything that waits fails, and nothing is expected any more. The first reason counts.
     pub(super) fn close(&self, why: &str) {
         let mut waiting = self.lock();

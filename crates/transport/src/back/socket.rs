@@ -85,7 +85,7 @@ async fn read(
                 return format!("the server closed the connection ({code} {reason})");
             }
             Err(Error::Capacity(CapacityError::MessageTooLong { max_size, .. })) => {
-                return format!("the server sent a message of more than {max_size} bytes");
+                return pending.too_large(max_size);
             }
             Err(error) => return error.to_string(),
         };

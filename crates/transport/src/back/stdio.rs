@@ -110,7 +110,8 @@ async fn read(
             Ok(Some(line)) => line,
             Ok(None) => break "the process closed its output".to_owned(),
             Err(LineError::TooLong { limit }) => {
-                break format!("the process sent a message of more than {limit} bytes");
+                let Some(inner) = inner.upgrade() else { return };
+                break inner.pending.too_large(limit);
             }
             Err(LineError::Read(error)) => break format!("reading from the process failed: {error}"),
         };

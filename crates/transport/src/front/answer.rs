@@ -1,7 +1,7 @@
 //! An outcome in the words of the caller.
 
 use bytes::Bytes;
-use trunkline_model::{Era, Fault, Kind, Operation, Outcome, Reference};
+use trunkline_model::{Arriving, Era, Fault, Kind, Operation, Outcome, Reference, Served};
 use trunkline_protocol::fault::{self, Spoken};
 use trunkline_protocol::{Message, Revision, bridge, compose};
 
@@ -11,6 +11,51 @@ pub(crate) struct Answer {
     pub(crate) message: Message,
     /// The HTTP status that the caller's era demands.
     pub(crate) status: u16,
+    /// What comes after the message, which is only its beginning then. Never there for calls that do not pass.
+    pub(crate) rest: Option<Box<Rest>>,
+}
+
+/// The rest of an answer whose result still arrives.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) arriving: Arriving,
+    id: Bytes,
+    revision: Revision,
+    operation: Operation,
+}
+
+impl Answer {
+    pub(crate) const fn of(message: Message, status: u16) -> Self {
+        Self { message, status, rest: None }
+    }
+
+    /// The same answer with all of it in its message: where only whole messages can be said.
+    pub(crate) async fn whole(self) -> Self {
+        let Some(mut rest) = self.rest else { return self };
+        let mut out = self.message.into_bytes().to_vec();
+        loop {
+            match rest.arriving.piece().await {
+                Some(Ok(piece)) => out.extend_from_slice(&piece),
+                Some(Err(fault)) => {
+                    return after_dispatch(&rest.id, &fault, rest.revision.era(), &rest.operation);
+                }
+                None => {
+                    out.extend_from_slice(compose::RESULT_TAIL);
+                    return Self::of(Message::One(Bytes::from(out)), 200);
+                }
+            }
+        }
+    }
+}
+
+/// The answer to a request with this id, whether all of it has come or not.
+pub(crate) fn served(id: &Bytes, served: Served, revision: Revision, operation: &Operation) -> Answer {
+    let arriving = match served {
+        Served::Whole(ended) => return outcome(id, &ended, revision, operation),
+        Served::Arriving(arriving) => arriving,
+    };
+    let rest = Rest { arriving, id: id.clone(), revision, operation: operation.clone() };
+    Answer { message: Message::One(compose::result_head(id)), status: 200, rest: Some(Box::new(rest)) }
 }
 
 /// The answer to a request with this id.
@@ -18,7 +63,7 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, revision: Revision, operatio
     let era = revision.era();
     match outcome {
         Outcome::Result(reply) => match bridge::result(reply, revision, operation) {
-            Ok(raw) => Answer { message: compose::result(id, &raw), status: 200 },
+            Ok(raw) => result(id, &raw),
             Err(refusal) => after_dispatch(id, &refusal, era, operation),
         },
         // The server needs what this client does not offer; the model should learn that rather than a code of an era
@@ -42,7 +87,7 @@ pub(crate) fn outcome(id: &[u8], outcome: &Outcome, revision: Revision, operatio
                 bridge::METHOD_NOT_FOUND if era == Era::Modern => 404,
                 _ => 200,
             };
-            Answer { message: compose::error(Some(id), &object), status }
+            Answer::of(compose::error(Some(id), &object), status)
         }
         Outcome::Fault(fault) => after_dispatch(id, fault, era, operation),
     }
@@ -70,8 +115,8 @@ fn after_dispatch(id: &[u8], fault: &Fault, era: Era, operation: &Operation) -> 
         _ => 200,
     };
     match fault::speak(fault, era, Some(operation)) {
-        Spoken::Error(_, object) => Answer { message: compose::error(Some(id), &object), status },
-        Spoken::ToolResult(raw) => Answer { message: compose::result(id, &raw), status: 200 },
+        Spoken::Error(_, object) => Answer::of(compose::error(Some(id), &object), status),
+        Spoken::ToolResult(raw) => result(id, &raw),
     }
 }
 
@@ -80,10 +125,10 @@ pub(crate) fn refusal(id: Option<&[u8]>, fault: &Fault, era: Era) -> Answer {
     let object = match fault::speak(fault, era, None) {
         Spoken::Error(_, object) | Spoken::ToolResult(object) => object,
     };
-    Answer { message: compose::error(id, &object), status: fault::http_status(&fault.kind) }
+    Answer::of(compose::error(id, &object), fault::http_status(&fault.kind))
 }
 
 /// A result of our own.
 pub(crate) fn result(id: &[u8], raw: &Bytes) -> Answer {
-    Answer { message: compose::result(id, raw), status: 200 }
+    Answer::of(compose::result(id, raw), 200)
 }

@@ -28,7 +28,7 @@ pub(crate) fn begin(
             session.hear(&**host, &message);
             continue;
         }
-        calls.push(match session.request(host, &message, notes()) {
+        calls.push(match session.request(host, &message, notes(), false) {
             Begun::Answered(answer) => Box::pin(std::future::ready(Some(answer))),
             Begun::Call(calling) => calling,
         });
@@ -48,5 +48,5 @@ async fn all(calls: Vec<Calling>) -> Option<Answer> {
     let mut out = b"[".to_vec();
     out.extend(answers.join(&b","[..]));
     out.push(b']');
-    Some(Answer { message: Message::One(Bytes::from(out)), status: 200 })
+    Some(Answer::of(Message::One(Bytes::from(out)), 200))
 }

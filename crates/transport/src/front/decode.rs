@@ -69,5 +69,5 @@ pub(crate) fn call(
         return Err(Fault::client(Kind::InvalidParams, "the progress token must be a string or a number"));
     }
     let traceparent = meta.traceparent.as_ref().map(|literal| scanned.text(literal));
-    Ok(Call { operation, params, caller, progress, log_level, traceparent, mirrored, notes })
+    Ok(Call { operation, params, caller, progress, log_level, traceparent, mirrored, passes: false, notes })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc, watch};
-use trunkline_model::{Call, Caller, Change, Fault, Outcome, Text};
+use trunkline_model::{Call, Caller, Change, Fault, Served, Text};
 
 /// A future at the seam.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -22,8 +22,9 @@ pub trait Host: Send + Sync + 'static {
     /// Whether there is a view of that name.
     fn has_view(&self, view: &ViewName) -> bool;
 
-    /// Runs one call to its outcome. Dropping the future gives the call up.
-    fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Outcome>;
+    /// Runs one call to its outcome, or to a result that still arrives where the call allows that. Dropping the future, or
+    /// what arrives, gives the call up.
+    fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Served>;
 
     /// What the gateway says of itself in this view; waits, within bounds, for a first look at the upstreams.
     fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{broadcast, watch};
-use trunkline_model::{Call, Caller, Change, Era, Fault, Note, Outcome, Reply, Text};
+use trunkline_model::{Call, Caller, Change, Era, Fault, Note, Outcome, Reply, Served, Text};
 
 use super::host::{BoxFuture, Changes, Host, Introduced, ListVersions, Subscription, ViewName};
 
@@ -94,7 +94,7 @@ impl Host for Scripted {
         view.is_none()
     }
 
-    fn serve(self: Arc<Self>, _view: ViewName, call: Call) -> BoxFuture<Outcome> {
+    fn serve(self: Arc<Self>, _view: ViewName, call: Call) -> BoxFuture<Served> {
         Box::pin(async move {
             let mut watched = Watched(Arc::clone(&self), false);
             self.begun.fetch_add(1, Ordering::SeqCst);
@@ -113,7 +113,7 @@ impl Host for Scripted {
                 call.notes.note(Note::Progress(Bytes::from_static(b"{\"progress\":2}")));
             }
             watched.1 = true;
-            Outcome::Result(Reply { raw: Bytes::from_static(b"{\"content\":[]}"), era: Era::Legacy })
+            Outcome::Result(Reply { raw: Bytes::from_static(b"{\"content\":[]}"), era: Era::Legacy }).into()
         })
     }
 

@@ -9,10 +9,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Stay, Text};
+use trunkline_model::{
+    Call, Caller, Change, Era, Fault, Kind, Level, Notes, Operation, Outcome, Served, Stay, Text,
+};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Revision, Scanned, Shape, asks, method, offers};
+use trunkline_protocol::{Revision, Scanned, Shape, asks, bridge, method, offers};
 
 use super::answer::{self, Answer};
 use super::aside::Aside;
@@ -201,23 +203,27 @@ impl Session {
     }
 
     /// Begins one request. Whatever the session itself answers or notes is done on return, so that requests take effect
-    /// in the order they are read, and a cancellation that is read next finds its call.
+    /// in the order they are read, and a cancellation that is read next finds its call. `passes` says that the wire can
+    /// carry a result that still arrives.
     pub(crate) fn request(
         self: &Arc<Self>,
         host: &Arc<dyn Host>,
         scanned: &Scanned,
         notes: Arc<dyn Notes>,
+        passes: bool,
     ) -> Begun {
         self.touch();
         let id = scanned.id_bytes().unwrap_or_default();
-        let begun =
-            decode::call(scanned, Arc::clone(&self.caller), self.level(), None, notes).and_then(|call| {
+        let begun = decode::call(scanned, Arc::clone(&self.caller), self.level(), None, notes).and_then(
+            |mut call| {
+                call.passes = passes && bridge::passes(self.revision, &call.operation);
                 if self.answers(&**host, &call.operation)? {
                     return Ok(Begun::Answered(answer::result(&id, &Bytes::from_static(b"{}"))));
                 }
                 let entry = self.running.begin(&id)?;
                 Ok(Begun::Call(Box::pin(Arc::clone(self).call(Arc::clone(host), id.clone(), call, entry))))
-            });
+            },
+        );
         begun.unwrap_or_else(|fault| {
             let refusal = answer::refusal(Some(&id), &fault, Era::Legacy);
             Begun::Answered(Answer { status: 200, ..refusal })
@@ -270,16 +276,16 @@ impl Session {
         let operation = call.operation.clone();
         let before = self.versions(&*host, &operation);
         let served = host.serve(self.view.clone(), call);
-        let outcome = tokio::select! {
+        let served = tokio::select! {
             biased;
             () = entry.cancelled() => return None,
-            outcome = served => outcome,
+            served = served => served,
         };
         self.touch();
-        if let (Some(before), Outcome::Result(_)) = (before, &outcome) {
+        if let (Some(before), Served::Whole(Outcome::Result(_))) = (before, &served) {
             self.has_read(&operation, before);
         }
-        Some(answer::outcome(&id, &outcome, self.revision, &operation))
+        Some(answer::served(&id, served, self.revision, &operation))
     }
 
     fn subscribe(&self, host: &dyn Host, uri: &Text) -> Result<(), Fault> {

@@ -1,8 +1,8 @@
 //! What the end of a call says about its server, which is not what it says to its caller: a tool that reports an error
 //! has answered.
 
-use trunkline_model::{Kind, Outcome};
-use trunkline_transport::back::{Answered, Refusal, WireError};
+use trunkline_model::{Kind, Outcome, Served};
+use trunkline_transport::back::{Refusal, WireError};
 
 /// What the end of a call says about its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Trouble {
 
 impl Verdict {
     /// The verdict on the end of an exchange.
-    pub(crate) fn on(ended: &Result<Answered, WireError>) -> Self {
+    pub(crate) fn on<T>(ended: &Result<T, WireError>) -> Self {
         match ended {
             Ok(_) => Self::Well,
             Err(WireError::NotSent(_)) => Self::Failed(Trouble::Connect),
@@ -57,9 +57,9 @@ impl Verdict {
     }
 
     /// The same, in the light of what was made of the answer.
-    pub(crate) fn with(self, outcome: &Outcome) -> Self {
-        match outcome {
-            Outcome::Fault(fault) if self == Self::Well && fault.kind == Kind::BadAnswer => {
+    pub(crate) fn with(self, served: &Served) -> Self {
+        match served {
+            Served::Whole(Outcome::Fault(fault)) if self == Self::Well && fault.kind == Kind::BadAnswer => {
                 Self::Failed(Trouble::BadAnswer)
             }
             _ => self,
@@ -79,7 +79,7 @@ mod tests {
         if patience {
             headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        Verdict::on(&Err(WireError::Refused(Box::new(Refusal {
+        Verdict::on::<()>(&Err(WireError::Refused(Box::new(Refusal {
             status,
             headers,
             body: Bytes::new(),
@@ -101,7 +101,10 @@ mod tests {
         ] {
             assert_eq!(refused(status, patience), verdict, "{status} {patience}");
         }
-        assert_eq!(Verdict::on(&Err(WireError::Broken(String::new()))), Verdict::Failed(Trouble::Broken));
-        assert_eq!(Verdict::on(&Err(WireError::TooLarge(1))), Verdict::Nothing);
+        assert_eq!(
+            Verdict::on::<()>(&Err(WireError::Broken(String::new()))),
+            Verdict::Failed(Trouble::Broken)
+        );
+        assert_eq!(Verdict::on::<()>(&Err(WireError::TooLarge(1))), Verdict::Nothing);
     }
 }

@@ -9,6 +9,8 @@ mod children;
 mod clients;
 mod features;
 mod hostile;
+mod kept;
+mod large;
 mod modern_metadata;
 mod old_clients;
 mod old_servers;

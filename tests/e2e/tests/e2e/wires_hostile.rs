@@ -127,7 +127,7 @@ fn a_message_over_the_limit_fails_the_call_and_the_server_comes_back() {
     entry["maxMessageBytes"] = json!("64KiB");
     let gateway = Gateway::start(&json!({ "one": entry }));
     let reply = gateway.client(Era::Modern).call("one__echo", "{}");
-    assert_eq!(reply.reason().as_deref(), Some("outcome_unknown"), "{}", reply.raw);
+    assert_eq!(reply.reason().as_deref(), Some("result_too_large"), "{}", reply.raw);
     comes_back(&gateway);
 }
 

@@ -84,9 +84,10 @@ pub async fn serve(
             let (front, busy, room) = (Arc::clone(&service_front), busy.clone(), Arc::clone(&kept));
             async move {
                 busy.set(true);
-                let Ok(answer) = route::answer(front, request, busy.take_mixed(), room).await;
-                // After an upgrade there are no more heads to watch.
-                busy.set(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+                let Ok(mut answer) = route::answer(front, request, busy.take_mixed(), room).await;
+                // After an upgrade there are no more heads to watch; while a result arrives its call runs.
+                let runs = answer.body_mut().keeps_busy(&busy);
+                busy.set(runs || answer.status() == StatusCode::SWITCHING_PROTOCOLS);
                 Ok::<_, Infallible>(answer)
             }
         });

@@ -47,7 +47,7 @@ pub(crate) async fn post(
         }
         _ => notes,
     };
-    match session.request(&front.host, &scanned, notes) {
+    match session.request(&front.host, &scanned, notes, true) {
         Begun::Answered(answer) => Ok(respond::answer(answer)),
         Begun::Call(calling) => {
             let calling = Unhurried::new(calling, Arc::clone(&session));

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
-use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Outcome, Watch};
+use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Served, Watch};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
-use trunkline_protocol::{Revision, Scanned, Shape, headers};
+use trunkline_protocol::{Revision, Scanned, Shape, bridge, headers};
 
 use super::super::answer::{self, Answer};
 use super::super::decode;
@@ -55,6 +55,7 @@ fn request(headers: &Headers<'_>, scanned: &Scanned, notes: Arc<dyn Notes>) -> R
     headers::check(scanned, headers.version.values(), headers.method.values(), headers.name.values())?;
     let (caller, level) = decode::modern_caller(scanned)?;
     let mut call = decode::call(scanned, Arc::new(caller), level, Some(mirrored(headers)), notes)?;
+    call.passes = bridge::passes(Revision::MODERN_LATEST, &call.operation);
     if call.traceparent.is_none() {
         call.traceparent = headers.traceparent.text().map(trunkline_model::Text::from);
     }
@@ -97,7 +98,7 @@ async fn serve(
 
 /// A call on its way. The client's closing of the stream drops it, and with it the call: that is the cancellation.
 struct Serving {
-    served: BoxFuture<Outcome>,
+    served: BoxFuture<Served>,
     id: Bytes,
     operation: Operation,
 }
@@ -106,8 +107,8 @@ impl Future for Serving {
     type Output = Option<Answer>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
-        let outcome = ready!(self.served.as_mut().poll(cx));
-        Poll::Ready(Some(answer::outcome(&self.id, &outcome, Revision::MODERN_LATEST, &self.operation)))
+        let served = ready!(self.served.as_mut().poll(cx));
+        Poll::Ready(Some(answer::served(&self.id, served, Revision::MODERN_LATEST, &self.operation)))
     }
 }
 

@@ -20,9 +20,13 @@ use trunkline_runtime::Alarm;
 
 use super::heads::{Busy, Lines};
 
-/// Longest time in which a client takes no byte of what there is for it. A network that comes back after a break
+/// Longest time in which a client takes next to nothing of what there is for it. A network that comes back after a break
 /// resends well within it.
 const WRITE_MAX: Duration = Duration::from_mins(1);
+
+/// What it must take in that time, if there is as much, in bytes. Whoever takes a byte now and then would otherwise hold
+/// what an answer holds (a place, a call, a connection to a server) for days.
+const WRITE_BYTES_MIN: usize = 16 * 1024;
 
 /// How often it is looked whether something was said.
 const LOOK: Duration = Duration::from_mins(1);
@@ -40,8 +44,10 @@ pub(crate) struct Patient<S> {
     lines: Lines,
     /// Runs while a head is incomplete.
     clock: Option<Alarm>,
-    /// Runs while the client takes nothing.
+    /// Runs while the client does not take what there is for it.
     stuck: Option<Alarm>,
+    /// Bytes it took since then.
+    taken: usize,
     /// The next look, the looks in a row that found nothing, and whether this one will find something.
     look: Alarm,
     quiet: u8,
@@ -58,24 +64,35 @@ impl<S> Patient<S> {
             lines: Lines::default(),
             clock: None,
             stuck: None,
+            taken: 0,
             look: Alarm::after(LOOK),
             quiet: 0,
             active: true,
         }
     }
 
-    /// Watches an attempt to write. The clock runs only while nothing goes, so that fast clients cost no timer.
-    fn written<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if done.is_ready() {
-            self.stuck = None;
+    /// Watches an attempt to write. The clock runs only from when something does not go, so that fast clients cost no
+    /// timer, until enough was taken, or all.
+    fn written(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = done {
             self.active = true;
-            return done;
-        }
-        let clock = self.stuck.get_or_insert_with(|| Alarm::after(WRITE_MAX));
-        if Pin::new(clock).poll(cx).is_ready() {
+            self.taken += bytes;
+            if self.taken >= WRITE_BYTES_MIN {
+                self.stuck = None;
+            }
+        } else if done.is_pending() && self.is_stuck(cx) {
             return late("the client does not take its answer");
         }
-        Poll::Pending
+        done
+    }
+
+    fn is_stuck(&mut self, cx: &mut Context<'_>) -> bool {
+        let taken = &mut self.taken;
+        let clock = self.stuck.get_or_insert_with(|| {
+            *taken = 0;
+            Alarm::after(WRITE_MAX)
+        });
+        Pin::new(clock).poll(cx).is_ready()
     }
 
     /// Whether nothing was said or heard for too long. Streams say something every half minute; while a call runs its
@@ -156,7 +173,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let done = Pin::new(&mut this.stream).poll_flush(cx);
-        this.written(cx, done)
+        if done.is_ready() {
+            // Nothing waits any more.
+            this.stuck = None;
+        } else if this.is_stuck(cx) {
+            return late("the client does not take its answer");
+        }
+        done
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -236,19 +259,46 @@ mod tests {
         assert!(began.elapsed() >= WRITE_MAX && began.elapsed() < WRITE_MAX + Duration::from_secs(1));
     }
 
+    /// Writes much to a client that takes so many bytes every so often.
+    async fn served(step: usize, every: Duration) -> io::Result<()> {
+        let all = 5 * WRITE_BYTES_MIN;
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut patient = Patient::new(server, Busy::default(), Duration::from_secs(10));
+        let reading = tokio::spawn(async move {
+            let mut buf = vec![0; step];
+            for _ in 0..all / step {
+                tokio::time::sleep(every).await;
+                client.read_exact(&mut buf).await.unwrap();
+            }
+        });
+        let written = patient.write_all(&vec![0; all]).await;
+        reading.abort();
+        written
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_slow_client_is_served_as_long_as_it_takes_something() {
+    async fn a_slow_client_is_served_as_long_as_it_takes_enough() {
+        served(WRITE_BYTES_MIN, WRITE_MAX.mul_f32(0.9)).await.unwrap();
+        served(WRITE_BYTES_MIN / 16, WRITE_MAX / 18).await.unwrap();
+        let late = served(WRITE_BYTES_MIN / 16, WRITE_MAX / 8).await.unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_to_which_little_is_said_need_not_take_much() {
         let (mut client, server) = tokio::io::duplex(64);
         let mut patient = Patient::new(server, Busy::default(), Duration::from_secs(10));
         let reading = tokio::spawn(async move {
             let mut buf = [0; 64];
-            for _ in 0..5 {
+            while client.read_exact(&mut buf).await.is_ok() {
                 tokio::time::sleep(WRITE_MAX.mul_f32(0.9)).await;
-                client.read_exact(&mut buf).await.unwrap();
             }
         });
-        patient.write_all(&[0; 5 * 64]).await.unwrap();
-        patient.flush().await.unwrap();
+        for _ in 0..10 {
+            patient.write_all(&[0; 64]).await.unwrap();
+            patient.flush().await.unwrap();
+        }
+        drop(patient);
         reading.await.unwrap();
     }
 }

@@ -12,9 +12,14 @@ use super::super::answer::Answer;
 use super::body::Body;
 use crate::pieces::Pieces;
 
-/// A finished JSON answer.
+/// A JSON answer; what of it still arrives is sent as it comes.
 pub(crate) fn answer(answer: Answer) -> Response<Body> {
-    json(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK), answer.message)
+    let Answer { message, status, rest } = answer;
+    let mut response = json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), message);
+    if let Some(rest) = rest {
+        response.body_mut().goes_on(rest.arriving);
+    }
+    response
 }
 
 /// A JSON message with a status.

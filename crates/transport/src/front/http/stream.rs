@@ -78,6 +78,8 @@ enum First {
 /// What is said during one call: its notes, then its answer.
 struct Words<C> {
     calling: Option<Belled<C>>,
+    /// The answer, while its result still arrives: an event is said whole.
+    arriving: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     pad: Arc<Pad>,
     ready: VecDeque<Message>,
     /// How long nothing may be said.
@@ -95,7 +97,15 @@ impl<C> Drop for Words<C> {
 
 impl<C: Running> Words<C> {
     fn of(pad: Arc<Pad>, patience: Duration) -> Self {
-        Self { calling: None, pad, ready: VecDeque::new(), patience, quiet: None, said: false }
+        Self {
+            calling: None,
+            arriving: None,
+            pad,
+            ready: VecDeque::new(),
+            patience,
+            quiet: None,
+            said: false,
+        }
     }
 
     /// Waits for something to say. The answer when that is all there is.
@@ -142,8 +152,10 @@ impl<C: Running> Words<C> {
         while let Some(note) = self.pad.take() {
             self.push(note);
         }
-        if let Some(answer) = answer {
-            self.push(answer.message);
+        match answer {
+            Some(answer) if answer.rest.is_some() => self.arriving = Some(Box::pin(answer.whole())),
+            Some(answer) => self.push(answer.message),
+            None => {}
         }
     }
 
@@ -170,6 +182,17 @@ impl<C: Running> Stream for Words<C> {
         loop {
             if let Some(message) = this.ready.pop_front() {
                 return Poll::Ready(Some(Word::Say(message)));
+            }
+            if let Some(arriving) = this.arriving.as_mut() {
+                if let Poll::Ready(answer) = arriving.as_mut().poll(cx) {
+                    this.arriving = None;
+                    this.push(answer.message);
+                } else if this.poll_quiet(cx) {
+                    return Poll::Ready(Some(Word::Alive));
+                } else {
+                    return Poll::Pending;
+                }
+                continue;
             }
             let Some(calling) = this.calling.as_mut() else { return Poll::Ready(None) };
             if let Poll::Ready(answer) = calling.poll(cx) {

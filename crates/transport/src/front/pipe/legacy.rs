@@ -40,7 +40,7 @@ impl Pipe {
     }
 
     pub(super) async fn legacy(self: &Arc<Self>, session: &Arc<Session>, scanned: &Scanned) {
-        let calling = match session.request(&self.host, scanned, self.voice(session)) {
+        let calling = match session.request(&self.host, scanned, self.voice(session), false) {
             Begun::Answered(answer) => return self.say(answer).await,
             Begun::Call(calling) => calling,
         };

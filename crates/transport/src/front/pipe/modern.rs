@@ -60,7 +60,7 @@ impl Pipe {
                     biased;
                     () = entry.cancelled() => return,
                     () = self.over.cancelled() => return,
-                    outcome = served => outcome,
+                    served = served => served.outcome(),
                 };
                 self.say(answer::outcome(id, &outcome, Revision::MODERN_LATEST, &operation)).await;
             }
