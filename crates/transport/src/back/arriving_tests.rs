@@ -90,7 +90,8 @@ async fn passed(writes: Vec<Vec<u8>>) -> (Vec<u8>, bool, Result<(), WireError>) 
 }
 
 fn result(bytes: usize) -> String {
-    let text: String = (0..bytes / 8).map(|n| format!("{n:07} ")).collect();
+    let words: Vec<String> = (0..bytes / 8).map(|n| format!("{n:07} ")).collect();
+    let text = words.concat();
     format!(r#"{{"content":[{{"type":"text","text":"{text}"}}],"isError" : false}}"#)
 }
 
