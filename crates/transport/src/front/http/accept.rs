@@ -1,6 +1,7 @@
 //! Connections: taken while there is room, closed when they are slow, ended in order.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
 
+use super::super::bell::Bell;
 use super::super::host::Host;
 use super::super::replay::KEPT_BYTES_MAX;
 use super::heads::Busy;
@@ -77,14 +79,19 @@ pub async fn serve(
         let busy = Busy::default();
         let stream = Patient::new(stream, busy.clone(), front.options.header_timeout);
         let service_front = Arc::clone(&front);
+        // See `bell.rs`: one for the connection, one for what answers on it, request after request.
+        let (bell, answers) = (Bell::new(), Bell::new());
         // Shared with what may outlive the connection as such: a WebSocket.
         let room = Arc::new(room);
         let kept = Arc::clone(&room);
         let service = service_fn(move |request| {
             let (front, busy, room) = (Arc::clone(&service_front), busy.clone(), Arc::clone(&kept));
+            let bell = answers.clone();
             async move {
                 busy.set(true);
-                let Ok(mut answer) = route::answer(front, request, busy.take_mixed(), room).await;
+                let mut answer = pin!(route::answer(front, request, busy.take_mixed(), room));
+                bell.ring();
+                let Ok(mut answer) = poll_fn(|cx| bell.poll_if_rung(answer.as_mut(), cx)).await;
                 // After an upgrade there are no more heads to watch; while a result arrives its call runs.
                 let runs = answer.body_mut().keeps_busy(&busy);
                 busy.set(runs || answer.status() == StatusCode::SWITCHING_PROTOCOLS);
@@ -102,7 +109,7 @@ pub async fn serve(
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
+                ended = poll_fn(|cx| bell.poll_till_quiet(connection.as_mut(), cx)) => ended,
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await

@@ -16,7 +16,7 @@ use trunkline_protocol::{Message, Revision};
 use trunkline_runtime::Alarm;
 
 use super::super::answer::Answer;
-use super::super::bell::Belled;
+use super::super::bell::Bell;
 use super::super::follow::{Follower, KEEP_ALIVE, Word};
 use super::super::frames::encode;
 use super::super::notes::Pad;
@@ -77,7 +77,8 @@ enum First {
 
 /// What is said during one call: its notes, then its answer.
 struct Words<C> {
-    calling: Option<Belled<C>>,
+    /// Once there is a stream: the call, and what it is woken by.
+    calling: Option<(C, Bell)>,
     /// The answer, while its result still arrives: an event is said whole.
     arriving: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     pad: Arc<Pad>,
@@ -113,7 +114,7 @@ impl<C: Running> Words<C> {
         match std::future::poll_fn(|cx| self.poll_first(&mut calling, cx)).await {
             First::Answer(answer) => Err(answer),
             First::Words { done } => {
-                self.calling = (!done).then(|| Belled::new(calling));
+                self.calling = (!done).then(|| (calling, Bell::rung()));
                 self.patience = KEEP_ALIVE;
                 Ok(self)
             }
@@ -194,8 +195,8 @@ impl<C: Running> Stream for Words<C> {
                 }
                 continue;
             }
-            let Some(calling) = this.calling.as_mut() else { return Poll::Ready(None) };
-            if let Poll::Ready(answer) = calling.poll(cx) {
+            let Some((calling, bell)) = this.calling.as_mut() else { return Poll::Ready(None) };
+            if let Poll::Ready(answer) = bell.poll_if_rung(Pin::new(calling), cx) {
                 this.calling = None;
                 this.finish(answer);
             } else if let Some(note) = this.pad.poll(cx) {
