@@ -75,6 +75,11 @@ impl Decoder {
 
     /// The next whole event; `Ok(None)` when more bytes are needed.
     pub fn pull(&mut self) -> Result<Option<Event>, EventTooLarge> {
+        if self.is_between()
+            && let Some(data) = self.lines.lone_data(self.limit)
+        {
+            return Ok(Some(Event { data, ..Event::default() }));
+        }
         loop {
             match self.lines.step(self.limit - self.held) {
                 Step::Hungry => return Ok(None),
@@ -93,6 +98,12 @@ impl Decoder {
                 }
             }
         }
+    }
+
+    /// Whether nothing of an event has come.
+    fn is_between(&self) -> bool {
+        let bare = self.event.is_none() && self.id.is_none() && self.retry.is_none();
+        bare && !self.skipping && matches!(self.data, Data::None)
     }
 
     fn field(&mut self, mut line: Bytes) {

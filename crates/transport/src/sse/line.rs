@@ -6,7 +6,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
 /// A byte order mark at the start of the stream is not content.
-const MARK: [u8; 3] = *b"\xef\xbb\xbf";
+const MARK: [u8; MARK_BYTES] = *b"\xef\xbb\xbf";
+const MARK_BYTES: usize = 3;
+/// How the usual line begins.
+const DATA: &[u8] = b"data: ";
 
 /// What the next step found.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +42,34 @@ impl Lines {
         if !chunk.is_empty() {
             self.chunks.push_back(chunk);
         }
+    }
+
+    /// The data of the next event if that is one line of at most `room` bytes and nothing else, in one chunk, as nearly
+    /// all are: it is looked through once.
+    pub(super) fn lone_data(&mut self, room: usize) -> Option<Bytes> {
+        let begun = !matches!(self.marked, 0 | MARK_BYTES);
+        if begun || self.after_cr || self.skipping || !self.carry.is_empty() {
+            return None;
+        }
+        let chunk = self.chunks.front_mut()?;
+        let value = chunk.strip_prefix(DATA)?;
+        let length = memchr2(b'\n', b'\r', value)?;
+        let end = match value.get(length..)? {
+            [b'\n', b'\n', ..] => 2,
+            [b'\r', b'\n', b'\r', b'\n', ..] => 4,
+            _ => return None,
+        };
+        if DATA.len() + length > room {
+            return None;
+        }
+        chunk.advance(DATA.len());
+        let data = chunk.split_to(length);
+        chunk.advance(end);
+        if chunk.is_empty() {
+            self.chunks.pop_front();
+        }
+        self.marked = MARK_BYTES;
+        Some(data)
     }
 
     /// The next line of at most `room` bytes. It is a slice of its chunk unless it spans several.

@@ -117,6 +117,50 @@ fn random_streams_in_random_chunks_give_what_the_format_says() {
 }
 
 #[test]
+fn the_usual_events_among_unusual_ones_in_large_chunks_give_what_the_format_says() {
+    let words = [
+        "data: {}\n\n",
+        "data: {\"a\":1}\r\n\r\n",
+        "data: x\n",
+        "data: \n\n",
+        "data: y\r\r",
+        "data: z\n\r\n",
+        "data:no space\n\n",
+        ": comment\n",
+        "id: 7\n",
+        "event: note\r\n",
+        "\n",
+        "\r\n",
+        "\r",
+        "\u{feff}",
+        "data: cut",
+    ];
+    let mut numbers = Numbers(0x1234_5678_9abc_def1);
+    for _ in 0..20_000 {
+        let stream: String = (0..numbers.below(12)).map(|_| words[numbers.below(words.len())]).collect();
+        let stream = stream.as_bytes();
+        let whole: Vec<_> = by_the_book(stream).into_iter().map(Ok).collect();
+        let (first, rest) = stream.split_at(numbers.below(stream.len() + 1));
+        assert_eq!(decode([stream], 1 << 20), whole, "{:?}", stream.escape_ascii());
+        assert_eq!(
+            decode([first, rest], 1 << 20),
+            whole,
+            "{:?} and {:?}",
+            first.escape_ascii(),
+            rest.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn the_usual_event_is_held_to_the_cap_like_any_other() {
+    let stream = b"data: 12345\n\ndata: 123456\n\ndata: 1\n\n";
+    let sizes: Vec<_> =
+        decode([&stream[..]], 11).into_iter().map(|event| event.map(|e| e.data.len())).collect();
+    assert_eq!(sizes, [Ok(5), Err(EventTooLarge { limit: 11 }), Ok(1)]);
+}
+
+#[test]
 fn all_fields_of_an_event_are_told() {
     let all = events(b"event: note\nid: 42\nretry: 3000\ndata: {\"a\":1}\n\n");
     let (event, data) = (Some(Bytes::from("note")), Bytes::from("{\"a\":1}"));
