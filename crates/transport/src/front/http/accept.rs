@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -108,12 +109,16 @@ pub async fn serve(
         let stop = stop.clone();
         tokio::spawn(async move {
             let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = poll_fn(|cx| bell.poll_till_quiet(connection.as_mut(), cx)) => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+            let (mut stopping, stopped) = (pin!(stop.cancelled()), Bell::rung());
+            let ended = poll_fn(|cx| match bell.poll_till_quiet(connection.as_mut(), cx) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending => stopped.poll_if_rung(stopping.as_mut(), cx).map(|()| None),
+            });
+            let ended = if let Some(ended) = ended.await {
+                ended
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             };
             if let Err(error) = ended {
                 tracing::trace!(%error, "a connection ended early");
