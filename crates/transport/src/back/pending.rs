@@ -35,6 +35,8 @@ struct Call {
 pub(super) struct Expected<'a> {
     pending: &'a Pending,
     id: u64,
+    /// No other was waited for when this one began to be.
+    pub(super) alone: bool,
     answer: oneshot::Receiver<Result<Scanned, WireError>>,
 }
 
@@ -50,14 +52,10 @@ impl Pending {
         if let Some(why) = &waiting.over {
             return Err(WireError::NotSent(why.clone()));
         }
+        let alone = waiting.calls.is_empty();
         waiting.calls.insert(id, Call { answer: sender, heard });
         drop(waiting);
-        Ok(Expected { pending: self, id, answer })
-    }
-
-    /// Whether one request waits and no other.
-    pub(super) fn is_alone(&self) -> bool {
-        self.lock().calls.len() == 1
+        Ok(Expected { pending: self, id, alone, answer })
     }
 
     /// Hands a message to whom it concerns; `stray` hears what belongs to no request of ours.

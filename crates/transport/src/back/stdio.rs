@@ -46,11 +46,7 @@ impl Wire for StdioWire {
             let mut expected = self.inner.pending.expect(out.id, out.heard)?;
             // Alone, a call is quickest when it writes by itself; of many, most are written together.
             let message = lines(out.message);
-            let left = if self.inner.pending.is_alone() {
-                self.inner.writer.write_now(message)
-            } else {
-                Some(message)
-            };
+            let left = if expected.alone { self.inner.writer.write_now(message) } else { Some(message) };
             if let Some(message) = left {
                 self.inner.writer.send(message).await.map_err(not_sent)?;
             }
