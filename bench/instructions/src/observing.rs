@@ -37,6 +37,7 @@ fn recording() -> Repeat {
             era_back: Some(Era::Legacy),
             bytes_in: 450,
             bytes_out: 200,
+            injected: None,
         };
         event.emit(CallSeries { method: &series, tool: Some(&tool) });
     })

@@ -89,7 +89,14 @@ fn sources(servers: usize, tools: usize) -> Vec<Source> {
             starts: 1,
             stderr: Vec::new(),
         };
-        Source { number, rules: ServerRules::new(server(number)), status, offer: Some(Arc::new(offer)) }
+        Source {
+            number,
+            rules: ServerRules::new(server(number)),
+            status,
+            offer: Some(Arc::new(offer)),
+            policies: Arc::default(),
+            circuit: None,
+        }
     };
     (0..servers).map(one).collect()
 }

@@ -31,6 +31,7 @@ pub(crate) fn tools(settings: &Settings, environment: &Environment) -> Tools {
     Tools {
         environment: environment.for_children(),
         shepherd: Some(Arc::new(shepherd)),
+        launch: None,
         http: HttpClient::new(),
         verdicts: Arc::new(Verdicts::open(Some(folder.join(VERDICTS)))),
         changes: broadcast::Sender::new(trunkline_upstream::CHANGES_BACKLOG),

@@ -6,7 +6,7 @@ use tokio::sync::broadcast;
 use trunkline_model::Change;
 use trunkline_observe::metrics::Metrics;
 use trunkline_transport::back::HttpClient;
-use trunkline_transport::process::{Environment, Shepherd};
+use trunkline_transport::process::{Environment, Launch, Shepherd};
 
 use crate::faults::Faults;
 use crate::verdict::Verdicts;
@@ -21,6 +21,8 @@ pub struct Tools {
     pub environment: Arc<Environment>,
     /// Ends the children when the gateway is killed; `None` only in tests.
     pub shepherd: Option<Arc<Shepherd>>,
+    /// Where children come from; `None` is the operating system.
+    pub launch: Option<Arc<dyn Launch>>,
     /// The one HTTP connection pool.
     pub http: HttpClient,
     /// The remembered era verdicts.

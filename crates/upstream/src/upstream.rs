@@ -467,6 +467,7 @@ mod tests {
         let tools = Tools {
             environment: Arc::default(),
             shepherd: None,
+            launch: None,
             http: trunkline_transport::back::HttpClient::new(),
             verdicts: Arc::default(),
             changes: broadcast::Sender::new(1),

@@ -23,6 +23,8 @@ pub(crate) async fn start(server: SocketAddr, transparent: bool) -> SocketAddr {
     let tools = Tools {
         environment: Arc::default(),
         shepherd: None,
+        launch: None,
+        faults: Arc::new(trunkline_upstream::faults::Faults::new(Arc::clone(&metrics))),
         http: HttpClient::new(),
         verdicts: Arc::new(Verdicts::open(None)),
         changes: broadcast::Sender::new(CHANGES_BACKLOG),

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use trunkline_protocol::{Message, Scanned};
 
 pub use arriving::{Exchanged, Incoming};
-pub use client::HttpClient;
+pub use client::{Dial, HttpClient, Link};
 pub use events::Position;
 pub use http::HttpWire;
 pub use http_sse::HttpSseWire;

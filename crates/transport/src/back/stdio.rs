@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::process::ChildStdout;
 use tokio_util::sync::CancellationToken;
 use trunkline_protocol::{Message, scan};
 
 use super::pending::Pending;
 use super::{Answered, BoxFuture, Headers, Heard, Outgoing, Wire, WireError};
-use crate::process::{ChildWriter, LineError, LineReader, Message as Lines, WriteError};
+use crate::process::{ChildWriter, LineError, LineReader, Message as Lines, Output, WriteError};
 
 /// Lines that are not messages, logged at most this often; a server that prints its log on stdout is common.
 const NOISE_LOGGED_MAX: u64 = 20;
@@ -29,7 +28,7 @@ impl StdioWire {
     /// with the pipe.
     pub fn open(
         writer: ChildWriter,
-        reader: LineReader<ChildStdout>,
+        reader: LineReader<Output>,
         name: Arc<str>,
         stray: Arc<dyn Heard>,
     ) -> Self {
@@ -90,7 +89,7 @@ fn lines(message: Message) -> Lines {
 
 /// Reads until the pipe ends and hands every message to whom it concerns.
 async fn read(
-    mut reader: LineReader<ChildStdout>,
+    mut reader: LineReader<Output>,
     inner: std::sync::Weak<Inner>,
     ended: CancellationToken,
     name: Arc<str>,

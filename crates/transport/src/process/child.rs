@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::process::ChildStdout;
+use tokio::io::AsyncWrite;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::environment::Environment;
 use super::group::Group;
+use super::guest::{Launch, Launched, Leader, Output};
 use super::keeper::{Keeper, State};
 use super::limits::Limits;
 use super::reader::LineReader;
@@ -43,12 +44,11 @@ pub struct Exit {
 }
 
 /// One running child. Dropping it kills the whole process group and reaps the leader.
-#[derive(Debug)]
 pub struct Child {
     pid: u32,
     group: Arc<Group>,
     writer: ChildWriter,
-    reader: Option<LineReader<ChildStdout>>,
+    reader: Option<LineReader<Output>>,
     tail: Tail,
     orders: mpsc::Sender<Duration>,
     state: watch::Receiver<State>,
@@ -73,23 +73,43 @@ pub fn spawn(
     let stdout = process.stdout.take().ok_or_else(|| missing("stdout"))?;
     let stderr = process.stderr.take().ok_or_else(|| missing("stderr"))?;
 
+    let leader = Leader::Process(process);
+    Ok(keep(pid, group, leader, [Box::new(stdout), Box::new(stderr)], stdin, (spec.name, limits)))
+}
+
+/// Starts a child by `launch`; to us it is one like any other.
+pub fn welcome(spec: &Spec<'_>, limits: &Limits, launch: &dyn Launch) -> io::Result<Child> {
+    let Launched { stdin, stdout, stderr, guest } = launch.launch(spec)?;
+    let (group, leader) = (Arc::new(Group::guest(Arc::clone(&guest))), Leader::Guest(guest));
+    Ok(keep(0, group, leader, [stdout, stderr], stdin, (spec.name, limits)))
+}
+
+/// Starts the tasks of a child: what writes, what reads its complaints, and its keeper.
+fn keep(
+    pid: u32,
+    group: Arc<Group>,
+    leader: Leader,
+    [stdout, stderr]: [Output; 2],
+    stdin: impl AsyncWrite + Send + Unpin + 'static,
+    (name, limits): (&str, &Limits),
+) -> Child {
     let (writer, drain) = writer::queue(limits);
     let closing = CancellationToken::new();
     let tail = Tail::default();
     let (orders, received) = mpsc::channel(1);
     let (changed, state) = watch::channel(State::default());
     let keeper = Keeper {
-        process,
+        leader,
         group: Arc::clone(&group),
         orders: received,
         writing: tokio::spawn(drain.run(stdin, closing.clone())),
         closing,
-        stderr: tokio::spawn(stderr::drain(stderr, tail.clone(), spec.name.into(), *limits)),
+        stderr: tokio::spawn(stderr::drain(stderr, tail.clone(), name.into(), *limits)),
         state: changed,
     };
     tokio::spawn(keeper.run());
     let reader = Some(LineReader::new(stdout, limits.message_bytes_max));
-    Ok(Child { pid, group, writer, reader, tail, orders, state })
+    Child { pid, group, writer, reader, tail, orders, state }
 }
 
 /// A missing directory and a missing program look the same from outside; the operator should know which it is.
@@ -106,7 +126,7 @@ fn missing(what: &str) -> io::Error {
 }
 
 impl Child {
-    /// The process id of the leader, which is also the id of its group.
+    /// The process id of the leader, which is also the id of its group; 0 for a guest.
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -118,7 +138,7 @@ impl Child {
 
     /// The reader of stdout; `None` when it was taken before. Its end is the end of the last process that holds
     /// stdout, so watch [`Child::wait`] as well.
-    pub fn take_reader(&mut self) -> Option<LineReader<ChildStdout>> {
+    pub fn take_reader(&mut self) -> Option<LineReader<Output>> {
         self.reader.take()
     }
 
@@ -148,6 +168,12 @@ impl Child {
         let mut state = self.state.clone();
         let _ = state.wait_for(|state| state.swept).await;
         self.wait().await
+    }
+}
+
+impl std::fmt::Debug for Child {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Child").field("pid", &self.pid).finish_non_exhaustive()
     }
 }
 

@@ -1,13 +1,15 @@
 //! A child and everything it started: one process group.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::guest::Guest;
 use super::shepherd::Shepherd;
 
 /// Between two looks at whether a group is empty. The kernel announces only the leader's end.
@@ -17,12 +19,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const VANISH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One process group. Dropping it kills what is left.
-#[derive(Debug)]
 pub(super) struct Group {
-    id: Pid,
+    members: Members,
     /// Set once the group is known to be empty: from then on its number may belong to somebody else.
     gone: Mutex<bool>,
-    shepherd: Option<Shepherd>,
+}
+
+enum Members {
+    Processes { id: Pid, shepherd: Option<Shepherd> },
+    Guest(Arc<dyn Guest>),
 }
 
 impl Group {
@@ -34,15 +39,24 @@ impl Group {
         {
             tracing::warn!(%error, pid = leader, "no shepherd: this child would survive a killed gateway");
         }
-        Self { id, gone: Mutex::new(false), shepherd: shepherd.cloned() }
+        Self { members: Members::Processes { id, shepherd: shepherd.cloned() }, gone: Mutex::new(false) }
+    }
+
+    /// A guest, which is alone.
+    pub(super) fn guest(guest: Arc<dyn Guest>) -> Self {
+        Self { members: Members::Guest(guest), gone: Mutex::new(false) }
     }
 
     /// Sends `signal` to every process of the group.
     pub(super) fn signal(&self, signal: Signal) {
         let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*gone {
+        match &self.members {
+            _ if *gone => {}
             // ESRCH: nobody is left. EPERM: what is left changed its user; we can do no more.
-            let _ = killpg(self.id, signal);
+            Members::Processes { id, .. } => drop(killpg(*id, signal)),
+            Members::Guest(guest) if signal == Signal::SIGKILL => guest.kill(),
+            Members::Guest(guest) if signal == Signal::SIGTERM => guest.terminate(),
+            Members::Guest(_) => {}
         }
     }
 
@@ -76,22 +90,32 @@ impl Group {
     /// Whether no process is left. Only to be asked once the leader is reaped, for it reaps: as process 1 of a
     /// container we inherit orphans, and a zombie counts as a member for ever.
     fn is_empty(&self) -> bool {
-        let members = Pid::from_raw(-self.id.as_raw());
+        let id = match &self.members {
+            Members::Processes { id, .. } => *id,
+            Members::Guest(guest) => return guest.ended().now_or_never().is_some(),
+        };
+        let members = Pid::from_raw(-id.as_raw());
         while let Ok(status) = waitpid(members, Some(WaitPidFlag::WNOHANG)) {
             if status == WaitStatus::StillAlive {
                 break;
             }
         }
-        matches!(killpg(self.id, None), Err(Errno::ESRCH | Errno::EPERM))
+        matches!(killpg(id, None), Err(Errno::ESRCH | Errno::EPERM))
     }
 
     fn forget(&self) {
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut *gone, true)
-            && let Some(shepherd) = &self.shepherd
+            && let Members::Processes { id, shepherd: Some(shepherd) } = &self.members
         {
-            shepherd.unregister(self.id.as_raw());
+            shepherd.unregister(id.as_raw());
         }
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("gone", &self.gone).finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{Cause, Exit};
 use super::group::Group;
+use super::guest::Leader;
 use super::writer::Drained;
 
 /// For grandchildren of a leader that ended by itself or was killed; a shutdown names its own.
@@ -34,7 +35,7 @@ pub(super) struct State {
 
 /// Everything the keeper owns.
 pub(super) struct Keeper {
-    pub(super) process: tokio::process::Child,
+    pub(super) leader: Leader,
     pub(super) group: Arc<Group>,
     /// Shutdown orders with their grace; closed when the handle is dropped.
     pub(super) orders: mpsc::Receiver<Duration>,
@@ -64,7 +65,7 @@ impl Keeper {
         let mut written = false;
         loop {
             tokio::select! {
-                _ = self.process.wait() => return (Cause::Itself, ORPHAN_GRACE),
+                _ = self.leader.wait() => return (Cause::Itself, ORPHAN_GRACE),
                 order = self.orders.recv() => {
                     return order.map_or((Cause::Dropped, Duration::ZERO), |grace| (Cause::Shutdown, grace));
                 }
@@ -99,7 +100,7 @@ impl Keeper {
     }
 
     async fn exits_within(&mut self, limit: Duration) -> Option<ExitStatus> {
-        timeout(limit, self.process.wait()).await.ok()?.ok()
+        timeout(limit, self.leader.wait()).await.ok()?.ok()
     }
 }
 

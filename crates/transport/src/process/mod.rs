@@ -8,6 +8,7 @@
 mod child;
 mod environment;
 mod group;
+mod guest;
 mod keeper;
 mod lane;
 mod limits;
@@ -21,8 +22,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use child::{Cause, Child, Exit, spawn};
+pub use child::{Cause, Child, Exit, spawn, welcome};
 pub use environment::Environment;
+pub use guest::{Guest, Launch, Launched, Output};
 pub use limits::Limits;
 pub use message::Message;
 pub use reader::{LineError, LineReader};

@@ -73,8 +73,11 @@ impl Connecting<'_> {
         };
         let limits = Limits { message_bytes_max: options.message_bytes_max, ..Limits::default() };
         let shepherd = self.tools.shepherd.as_deref();
-        let mut child = process::spawn(&spec, &self.tools.environment, &limits, shepherd)
-            .map_err(|error| Failed::undecided(error.to_string()))?;
+        let started = match &self.tools.launch {
+            None => process::spawn(&spec, &self.tools.environment, &limits, shepherd),
+            Some(launch) => process::welcome(&spec, &limits, &**launch),
+        };
+        let mut child = started.map_err(|error| Failed::undecided(error.to_string()))?;
         let counted = self.meter.child_started(self.again);
         let reader =
             child.take_reader().ok_or_else(|| Failed::from("the process has no output".to_owned()))?;
@@ -85,7 +88,7 @@ impl Connecting<'_> {
 
     async fn greet_stdio(&self, child: Process, wire: Arc<dyn Wire>) -> Result<Connected, Failed> {
         // The stray listener must be able to answer a server that pings or asks during the handshake.
-        self.stray.reply_through(&wire, Headers::new());
+        self.stray.reply_through(&wire, Headers::new(), self.options.timeouts.answer);
         let greeted = tokio::select! {
             greeted = self.greet(&*wire) => greeted,
             exit = child.wait() => Err(exited(exit.status).into()),

@@ -1,14 +1,17 @@
-//! Opening connections: names, TCP with its options, TLS.
+//! Opening connections: names, TCP with its options, TLS; or a network that is handed in.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service as _;
 
-use super::super::WireError;
+use super::super::{BoxFuture, WireError};
 use super::stream::Stream;
 
 /// How long a TCP connection may take to open.
@@ -21,9 +24,24 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Unanswered questions after which the connection is given up: 20 s after the peer vanished.
 const KEEPALIVE_RETRIES: u32 = 2;
 
+/// The two directions of a connection.
+pub trait Link: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Link for T {}
+
+/// A network other than that of the operating system: one in memory, for simulations.
+pub trait Dial: Send + Sync {
+    /// Opens a connection to `origin`.
+    ///
+    /// # Errors
+    /// Nobody answers there; nothing was sent.
+    fn dial<'a>(&'a self, origin: &'a Uri) -> BoxFuture<'a, io::Result<Box<dyn Link>>>;
+}
+
 /// Opens connections.
-pub(super) struct Dialer {
-    connector: HttpsConnector<HttpConnector>,
+pub(super) enum Dialer {
+    System(HttpsConnector<HttpConnector>),
+    Handed(Arc<dyn Dial>),
 }
 
 impl Dialer {
@@ -43,12 +61,18 @@ impl Dialer {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        Self { connector }
+        Self::System(connector)
     }
 
     /// A new connection to `origin`. Nothing of a request has been sent when this fails.
     pub(super) async fn dial(&self, origin: &Uri) -> Result<Stream, WireError> {
-        let mut connector = self.connector.clone();
+        let mut connector = match self {
+            Self::System(connector) => connector.clone(),
+            Self::Handed(network) => {
+                let dialled = network.dial(origin).await;
+                return dialled.map(Stream::Handed).map_err(|error| WireError::NotSent(error.to_string()));
+            }
+        };
         // The connector is always ready; it only wants to be asked.
         let ready = std::future::poll_fn(|cx| connector.poll_ready(cx)).await;
         ready.map_err(|error| WireError::NotSent(with_causes(&*error)))?;

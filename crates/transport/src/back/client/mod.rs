@@ -21,6 +21,7 @@ use http::Uri;
 use trunkline_protocol::Message;
 
 pub(super) use body::Body;
+pub use dial::{Dial, Link};
 pub(super) use head::{Head, Kind};
 pub(super) use pool::Pool;
 pub(super) use request::{Fixed, Target};
@@ -59,6 +60,12 @@ impl HttpClient {
     /// A client with the bundled root certificates.
     pub fn new() -> Self {
         Self { inner: Arc::new(Inner { dialer: dial::Dialer::new(), pools: Mutex::default() }) }
+    }
+
+    /// A client whose connections are those of `network`. Nothing of them is encrypted.
+    pub fn over(network: Arc<dyn Dial>) -> Self {
+        let dialer = dial::Dialer::Handed(network);
+        Self { inner: Arc::new(Inner { dialer, pools: Mutex::default() }) }
     }
 
     /// The connections to the origin of `uri`.

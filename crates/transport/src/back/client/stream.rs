@@ -11,11 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
+use super::dial::Link;
+
 /// A TCP connection, with or without TLS.
 pub(super) enum Stream {
     Plain(TcpStream),
     /// Boxed: its state is a hundred times that of a plain one.
     Tls(Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>),
+    /// Of a network that was handed in.
+    Handed(Box<dyn Link>),
 }
 
 impl Stream {
@@ -31,14 +35,17 @@ impl Stream {
         match self {
             Self::Plain(tcp) => tcp.try_read_buf(buf),
             // Records without data, such as tickets for later sessions, are taken in here.
-            Self::Tls(tls) => {
-                let mut cx = Context::from_waker(Waker::noop());
-                match poll_read_buf(Pin::new(tls), &mut cx, buf) {
-                    Poll::Ready(read) => read,
-                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-                }
-            }
+            Self::Tls(tls) => poll_now(tls, buf),
+            Self::Handed(link) => poll_now(link, buf),
         }
+    }
+}
+
+fn poll_now(from: &mut (impl AsyncRead + Unpin), buf: &mut impl BufMut) -> io::Result<usize> {
+    let mut cx = Context::from_waker(Waker::noop());
+    match poll_read_buf(Pin::new(from), &mut cx, buf) {
+        Poll::Ready(read) => read,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }
 }
 
@@ -47,6 +54,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Handed(link) => Pin::new(link).poll_read(cx, buf),
         }
     }
 }
@@ -56,6 +64,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Self::Handed(link) => Pin::new(link).poll_write(cx, buf),
         }
     }
 
@@ -67,6 +76,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            Self::Handed(link) => Pin::new(link).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -74,6 +84,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
+            Self::Handed(link) => link.is_write_vectored(),
         }
     }
 
@@ -81,6 +92,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Handed(link) => Pin::new(link).poll_flush(cx),
         }
     }
 
@@ -88,6 +100,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Handed(link) => Pin::new(link).poll_shutdown(cx),
         }
     }
 }
