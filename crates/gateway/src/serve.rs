@@ -53,7 +53,7 @@ async fn line(gateway: &Gateway, view: &View, now: &Current, call: &Call) -> (Op
         Some(read) => resolve::Plan::Kept(read),
         None => match resolve::resolve(&now.catalog, &view.cursors, call) {
             Ok(plan) => plan,
-            Err(fault) => return (None, fault.into()),
+            Err(fault) => return (None, gateway.parking.explain(call, fault).into()),
         },
     };
     let plan = match authorize::authorize(plan) {

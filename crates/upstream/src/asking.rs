@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 use trunkline_model::{Ask, AskAnswer, Notes, Offers, Text};
 use trunkline_protocol::{Message, Scanned, asks, bridge, compose, method, offers};
 use trunkline_transport::back::{Headers, Wire};
@@ -32,6 +33,8 @@ pub(crate) struct Way {
     pub(crate) server: Arc<str>,
     pub(crate) wire: Weak<dyn Wire>,
     pub(crate) headers: Headers,
+    /// How long a question may be open.
+    pub(crate) patience: Duration,
 }
 
 impl Way {
@@ -75,6 +78,7 @@ struct Open {
     method: &'static str,
     params: Bytes,
     origin: Origin,
+    _patience: AbortOnDropHandle<()>,
 }
 
 /// What is known of where a question came from.
@@ -194,7 +198,15 @@ impl Asking {
         for clock in &origin.clocks {
             clock.thinking();
         }
-        open.push(Open { id: id.clone(), number, method, params: params.clone(), origin });
+        let patience = self.patience(id.clone(), number, method);
+        open.push(Open {
+            id: id.clone(),
+            number,
+            method,
+            params: params.clone(),
+            origin,
+            _patience: patience,
+        });
         drop(open);
         self.stirred();
         self.keep_patient(number, &params);
@@ -258,6 +270,18 @@ impl Asking {
                 self.way.tell(message).await;
             }
         });
+    }
+
+    /// When a question has been open for too long, its user counts as gone; the call's clock goes on with that.
+    fn patience(self: &Arc<Self>, id: Bytes, number: u64, method: &'static str) -> AbortOnDropHandle<()> {
+        let (asking, patience) = (Arc::downgrade(self), self.way.patience);
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            sleep(patience).await;
+            if let Some(asking) = asking.upgrade() {
+                asking.notes.withdraw(number);
+                asking.answered(id, number, method, None);
+            }
+        }))
     }
 
     /// Tells a server that wants to hear of it that its question is still being thought about.

@@ -18,6 +18,8 @@ pub(crate) const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 /// Passes progress and log messages of one call on to its caller, in the caller's own terms.
 pub(crate) struct Hearing {
+    /// The request's number, which is the token that the server has of us.
+    pub(crate) id: u64,
     pub(crate) notes: Arc<dyn Notes>,
     /// The caller's progress token, raw.
     pub(crate) token: Option<Bytes>,
@@ -44,12 +46,14 @@ impl Hearing {
     }
 
     fn progress(&self, message: &Scanned) {
-        self.signs.now();
-        let (Some(token), Some(whole), Some(ours)) =
-            (&self.token, &message.params.whole, &message.params.progress_token)
-        else {
+        let Some(ours) = &message.params.progress_token else { return };
+        // A server that mixes up its streams must not have us tell one caller of another's call.
+        let of = std::str::from_utf8(message.at(ours)).ok().and_then(|token| token.parse().ok());
+        if of != Some(self.id) {
             return;
-        };
+        }
+        self.signs.now();
+        let (Some(token), Some(whole)) = (&self.token, &message.params.whole) else { return };
         if whole.len() > NOTE_BYTES_MAX {
             return;
         }

@@ -356,3 +356,22 @@ async fn a_server_that_ends_every_listen_stream_is_not_followed_at_its_pace() {
     let openings = stage.wire.asked.lock().unwrap().len();
     assert!((5..=12).contains(&openings), "{openings} openings in a minute");
 }
+
+#[tokio::test]
+async fn progress_of_another_request_on_a_calls_own_stream_is_nobodys() {
+    let say = |token: u64| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progressToken\":{token},\"progress\":1}}}}"
+        )
+    };
+    let stage = stage(LEGACY, move |_, id| Act::Say(vec![say(id + 1), say(id)], "{}"));
+    let notes = Arc::new(Heap::default());
+    let mut call = call(Era::Legacy, tool(), None, &notes);
+    call.progress = Some(Bytes::from_static(b"\"mine\""));
+    assert!(stage.session.call(&call, None, &[]).await.is_ok());
+    let heard = notes.0.lock().unwrap();
+    assert!(
+        matches!(&heard[..], [Note::Progress(raw)] if raw.starts_with(b"{\"progressToken\":\"mine\"")),
+        "{heard:?}"
+    );
+}

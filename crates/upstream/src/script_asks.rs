@@ -115,7 +115,7 @@ impl Scene {
     fn new(relay: Relay, streams: bool) -> Self {
         let wire = Arc::new(Played { streams, open: Mutex::default(), told: Mutex::default() });
         let stray = Arc::new(Stray::relaying("s".into(), broadcast::channel(8).0, relay));
-        stray.reply_through(&(Arc::clone(&wire) as Arc<dyn Wire>), Headers::new());
+        stray.reply_through(&(Arc::clone(&wire) as Arc<dyn Wire>), Headers::new(), Duration::from_mins(10));
         let session = Session {
             server: "s".into(),
             wire: Arc::clone(&wire) as Arc<dyn Wire>,
@@ -427,4 +427,19 @@ async fn a_server_that_wants_to_hear_of_it_hears_that_its_user_still_thinks_and_
     let _ = call.await;
     sleep(Duration::from_mins(5)).await;
     assert_eq!(progress(), 3, "the call is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_nobody_answers_is_closed_in_time_and_the_calls_clock_goes_on() {
+    let scene = Scene::new(Relay::Calls, false);
+    let (ann, _) = users();
+    let begun = Instant::now();
+    let call = scene.call(Era::Legacy, &ann).await;
+    scene.ask(101, FORM).await;
+    sleep(Duration::from_mins(10) + Duration::from_secs(1)).await;
+    assert!(scene.answer(101).is_some_and(|answer| answer.contains("cancel")), "the user counts as gone");
+    assert_eq!(ann.open(), 0, "and is told so");
+    assert!(matches!(call.await.unwrap(), Outcome::Fault(_)));
+    // Ten minutes for the user, one for the silence that follows.
+    assert!(begun.elapsed() <= Duration::from_mins(11) + Duration::from_secs(2), "{:?}", begun.elapsed());
 }

@@ -276,7 +276,7 @@ impl Session {
         }
         let task =
             matches!(call.operation, Operation::Task(TaskRequest::Result, _)).then_some(spoken).flatten();
-        let hearing = self.hearing(call, turn, task.map(Text::from));
+        let hearing = self.hearing(call, id, turn, task.map(Text::from));
         let heard = hearing.clone().map(|hearing| hearing as Arc<dyn Heard>);
         let message = compose::request(id, method, &params);
         let apart = self.http.as_ref().filter(|_| passes && call.caller.era == self.era());
@@ -354,7 +354,7 @@ impl Session {
 
     /// A listener for what the caller wants to hear during the call; `None` when that is nothing.
     /// `task` is the server's id of the task whose end is waited for.
-    fn hearing(&self, call: &Call, turn: Option<Turn>, task: Option<Text>) -> Option<Arc<Hearing>> {
+    fn hearing(&self, call: &Call, id: u64, turn: Option<Turn>, task: Option<Text>) -> Option<Arc<Hearing>> {
         // Legacy clients that never set a level get what the server chooses to send.
         let level = match call.caller.era {
             Era::Legacy => Some(call.log_level.unwrap_or(Level::Debug)),
@@ -372,6 +372,7 @@ impl Session {
             Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)), task)
         });
         Some(Arc::new(Hearing {
+            id,
             notes: Arc::clone(&call.notes),
             token: call.progress.clone(),
             level,

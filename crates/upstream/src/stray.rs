@@ -74,9 +74,9 @@ impl Stray {
         }
     }
 
-    /// Answers to the server's own requests go this way from now on.
-    pub(crate) fn reply_through(&self, wire: &Arc<dyn Wire>, headers: Headers) {
-        let way = Way { server: Arc::clone(&self.server), wire: Arc::downgrade(wire), headers };
+    /// Answers to the server's own requests go this way from now on; a question may be open for `patience`.
+    pub(crate) fn reply_through(&self, wire: &Arc<dyn Wire>, headers: Headers, patience: Duration) {
+        let way = Way { server: Arc::clone(&self.server), wire: Arc::downgrade(wire), headers, patience };
         *self.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
     }
 

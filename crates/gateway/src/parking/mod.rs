@@ -84,6 +84,19 @@ impl Parking {
         self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A retry of a parked call whose target has gone, with its server most of all, is not told that there is no such
+    /// thing: that would promise that nothing ran.
+    pub(crate) fn explain(&self, call: &Call, fault: Fault) -> Fault {
+        if !matches!(fault.kind, Kind::UnknownName(_) | Kind::ResourceNotFound(_)) {
+            return fault;
+        }
+        let state = rounds::answers(&call.params.raw).ok().flatten().and_then(|answers| answers.state);
+        match state.map(|state| self.sealer.open(&state)) {
+            Some(Ok(_)) => refusal(StateProblem::InstanceLost),
+            _ => fault,
+        }
+    }
+
     /// How many calls wait for a retry, or run after one.
     pub(crate) fn count(&self) -> usize {
         self.exchanges().len()
@@ -360,6 +373,10 @@ fn binding(server: &str, call: &Call) -> [u8; 32] {
 }
 
 fn bad_state(problem: StateProblem) -> Outcome {
+    refusal(problem).into()
+}
+
+fn refusal(problem: StateProblem) -> Fault {
     let text = match problem {
         StateProblem::Invalid => "params.requestState is not one that this server gave out",
         StateProblem::Expired => "the call waited too long for its answers and was given up; start it again",
@@ -373,7 +390,7 @@ fn bad_state(problem: StateProblem) -> Outcome {
             "the server process that held this call is gone; the call may or may not have run"
         }
     };
-    Fault::client(Kind::BadState(problem), text).into()
+    Fault::client(Kind::BadState(problem), text)
 }
 
 fn lacking(method: &str, params: &[u8]) -> Outcome {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-use trunkline_model::{Ask, Call, Era, Level, Note, Notes, Offers, Outcome, PeerError};
+use trunkline_model::{Ask, Call, Era, Fault, Level, Note, Notes, Offers, Outcome, PeerError};
 
 use super::stage::{Alive, Seen, WAIT, accept, ask, call, never, parking, result, run};
 use super::{Duration, LAST_WORDS, Work};
@@ -380,4 +380,15 @@ async fn a_question_whose_reply_answers_at_once_does_not_deadlock() {
     let (state, _) = run(&parking, first(), begin).await.asked();
     let seen = run(&parking, retry(&state, &json!({ "elicit_1": accept("x") })), never).await;
     assert_eq!(seen, Seen::Done(json!({})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_whose_target_has_gone_is_not_told_that_nothing_ran() {
+    let parking = parking(1);
+    let (state, _) = run(&parking, first(), asks_once).await.asked();
+    let gone = || Fault::unknown_name("tool", "t", Vec::new());
+    let told = |call: &Call| parking.explain(call, gone()).kind.reason();
+    assert_eq!(told(&retry(&state, &json!({}))), "instance_lost");
+    assert_eq!(told(&first()), "unknown_name");
+    assert_eq!(told(&retry("of a server's own", &json!({}))), "unknown_name");
 }

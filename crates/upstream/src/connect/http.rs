@@ -61,7 +61,7 @@ impl Connecting<'_> {
 
     async fn greet_http(&self, wire: &HttpWire) -> Result<Connected, Failed> {
         let shared: Arc<dyn Wire> = Arc::new(wire.clone());
-        self.stray.reply_through(&shared, Headers::new());
+        self.stray.reply_through(&shared, Headers::new(), self.options.timeouts.answer);
         let begun = Instant::now();
         let (introduction, session_id) = self.greet(&*shared).await?;
         let patience = begun.elapsed().clamp(STREAM[0], STREAM[1]);

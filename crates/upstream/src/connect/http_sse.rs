@@ -56,7 +56,7 @@ impl Connecting<'_> {
         };
         let wire: Arc<dyn Wire> = Arc::new(wire.map_err(|error| Failed::on_wire(&error))?);
         // The stray listener must be able to answer a server that pings or asks during the handshake.
-        self.stray.reply_through(&wire, Headers::new());
+        self.stray.reply_through(&wire, Headers::new(), self.options.timeouts.answer);
         let (introduction, _) = self.greet(&*wire).await?;
         Ok(self.connected(introduction, wire, None, None, None))
     }

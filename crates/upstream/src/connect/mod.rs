@@ -229,7 +229,7 @@ impl Connecting<'_> {
             turns: Turns::new(),
             faults: Arc::clone(&self.tools.faults),
         };
-        self.stray.reply_through(&session.wire, session.headers());
+        self.stray.reply_through(&session.wire, session.headers(), self.options.timeouts.answer);
         Connected { session, child }
     }
 }

@@ -41,7 +41,7 @@ impl Connecting<'_> {
 
     async fn greet_socket(&self, wire: Arc<dyn Wire>) -> Result<Connected, Failed> {
         // The stray listener must be able to answer a server that pings or asks during the handshake.
-        self.stray.reply_through(&wire, Headers::new());
+        self.stray.reply_through(&wire, Headers::new(), self.options.timeouts.answer);
         let (introduction, _) = self.greet(&*wire).await?;
         Ok(self.connected(introduction, wire, None, None, None))
     }
