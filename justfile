@@ -31,6 +31,14 @@ lint:
 run config="examples/quickstart.yaml" *arguments:
     cargo run --release --package trunkline -- serve --config {{ config }} {{ arguments }}
 
+# Histories of the core from seeds: --seeds, --from, --seed N --trace
+simulate *arguments:
+    cargo xtask simulate {{ arguments }}
+
+# The release binary under load and faults: does anything grow? --minutes, --hours, --out
+soak *arguments:
+    cargo xtask soak {{ arguments }}
+
 # Instructions of pieces of work, against bench/instructions.json: names, --accept "the reason"
 instructions *arguments:
     cargo xtask instructions {{ arguments }}

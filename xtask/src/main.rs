@@ -11,6 +11,8 @@ mod instructions;
 mod matrix;
 mod peers;
 mod report;
+mod simulate;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -37,6 +39,11 @@ cargo xtask faults [FILTER...]
 cargo xtask run [--release] [--once]
     Builds and starts Trunkline in front of three real servers, shows what it serves and how to connect a client.
     --once: stops again after that.
+cargo xtask simulate [--seeds N] [--from S] [--jobs J] | --seed S [--trace]
+    Histories of the gateway's core in memory and virtual time, each from a seed: a thousand, or as many as are wanted; or
+    one, with everything that happens in it. A seed whose history breaks a law is named with how to play it again.
+cargo xtask soak [--minutes 10 | --hours H] [--visitors N] [--out DIR]
+    The release binary before four servers, under load, churn and faults; looks for growth and for answers that crossed.
 cargo xtask bench [ARGUMENTS...]
     The benchmark, in the release profile: everything, or what the options say (--help lists them).
 cargo xtask instructions [NAME...] [--accept REASON [--all]]
@@ -72,6 +79,8 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "bench" => build::bench(arguments),
         "instructions" => instructions::run(arguments),
         "run" => demo::run(arguments),
+        "simulate" => simulate::run(arguments),
+        "soak" => soak::run(arguments),
         "" | "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(true)

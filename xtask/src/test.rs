@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::peers::Peers;
 use crate::report::{Counts, Report};
-use crate::{build, conformance, e2e, instructions, matrix};
+use crate::{build, conformance, e2e, instructions, matrix, soak};
 
 /// Cells that the quick run keeps: each era once on either side, and the plain case.
 const QUICK: [(&str, &str); 3] =
@@ -48,6 +48,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         gateway.as_ref().context("the gateway was not built")?;
         e2e::faults(&[])
     });
+    if !quick {
+        report.part("soak", || {
+            let gateway = gateway.as_ref().context("the gateway was not built")?;
+            Ok(Counts::whole(soak::short(gateway)?))
+        });
+    }
     if !quick {
         instructions::test(&mut report);
     }

@@ -1,0 +1,13 @@
+//! Deterministic simulation of the gateway's core (decision 0061).
+//!
+//! `world.rs` plays one history: the real gateway, upstreams and fronts on one thread, in time that is told to them, over
+//! connections in memory. `server/` and `client/` are the others, `wire.rs` what lies between, `laws.rs` what must hold.
+//! `main.rs` plays many, each in a process of its own.
+
+pub mod chance;
+pub mod client;
+pub mod history;
+mod laws;
+pub mod server;
+pub mod wire;
+pub mod world;

@@ -1,0 +1,225 @@
+//! Servers that do what their calls say, and what chance does to them. `mind.rs` is what a server says; `stdio.rs` and
+//! `http.rs` carry it.
+
+mod http;
+mod mind;
+mod stdio;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Chance;
+use crate::history::History;
+
+pub use http::{Network, listen};
+pub use stdio::{Programs, speak};
+
+/// Which era a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// `initialize` and sessions.
+    Legacy,
+    /// Metadata with every request.
+    Modern,
+}
+
+/// What a server knows of one call.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// How often it ran.
+    pub times: u32,
+    /// When it began.
+    pub began: Option<Instant>,
+    /// When it last gave a sign of life.
+    pub last_sign: Option<Instant>,
+    /// It will say nothing more.
+    pub hangs: bool,
+    /// It was answered.
+    pub answered: bool,
+    /// When it was over, answered or not.
+    pub over: Option<Instant>,
+}
+
+/// What is told of a call that begins to run: where, and which.
+type OnRun = Box<dyn Fn(&Server, &str) + Send + Sync>;
+
+/// One server.
+pub struct Server {
+    /// Its name, everywhere.
+    pub name: String,
+    /// What it speaks.
+    pub speaks: Speaks,
+    /// Whether it is reached over HTTP, or started.
+    pub http: bool,
+    pub(crate) history: Arc<History>,
+    chance: Mutex<Chance>,
+    calls: Mutex<BTreeMap<String, Ran>>,
+    /// Sessions that stand (HTTP), and the questions that wait for an answer, by their id.
+    pub(crate) sessions: Mutex<BTreeMap<String, bool>>,
+    questions: Mutex<BTreeMap<String, oneshot::Sender<Value>>>,
+    numbers: AtomicU64,
+    /// Nobody answers.
+    down: AtomicBool,
+    /// It takes connections and says nothing.
+    stalled: AtomicBool,
+    /// Ends everything that runs of it.
+    life: Mutex<CancellationToken>,
+    /// Its list of tools is another one each time.
+    edition: AtomicU64,
+    /// What is told when the list changes: the channels that stand.
+    channels: Mutex<Vec<std::sync::Weak<dyn mind::Channel>>>,
+    /// Processes that run, and whether it ever said nothing.
+    processes: AtomicU64,
+    has_stalled: AtomicBool,
+    /// Told when a call begins to run.
+    pub(crate) on_run: OnceLock<OnRun>,
+    /// How the next connections behave: they break once in so many.
+    breaks: u64,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// A server that is up.
+    pub fn new(
+        name: &str,
+        speaks: Speaks,
+        http: bool,
+        breaks: u64,
+        chance: Chance,
+        history: &Arc<History>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            speaks,
+            http,
+            history: Arc::clone(history),
+            chance: Mutex::new(chance),
+            calls: Mutex::default(),
+            sessions: Mutex::default(),
+            questions: Mutex::default(),
+            numbers: AtomicU64::new(1),
+            down: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
+            life: Mutex::new(CancellationToken::new()),
+            edition: AtomicU64::new(1),
+            channels: Mutex::default(),
+            processes: AtomicU64::new(0),
+            has_stalled: AtomicBool::new(false),
+            on_run: OnceLock::new(),
+            breaks,
+        })
+    }
+
+    pub(crate) fn branch(&self) -> Chance {
+        lock(&self.chance).branch()
+    }
+
+    pub(crate) fn temper(&self) -> crate::wire::Temper {
+        crate::wire::Temper::of(&mut lock(&self.chance), self.breaks)
+    }
+
+    pub(crate) fn once_in(&self, times: u64) -> bool {
+        lock(&self.chance).once_in(times)
+    }
+
+    /// Ends with the server's present life.
+    pub(crate) fn life(&self) -> CancellationToken {
+        lock(&self.life).clone()
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.down.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::SeqCst)
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Dies: connections, processes and sessions with it. Nobody answers until [`Server::rise`].
+    pub fn die(&self) {
+        self.history.note(&self.name, "dies");
+        self.down.store(true, Ordering::SeqCst);
+        lock(&self.sessions).clear();
+        lock(&self.questions).clear();
+        lock(&self.life).cancel();
+    }
+
+    /// Comes back.
+    pub fn rise(&self) {
+        self.history.note(&self.name, "is back");
+        *lock(&self.life) = CancellationToken::new();
+        self.down.store(false, Ordering::SeqCst);
+        self.stalled.store(false, Ordering::SeqCst);
+    }
+
+    /// Says nothing to whoever comes, or says something again.
+    pub fn stall(&self, stalls: bool) {
+        self.history.note(&self.name, if stalls { "stalls" } else { "goes on" });
+        self.stalled.store(stalls, Ordering::SeqCst);
+        self.has_stalled.fetch_or(stalls, Ordering::SeqCst);
+    }
+
+    /// Forgets its sessions, as after a restart that nobody noticed.
+    pub fn forget_sessions(&self) {
+        self.history.note(&self.name, "forgets its sessions");
+        lock(&self.sessions).clear();
+    }
+
+    /// Changes its list of tools, and says so to whoever listens.
+    pub fn edit(&self) {
+        let edition = self.edition.fetch_add(1, Ordering::SeqCst) + 1;
+        self.history.note(&self.name, format_args!("has edition {edition} of its tools"));
+        let changed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+        let channels: Vec<_> = {
+            let mut channels = lock(&self.channels);
+            channels.retain(|channel| channel.strong_count() > 0);
+            channels.iter().filter_map(std::sync::Weak::upgrade).collect()
+        };
+        for channel in channels {
+            channel.spread(&changed);
+        }
+    }
+
+    fn adopt(&self, channel: &Arc<dyn mind::Channel>) {
+        lock(&self.channels).push(Arc::downgrade(channel));
+    }
+
+    /// Whether it ever said nothing for a while.
+    pub fn has_stalled(&self) -> bool {
+        self.has_stalled.load(Ordering::SeqCst)
+    }
+
+    /// Processes of it that run.
+    pub fn processes(&self) -> u64 {
+        self.processes.load(Ordering::SeqCst)
+    }
+
+    /// What became of a call here.
+    pub fn ran(&self, call: &str) -> Ran {
+        lock(&self.calls).get(call).cloned().unwrap_or_default()
+    }
+
+    fn with(&self, call: &str, change: impl FnOnce(&mut Ran)) {
+        change(lock(&self.calls).entry(call.to_owned()).or_default());
+    }
+
+    /// Questions that nobody has answered.
+    pub fn open_questions(&self) -> usize {
+        let mut questions = lock(&self.questions);
+        questions.retain(|_, waiting| !waiting.is_closed());
+        questions.len()
+    }
+}
