@@ -368,7 +368,7 @@ async fn progress_of_another_request_on_a_calls_own_stream_is_nobodys() {
     let notes = Arc::new(Heap::default());
     let mut call = call(Era::Legacy, tool(), None, &notes);
     call.progress = Some(Bytes::from_static(b"\"mine\""));
-    assert!(stage.session.call(&call, None, &[]).await.is_ok());
+    assert!(stage.session.call(&call, None, &[], false).await.is_ok());
     let heard = notes.0.lock().unwrap();
     assert!(
         matches!(&heard[..], [Note::Progress(raw)] if raw.starts_with(b"{\"progressToken\":\"mine\"")),

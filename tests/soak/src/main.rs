@@ -33,7 +33,7 @@ use visitor::Visitor;
 /// How often the gateway is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Sessions of which nothing is heard end after this long; so the abandoned ones do.
-const SESSION_IDLE: Duration = Duration::from_secs(20);
+const SESSION_IDLE: Duration = Duration::from_secs(10);
 /// After the load: sessions end, parked calls are given up, idle connections (55 s) are closed.
 const QUIET: Duration = Duration::from_secs(75);
 /// Runs of less are short: more counts as noise.
@@ -139,7 +139,7 @@ fn run(options: &Options) -> Result<bool> {
         commit: options.commit.clone(),
         minutes,
         visitors: options.visitors,
-        warm_up: (length.as_secs_f64() * 0.2).clamp(15.0, 120.0),
+        warm_up: (length.as_secs_f64() * 0.2).clamp(30.0, 120.0),
         short: minutes < SHORT_MINUTES,
         before,
         looks,
