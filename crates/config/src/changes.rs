@@ -15,6 +15,8 @@ pub struct Changes {
     pub removed: Vec<Arc<str>>,
     /// Servers to be started or connected anew, because how they are reached or run differs.
     pub changed: Vec<Arc<str>>,
+    /// Servers that go on running with other rules: breakers, repeats, health.
+    pub adjusted: Vec<Arc<str>>,
     /// Catalog or views differ: names, filters, overrides, profiles, instructions, or the order of servers.
     pub views: bool,
     /// What shall go wrong on purpose differs; it applies at once, without a word to servers.
@@ -41,14 +43,14 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
         settings.upstreams.iter().map(|upstream| Arc::clone(&upstream.name)).collect()
     };
     let (before, after) = (names(old), names(new));
-    let differs = |name: &&Arc<str>| match (find(old, name), find(new, name)) {
-        (Some(at), Some(to)) => old.upstreams[at] != new.upstreams[to],
-        _ => false,
-    };
+    let pair = |name: &Arc<str>| Some((&old.upstreams[find(old, name)?], &new.upstreams[find(new, name)?]));
+    let differs = |name: &&Arc<str>| pair(name).is_some_and(|(old, new)| !old.runs_as(new));
+    let adjusted = |name: &&Arc<str>| pair(name).is_some_and(|(old, new)| old != new && old.runs_as(new));
     Changes {
         added: after.iter().filter(|name| find(old, name).is_none()).cloned().collect(),
         removed: before.iter().filter(|name| find(new, name).is_none()).cloned().collect(),
         changed: after.iter().filter(differs).cloned().collect(),
+        adjusted: after.iter().filter(adjusted).cloned().collect(),
         views: before != after || views_differ(old, new),
         faults: old.faults != new.faults || old.environment != new.environment,
         log_level: old.log.level != new.log.level,

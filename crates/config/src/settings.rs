@@ -135,6 +135,7 @@ pub enum LogFormat {
 pub(crate) struct Shown {
     pub(crate) prefix: Option<String>,
     pub(crate) transparent: bool,
+    pub(crate) fallback: Option<Arc<str>>,
     pub(crate) tools: Patterns,
     pub(crate) prompts: Patterns,
     pub(crate) resources: Patterns,

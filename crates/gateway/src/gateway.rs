@@ -63,6 +63,7 @@ impl Fleet {
             offer: upstream.offer().borrow().clone(),
             policies: upstream.policies(),
             circuit: upstream.circuit(),
+            members: upstream.members(),
         };
         self.upstreams.iter().enumerate().map(one).collect()
     }

@@ -58,6 +58,8 @@ pub struct ServerRules {
     pub prefix: Option<String>,
     /// Pass names, server identity and instructions through unchanged. Only with a single upstream in a view.
     pub transparent: bool,
+    /// The server whose tools of the same own name answer when this one is not available.
+    pub fallback: Option<Arc<str>>,
     /// Filters on original tool names.
     pub tools: Filter,
     /// Filters on original prompt names.
@@ -79,6 +81,7 @@ impl ServerRules {
             server: server.into(),
             prefix: None,
             transparent: false,
+            fallback: None,
             tools: Filter::default(),
             prompts: Filter::default(),
             resources: Filter::default(),

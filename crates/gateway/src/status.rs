@@ -5,6 +5,7 @@ use trunkline_model::{Era, ListKind};
 use trunkline_observe::time::Rfc3339;
 use trunkline_upstream::Phase;
 use trunkline_upstream::breaker::Circuit;
+use trunkline_upstream::group::MemberState;
 
 use crate::catalog::Source;
 
@@ -74,6 +75,9 @@ fn full(source: &Source) -> serde_json::Value {
     if let Some(circuit) = &source.circuit {
         entry["circuit"] = circuit_json(circuit);
     }
+    if !source.members.is_empty() {
+        entry["members"] = members_json(&source.members);
+    }
     entry["handshakeMs"] = status.handshake.map(|h| h.as_millis() as u64).into();
     if let Some(offer) = &source.offer {
         let (name, version) = offer.introduction.name_and_version();
@@ -84,6 +88,28 @@ fn full(source: &Source) -> serde_json::Value {
         }
     }
     entry
+}
+
+/// How the members of a server stand, in the order of the configuration.
+pub fn members_json(members: &[MemberState]) -> serde_json::Value {
+    let one = |member: &MemberState| {
+        let mut entry = serde_json::json!({
+            "state": member.status.phase.as_str(),
+            "since": Rfc3339(member.status.since).to_string(),
+            "running": member.running,
+        });
+        if let Some(reason) = member.status.phase.reason() {
+            entry["reason"] = reason.into();
+        }
+        if member.ejected {
+            entry["ejected"] = true.into();
+        }
+        if member.leads {
+            entry["leads"] = true.into();
+        }
+        entry
+    };
+    members.iter().map(one).collect()
 }
 
 /// How the circuit breakers of a server stand.

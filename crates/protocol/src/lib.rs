@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no task, no clock. Nothing outside this crate spells a method name, a revision date or a protocol key.
 
+pub mod annotations;
 pub mod asks;
 pub mod bridge;
 pub mod canonical;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use trunkline_model::{Level, Params};
 
-use crate::json::{Reader, escape_into};
+use crate::json::{Object, Reader, escape_into};
 use crate::revision::Revision;
 
 /// The revision of this request (modern).
@@ -19,6 +19,9 @@ pub const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 /// Name and version of the server (modern results).
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
+/// The server that answered a call in place of the one that was asked (ours, in results).
+pub const ANSWERED_BY: &str = "io.trunkline/answeredBy";
+
 const MODERN_ONLY: [&str; 5] = [VERSION, CLIENT_INFO, CAPABILITIES, LOG_LEVEL, SUBSCRIPTION];
 const PROGRESS: &str = "progressToken";
 
@@ -33,6 +36,38 @@ pub struct Facts<'a> {
     pub capabilities: &'a [u8],
     /// Least severe log level wanted.
     pub log_level: Option<Level>,
+}
+
+/// Whether a request's `_meta` has a member of that name.
+pub fn has(params: &Params, key: &str) -> bool {
+    let Some(raw) = params.meta.clone().and_then(|span| params.raw.get(span)) else { return false };
+    // The usual request passes by one search.
+    if memchr::memmem::find(raw, key.as_bytes()).is_none() {
+        return false;
+    }
+    Object::open(raw).is_ok_and(|meta| meta.get(key).is_some())
+}
+
+/// A result with one more text in its `_meta`; as it is where it cannot be opened.
+pub fn noted(result: &Bytes, key: &str, text: &str) -> Bytes {
+    let Ok(mut object) = Object::open(result) else { return result.clone() };
+    let noted = match object.get("_meta").map(Object::open) {
+        Some(Ok(mut meta)) => {
+            meta.set_text(key, text);
+            meta.into_bytes()
+        }
+        Some(Err(_)) => return result.clone(),
+        None => {
+            let mut meta = b"{".to_vec();
+            escape_into(&mut meta, key);
+            meta.push(b':');
+            escape_into(&mut meta, text);
+            meta.push(b'}');
+            meta
+        }
+    };
+    object.set("_meta", noted);
+    object.finish().map_or_else(|| result.clone(), Bytes::from)
 }
 
 /// The `_meta` of a request to a modern server: the client's own keys, with the protocol's replaced by `facts` and the

@@ -9,10 +9,10 @@ use trunkline_model::{ListKind, Offers, Text};
 use trunkline_protocol::list::Item;
 
 use crate::lists;
+use crate::member::Shared;
 use crate::pool::Key;
 use crate::session::Session;
 use crate::status::Offer;
-use crate::upstream::Shared;
 
 /// Most items kept besides those of the shared conversation, per list.
 const ITEMS_MAX: usize = 1000;

@@ -1,6 +1,6 @@
 //! One upstream server as Trunkline uses it: detection, supervision, conversations, lists.
 //!
-//! [`Upstream`] is the handle. Behind it one task owns the process or connection (`supervise`), opens conversations
+//! [`Upstream`] is the handle; behind it is one `member`, or several equal ones (`group`). One task owns the process or connection of each (`supervise`), opens conversations
 //! (`connect`), keeps the lists fresh (`lists`, `push`) and restarts what ends. A call goes straight through the current
 //! `session` to the wire and never through that task.
 
@@ -16,10 +16,13 @@ pub mod faults;
 mod flowing;
 mod giving_up;
 mod globs;
+pub mod group;
+pub mod health;
 mod hearing;
 mod lists;
 mod loss;
 mod manner;
+mod member;
 mod options;
 mod policies;
 mod pool;
@@ -27,6 +30,7 @@ mod pooled;
 mod push;
 mod reason;
 mod refresh;
+pub mod retry;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
@@ -43,9 +47,10 @@ mod verdict;
 
 pub use globs::Globs;
 pub use manner::Manner;
+pub use member::Hold;
 pub use options::{Backoff, Command, Endpoint, EraChoice, Live, Options, Reach, SessionScope, Timeouts};
 pub use policies::Policies;
 pub use status::{Offer, Phase, Status};
 pub use tools::{CHANGES_BACKLOG, Tools};
-pub use upstream::{Hold, Upstream};
+pub use upstream::Upstream;
 pub use verdict::{Verdict, Verdicts};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use trunkline_model::Secret;
 
-use crate::breaker;
+use crate::group::OutlierOptions;
+use crate::{breaker, health, retry};
 
 /// One upstream server, fully resolved: nothing in it is optional by accident.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Options {
     pub name: Arc<str>,
     /// How the server is reached.
     pub reach: Reach,
+    /// Further members that are equal to the first: endpoints, or processes. At most 31.
+    pub others: Vec<Reach>,
     /// Which era to speak, or to find out.
     pub era: EraChoice,
     /// How long each kind of wait may take.
@@ -42,11 +45,22 @@ pub struct Options {
 pub struct Live {
     /// When it is left alone for a while; `None` never does.
     pub breaker: Option<breaker::Options>,
+    /// Which calls are sent again; `None` sends none.
+    pub retry: Option<retry::Options>,
+    /// When one of several members is left out.
+    pub outliers: OutlierOptions,
+    /// When a silent server is asked whether it is there; `None` never asks.
+    pub health: Option<health::Options>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { breaker: Some(breaker::Options::default()) }
+        Self {
+            breaker: Some(breaker::Options::default()),
+            retry: Some(retry::Options::default()),
+            outliers: OutlierOptions::default(),
+            health: Some(health::Options::default()),
+        }
     }
 }
 
@@ -198,6 +212,7 @@ impl Options {
         Self {
             name: name.into(),
             reach,
+            others: Vec::new(),
             era: EraChoice::Auto,
             timeouts: Timeouts::default(),
             idle_stop: None,

@@ -14,10 +14,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use trunkline_model::{Call, Caller, Fault, Offers, Text};
 
+use crate::member::{Shared, Wanted};
 use crate::options::{Reach, SessionScope};
 use crate::pooled;
 use crate::session::{Session, asks_during};
-use crate::upstream::{Shared, Wanted};
 
 /// Most conversations for modern callers that offer the same.
 const ALIKE_MAX: usize = 32;

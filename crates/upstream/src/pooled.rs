@@ -13,13 +13,14 @@ use trunkline_protocol::offers;
 
 use crate::connect::{Connected, Connecting, Failed, Process};
 use crate::extras;
+use crate::health;
+use crate::member::Shared;
 use crate::pool::{Key, Slot, State};
 use crate::push;
 use crate::reason::printable;
 use crate::session::Session;
 use crate::stray::{Relay, Stray};
 use crate::supervise::{close, gone};
-use crate::upstream::Shared;
 
 /// A conversation of modern callers is closed when nobody used it for this long; opening another costs them little.
 const IDLE: Duration = Duration::from_mins(5);
@@ -123,6 +124,7 @@ async fn last(
     let live = watch::Sender::new(false);
     let mut pushing = std::pin::pin!(push::follow(Arc::clone(session), slot.wanted.clone(), &live));
     let own = &session.stray;
+    let mut stalled = std::pin::pin!(health::stalled(shared, session));
     let mut reading: Option<Reading<'_>> = None;
     if matches!(slot.key, Key::Alike(_)) {
         reading = Some(Box::pin(extras::read(shared, slot.key, session, &ListKind::ALL, false)));
@@ -136,6 +138,10 @@ async fn last(
             () = gone(child) => {
                 session.wire.close("the process ended");
                 return "the process ended".to_owned();
+            }
+            why = &mut stalled => {
+                session.wire.close(&why);
+                return why;
             }
             () = &mut pushing => {}
             () = finish(&mut reading) => reading = None,

@@ -12,10 +12,10 @@ use trunkline_protocol::json::escape_into;
 use trunkline_protocol::method;
 use trunkline_transport::back::{Heard, Position, WireError};
 
+use crate::member::Wanted;
 use crate::options::Backoff;
 use crate::session::Session;
 use crate::spacing::Spacing;
-use crate::upstream::Wanted;
 
 /// How openings of a broken stream are spaced. Each one re-reads every list and tells every subscriber, so a server that
 /// ends its streams at once must not be followed at its own pace.

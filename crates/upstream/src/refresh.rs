@@ -7,11 +7,11 @@ use trunkline_protocol::hello::Introduction;
 
 use crate::extras;
 use crate::lists::{self, Fetched};
+use crate::member::Shared;
 use crate::reason::printable;
 use crate::session::Session;
 use crate::status::Offer;
 use crate::stray::Stray;
-use crate::upstream::Shared;
 
 /// How each list in the offer may be kept, as it said when it was last read. A list that was not read this time, or
 /// could not be, keeps its word: the items shown are still those it was said about.

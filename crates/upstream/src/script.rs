@@ -11,11 +11,11 @@ use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::{Message, Revision, method, scan};
 use trunkline_transport::back::{Answered, BoxFuture, Headers, Heard, Outgoing, Refusal, Wire, WireError};
 
+use crate::member::Wanted;
 use crate::options::Timeouts;
 use crate::push;
 use crate::session::Session;
 use crate::stray::Stray;
-use crate::upstream::Wanted;
 
 /// What the script does with a request.
 enum Act {
@@ -193,6 +193,16 @@ fn acknowledgement(id: u64) -> String {
 /// A legacy conversation in which every request succeeds.
 pub(crate) fn willing() -> Arc<Session> {
     stage(LEGACY, |_, _| Act::Result("{}")).session
+}
+
+/// A legacy conversation in which this many requests succeed and the others are never answered.
+pub(crate) fn answering(times: usize) -> Arc<Session> {
+    let asked = AtomicUsize::new(0);
+    let script = move |_: &str, _| {
+        let answers = asked.fetch_add(1, Ordering::Relaxed) < times;
+        if answers { Act::Result("{}") } else { Act::SayAndHang(Vec::new()) }
+    };
+    stage(LEGACY, script).session
 }
 
 const LEGACY: Revision = Revision::LEGACY_LATEST;

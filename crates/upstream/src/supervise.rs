@@ -14,14 +14,15 @@ use trunkline_model::{Era, ListKind};
 use trunkline_observe::metrics::Era as MeteredEra;
 
 use crate::connect::{Connected, Connecting, Failed, Process, exited};
+use crate::health;
 use crate::lists;
+use crate::member::Shared;
 use crate::push;
 use crate::reason::printable;
 use crate::refresh::{Read, refresh};
 use crate::session::Session;
 use crate::spacing::Spacing;
 use crate::status::{Phase, Status};
-use crate::upstream::Shared;
 
 /// How long a child may take to end in order before it is told to, and again before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -208,6 +209,7 @@ async fn attend(
     let mut reading: Option<Reading<'_>> = None;
     let idle = shared.options.idle_stop.filter(|_| child.is_some());
     let mut unused = std::pin::pin!(unused_for(shared, idle));
+    let mut stalled = std::pin::pin!(health::stalled(shared, session));
     loop {
         let (due, kinds) = next_refresh(shared, session, *live.borrow(), refreshed);
         let quiet = reading.is_none();
@@ -223,6 +225,10 @@ async fn attend(
             why = session.lost.heard() => {
                 tracing::info!(server = &*shared.options.name, %why, "opening a new conversation");
                 return End::Again(why.to_owned());
+            }
+            why = &mut stalled => {
+                session.wire.close(&why);
+                return End::Lost(Failed::from(why));
             }
             () = &mut pushing => {}
             // Whether the server can tell us decides when to read without being told.

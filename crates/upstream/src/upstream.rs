@@ -1,194 +1,112 @@
 //! The handle by which the gateway uses one upstream.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use trunkline_model::{Call, Era, Fault, Outcome, Served, Text};
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Served, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 
-use crate::breaker::{Circuit, Guard, Trouble, Verdict};
-use crate::extras::Extras;
+use crate::breaker::{Circuit, Guard};
+use crate::group::{Group, MemberState};
 use crate::manner::Manner;
+use crate::member::{Ended, Hold, Member};
 use crate::options::{Live, Options};
 use crate::policies::Policies;
-use crate::pool::{Lease, Pool, Refused};
-use crate::refresh::Hints;
-use crate::session::{Lost, Session};
-use crate::status::{Offer, Phase, Status};
-use crate::stray::Stray;
-use crate::supervise;
+use crate::retry::Sending;
+use crate::session::{Lost, asks_during};
+use crate::status::{Offer, Status};
 use crate::tools::Tools;
 
-/// The resources that somebody wants to hear about.
-pub(crate) type Wanted = BTreeSet<Text>;
-
-/// One upstream server: started, watched and restarted by a task of its own, called from anywhere.
+/// One upstream server: one member as a rule, or several equal ones. Called from anywhere.
 pub struct Upstream {
-    pub(crate) shared: Arc<Shared>,
-    task: std::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What the handle and the task share.
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) tools: Tools,
-    pub(crate) session: ArcSwapOption<Session>,
-    pub(crate) status: watch::Sender<Status>,
-    pub(crate) offer: watch::Sender<Option<Arc<Offer>>>,
-    pub(crate) wanted: watch::Sender<Wanted>,
-    pub(crate) stray: Arc<Stray>,
-    pub(crate) ids: Arc<AtomicU64>,
-    /// Told when a call wants a server that was stopped for being idle.
-    pub(crate) wake: Notify,
-    /// Whether a conversation was ever published.
-    pub(crate) published: AtomicBool,
-    /// How long each list in the offer may be kept and shown to whom.
-    pub(crate) hints: std::sync::Mutex<Hints>,
+    options: Options,
+    pub(crate) members: Members,
+    policies: ArcSwap<Policies>,
     pub(crate) meter: UpstreamHandle,
-    /// What may change while it runs.
-    pub(crate) policies: ArcSwap<Policies>,
-    /// Calls under way.
-    pub(crate) running: AtomicUsize,
-    /// Beginnings and ends of calls so far.
-    pub(crate) uses: AtomicU64,
-    /// The conversations on which the server may ask.
-    pub(crate) pool: Pool,
-    /// What the server offers there alone.
-    pub(crate) extras: Extras,
-    /// Ends everything.
-    pub(crate) stop: CancellationToken,
 }
 
-impl Shared {
-    /// Takes a conversation out of use, unless another has taken its place.
-    fn retire(&self, session: &Arc<Session>) {
-        let current = self.session.load();
-        let ours = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, session));
-        if !ours {
-            return;
-        }
-        let was = self.session.compare_and_swap(&current, None);
-        if was.as_ref().is_some_and(|was| Arc::ptr_eq(was, session)) {
-            self.status.send_if_modified(|status| {
-                // A server that went down meanwhile stays down in everybody's eyes.
-                let serving = matches!(status.phase, Phase::Ready | Phase::Impaired(_));
-                if serving {
-                    status.phase = Phase::Starting;
-                }
-                serving
-            });
-        }
-    }
-
-    /// Takes the conversation out of use if no call is under way; `false` puts it back.
-    pub(crate) fn retire_unused(&self, session: &Arc<Session>) -> bool {
-        self.session.store(None);
-        // Either the call that begins now sees that there is no session, or we see the call: see `Running::begin`.
-        fence(Ordering::SeqCst);
-        if self.running.load(Ordering::SeqCst) == 0 {
-            return true;
-        }
-        self.session.store(Some(Arc::clone(session)));
-        // A call that met the gap waits for the status to change.
-        self.status.send_modify(|_| {});
-        false
-    }
+/// The processes or endpoints behind one server.
+pub(crate) enum Members {
+    /// One, which costs a call nothing more.
+    One(Arc<Member>),
+    /// Several equal ones.
+    Several(Group),
 }
 
 impl Upstream {
     /// Begins to start the upstream, in the background.
     pub fn start(options: Options, tools: Tools) -> Self {
-        let name = Arc::clone(&options.name);
-        let status = Status {
-            phase: Phase::Starting,
-            since: SystemTime::now(),
-            era: None,
-            handshake: None,
-            starts: 0,
-            stderr: Vec::new(),
+        let meter = tools.metrics.upstream(&options.name);
+        let members = if options.others.is_empty() {
+            Members::One(Arc::new(Member::start(options.clone(), tools, &options.name)))
+        } else {
+            Members::Several(Group::start(&options, &tools, meter.clone()))
         };
-        let meter = tools.metrics.upstream(&name);
-        let policies = Policies::new(&name, options.live.clone(), &meter, None);
-        let shared = Arc::new(Shared {
-            policies: ArcSwap::new(policies),
-            stray: Arc::new(Stray::new(name, tools.changes.clone())),
-            options,
-            tools,
-            session: ArcSwapOption::empty(),
-            status: watch::Sender::new(status),
-            offer: watch::Sender::new(None),
-            wanted: watch::Sender::new(Wanted::new()),
-            ids: Arc::new(AtomicU64::new(1)),
-            wake: Notify::new(),
-            published: AtomicBool::new(false),
-            hints: std::sync::Mutex::default(),
-            meter,
-            running: AtomicUsize::new(0),
-            uses: AtomicU64::new(0),
-            pool: Pool::default(),
-            extras: Extras::default(),
-            stop: CancellationToken::new(),
-        });
-        let task = tokio::spawn(supervise::run(Arc::clone(&shared), shared.stop.clone()));
-        Self { shared, task: std::sync::Mutex::new(Some(task)) }
+        let policies = Policies::new(&options.name, options.live.clone(), &meter, None, 0);
+        Self { options, members, policies: ArcSwap::new(policies), meter }
     }
 
     /// The operator's name for it.
     pub fn name(&self) -> &Arc<str> {
-        &self.shared.options.name
+        &self.options.name
     }
 
     /// The options it was started with.
     pub fn options(&self) -> &Options {
-        &self.shared.options
+        &self.options
     }
 
     /// Takes what may change while it runs.
     pub fn adopt(&self, live: &Live) {
-        let old = self.shared.policies.load_full();
+        let old = self.policies.load_full();
         if old.live() != live {
-            self.shared.policies.store(Policies::new(
-                self.name(),
-                live.clone(),
-                &self.shared.meter,
-                Some(&old),
-            ));
+            let new = Policies::new(self.name(), live.clone(), &self.meter, Some(&old), self.calls());
+            self.policies.store(new);
+            self.each(|member| member.adopt(live));
         }
     }
 
     /// What of it may change while it runs, as it is now.
     pub fn policies(&self) -> Arc<Policies> {
-        self.shared.policies.load_full()
+        self.policies.load_full()
     }
 
     /// How its circuit breakers stand; `None` when it has none.
     pub fn circuit(&self) -> Option<Circuit> {
-        self.shared.policies.load().circuits.as_ref().map(|circuits| circuits.stand())
+        self.policies.load().circuits.as_ref().map(|circuits| circuits.stand())
+    }
+
+    /// How each of several members stands; none when there is only one.
+    pub fn members(&self) -> Vec<MemberState> {
+        match &self.members {
+            Members::One(_) => Vec::new(),
+            Members::Several(group) => group.stand(),
+        }
     }
 
     /// Its state, now and from now on.
     pub fn status(&self) -> watch::Receiver<Status> {
-        self.shared.status.subscribe()
+        match &self.members {
+            Members::One(member) => member.status(),
+            Members::Several(group) => group.status(),
+        }
     }
 
     /// What it offers, now and from now on; `None` until it has been read once.
     pub fn offer(&self) -> watch::Receiver<Option<Arc<Offer>>> {
-        self.shared.offer.subscribe()
+        match &self.members {
+            Members::One(member) => member.offer(),
+            Members::Several(group) => group.offer(),
+        }
     }
 
     /// Sets the resources whose updates are wanted.
     pub fn want(&self, uris: impl IntoIterator<Item = Text>) {
-        let uris: Wanted = uris.into_iter().collect();
-        self.shared.wanted.send_if_modified(|old| {
+        let uris: BTreeSet<Text> = uris.into_iter().collect();
+        self.want_changed(|old| {
             let changed = *old != uris;
             if changed {
                 *old = uris;
@@ -200,21 +118,57 @@ impl Upstream {
     /// Edits the set of resources whose updates are wanted, in place. `edit` says whether it changed anything; it runs
     /// under a lock and must be short.
     pub fn want_changed(&self, edit: impl FnOnce(&mut BTreeSet<Text>) -> bool) {
-        self.shared.wanted.send_if_modified(edit);
+        match &self.members {
+            Members::One(member) => member.want_changed(edit),
+            Members::Several(group) => group.want_changed(edit),
+        }
     }
 
     /// The era spoken, while there is a conversation.
     pub fn era(&self) -> Option<Era> {
-        self.shared.session.load().as_ref().map(|session| session.era())
+        self.lead().era()
+    }
+
+    /// Whether the server of a call may ask its caller something while it runs, or did so before: a legacy server, and a
+    /// caller that can be asked or answers. Waits for a server that is only starting, for then its era is not known.
+    ///
+    /// # Errors
+    /// When the server does not come up.
+    pub async fn may_ask(&self, call: &Call) -> Result<bool, Fault> {
+        self.lead().may_ask(call).await
+    }
+
+    /// Makes sure, within `patience`, that what the server offers only to clients with these offers is in its [`Offer`].
+    /// Costs nothing once it is known, and for servers whose lists do not depend on the client.
+    pub async fn look_for(&self, offers: Offers, patience: Duration) {
+        self.lead().look_for(offers, patience).await;
+    }
+
+    /// Whether a client has a session of its own with this server, if it is a legacy one.
+    pub fn keeps_own(&self, caller: &Caller) -> bool {
+        self.lead().keeps_own(caller)
+    }
+
+    /// Says whether a client wants to hear of a resource on its own session, which is opened if need be.
+    pub fn want_own(&self, caller: &Arc<Caller>, uri: &Text, wanted: bool) {
+        match &self.members {
+            Members::One(member) => member.want_own(caller, uri, wanted),
+            Members::Several(group) => group.of_client(caller).want_own(caller, uri, wanted),
+        }
+    }
+
+    /// Tells the server that the roots of a client have changed, where the client has a session of its own.
+    pub fn roots_changed(&self, stay: u64) {
+        self.each(|member| member.roots_changed(stay));
     }
 
     /// Runs one call. `target` is the upstream's own spelling where the caller's differs; `extra` are headers that
-    /// mirror arguments.
+    /// mirror arguments. A tool call is sent once, unless it certainly did not begin.
     pub async fn call(&self, call: &Call, target: Option<&str>, extra: &[(String, String)]) -> Outcome {
         self.call_as(&Manner::ONCE, call, target, extra).await
     }
 
-    /// Runs one call of a tool in its manner.
+    /// Runs one call of a tool in its manner: where it may run twice, it is sent again when it fails.
     pub async fn call_as(
         &self,
         manner: &Manner,
@@ -222,8 +176,7 @@ impl Upstream {
         target: Option<&str>,
         extra: &[(String, String)],
     ) -> Outcome {
-        let _running = Running::begin(&*self.shared);
-        self.guarded(manner, call, target, extra, false).await.0.outcome()
+        self.serve(manner, call, target, extra, false).await.outcome()
     }
 
     /// Runs one call like [`Upstream::call_as`]; a large result may be handed on while it arrives. What the call runs on
@@ -235,13 +188,23 @@ impl Upstream {
         target: Option<&str>,
         extra: &[(String, String)],
     ) -> Served {
-        let _running = Running::begin(&*self.shared);
-        match self.guarded(manner, call, target, extra, call.passes).await {
-            (Served::Arriving(arriving), conversation) => {
-                let running = Running::begin(Arc::clone(&self.shared));
-                Served::Arriving(arriving.holding((conversation, running)))
-            }
-            (whole, _) => whole,
+        self.serve(manner, call, target, extra, call.passes).await
+    }
+
+    async fn serve(
+        &self,
+        manner: &Manner,
+        call: &Call,
+        target: Option<&str>,
+        extra: &[(String, String)],
+        passes: bool,
+    ) -> Served {
+        let policies = self.policies.load_full();
+        let sending = Sending { upstream: self, policies: &policies, manner, call, target, extra, passes };
+        // A user who was asked during a call must not be asked again.
+        match policies.retry.as_ref().filter(|retry| retry.may_repeat(manner, call) && !self.asks(call)) {
+            None => sending.once(call, None).await.served,
+            Some(retry) => sending.repeatedly(retry).await,
         }
     }
 
@@ -252,16 +215,25 @@ impl Upstream {
         target: Option<&str>,
         extra: &[(String, String)],
     ) -> (Outcome, Option<Hold>) {
-        let running = Running::begin(Arc::clone(&self.shared));
-        let (served, conversation) = self.guarded(&Manner::ONCE, call, target, extra, false).await;
-        (served.outcome(), conversation.map(|conversation| Hold { conversation, _running: running }))
+        let policies = self.policies.load_full();
+        let guard = match Guard::begin(policies.circuits.as_deref(), None) {
+            Ok(guard) => guard,
+            Err(fault) => return (fault.into(), None),
+        };
+        let (ended, hold) = match &self.members {
+            Members::One(member) => member.call_holding(call, target, extra).await,
+            Members::Several(group) => {
+                Box::pin(group.call_holding(&policies.live().outliers, call, target, extra)).await
+            }
+        };
+        guard.ended(ended.verdict);
+        (ended.served.outcome(), hold)
     }
 
     /// Runs one call on what an earlier one ran on; where that is gone, like any other.
     pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
-        match hold.conversation.session().call(call, target, &[], false).await {
-            // What is asked about a call that ran is let through whatever became of other calls.
-            Ok((served, _)) => served.outcome(),
+        match hold.call(call, target).await {
+            Ok(outcome) => outcome,
             Err(Lost(why)) => {
                 tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
                 self.call(call, target, &[]).await
@@ -269,250 +241,65 @@ impl Upstream {
         }
     }
 
-    /// One call, unless the breakers hold it back.
-    async fn guarded(
-        &self,
-        manner: &Manner,
-        call: &Call,
-        target: Option<&str>,
-        extra: &[(String, String)],
-        passes: bool,
-    ) -> (Served, Option<Conversation>) {
-        let circuits = self.shared.policies.load().circuits.clone();
-        let guard = match Guard::begin(circuits.as_ref(), manner.breaker.as_ref()) {
+    /// One call, unless the breakers hold it back; not to the member to avoid, where there is another.
+    pub(crate) async fn send(&self, sending: &Sending<'_>, call: &Call, avoid: Option<usize>) -> Ended {
+        let Sending { policies, manner, target, extra, passes, .. } = *sending;
+        let guard = match Guard::begin(policies.circuits.as_deref(), manner.breaker.as_deref()) {
             Ok(guard) => guard,
-            Err(fault) => return (fault.into(), None),
+            Err(fault) => return Ended::refused(fault),
         };
-        let (served, conversation, verdict) = self.run(call, target, extra, passes).await;
-        guard.ended(verdict);
-        (served, conversation)
-    }
-
-    async fn run(
-        &self,
-        call: &Call,
-        target: Option<&str>,
-        extra: &[(String, String)],
-        passes: bool,
-    ) -> (Served, Option<Conversation>, Verdict) {
-        // While there is no conversation the supervisor holds calls back; that is no news for the breaker.
-        let mut verdict = Verdict::Nothing;
-        for attempt in 0..2 {
-            let conversation = match self.conversation(call).await {
-                Ok(conversation) => conversation,
-                Err(fault) => return (fault.before_it_began().into(), None, verdict),
-            };
-            match conversation.session().call(call, target, extra, passes).await {
-                Ok((served, verdict)) => return (served, Some(conversation), verdict),
-                // The call certainly did not run: it may be sent again, once, over a new conversation.
-                Err(Lost(why)) => {
-                    verdict = Verdict::Failed(Trouble::Connect);
-                    tracing::debug!(server = &**self.name(), %why, attempt, "the conversation was lost before the call began");
-                    match &conversation {
-                        Conversation::Shared(session) => self.lost(session, &why),
-                        Conversation::Own(lease) => self.shared.pool.lost(lease, &why),
-                    }
-                }
+        let ended = match &self.members {
+            Members::One(member) => member.call(call, target, extra, passes).await,
+            Members::Several(group) => {
+                Box::pin(group.call(&policies.live().outliers, avoid, call, target, extra, passes)).await
             }
-        }
-        let after = self.shared.options.backoff.first;
-        let fault = Fault::unavailable(self.name(), "it cannot be reached", after).before_it_began();
-        (fault.into(), None, verdict)
-    }
-
-    /// The conversation for a call: the shared one, unless the server is a legacy one and may ask the caller something.
-    async fn conversation(&self, call: &Call) -> Result<Conversation, Fault> {
-        let shared = &self.shared;
-        let key = Pool::key(shared.options.sessions, call);
-        let main = self.session().await?;
-        let Some(key) = key.filter(|_| main.era() == Era::Legacy) else {
-            return Ok(Conversation::Shared(main));
         };
-        match Pool::lease(shared, key, &call.caller).await {
-            Ok(lease) => Ok(Conversation::Own(lease)),
-            Err(Refused::Full(fault)) => Err(fault),
-            Err(Refused::Unopened(why)) => {
-                tracing::debug!(server = &**self.name(), %why, "the shared conversation serves a call that could be asked");
-                Ok(Conversation::Shared(main))
-            }
+        guard.ended(ended.verdict);
+        ended
+    }
+
+    /// Counts a call that its fallback answered.
+    pub fn fell_back(&self) {
+        self.meter.fell_back();
+    }
+
+    /// Calls so far.
+    pub(crate) fn calls(&self) -> u64 {
+        match &self.members {
+            Members::One(member) => member.calls(),
+            Members::Several(group) => group.members().iter().map(|member| member.calls()).sum(),
         }
     }
 
-    /// The conversation, waiting for one that is about to be.
-    pub(crate) async fn session(&self) -> Result<Arc<Session>, Fault> {
-        if let Some(session) = &*self.shared.session.load() {
-            return Ok(Arc::clone(session));
-        }
-        let mut status = self.shared.status.subscribe();
-        let patience = self.shared.options.timeouts.connect;
-        let ready = timeout(patience, async {
-            loop {
-                // The status is looked at first: a session that comes after the look changes the status again.
-                let phase = status.borrow_and_update().phase.clone();
-                if let Some(session) = &*self.shared.session.load() {
-                    return Ok(Arc::clone(session));
-                }
-                // A server that was idle is woken; one that is starting is waited for; one that is down is not.
-                match phase {
-                    Phase::Down { reason, retry_in } => return Err((reason, retry_in)),
-                    Phase::Stopped => return Err((Arc::from("it was shut down"), Duration::from_secs(5))),
-                    Phase::Idle => self.shared.wake.notify_one(),
-                    Phase::Starting | Phase::Ready | Phase::Impaired(_) => {}
-                }
-                if status.changed().await.is_err() {
-                    return Err((Arc::from("it was shut down"), Duration::from_secs(5)));
-                }
-            }
-        });
-        match ready.await {
-            Ok(Ok(session)) => Ok(session),
-            Ok(Err((reason, retry_in))) => Err(Fault::unavailable(self.name(), &reason, retry_in)),
-            Err(_) => Err(Fault::unavailable(self.name(), "it is still starting", Duration::from_secs(2))),
+    /// Whether another member could take a call that one failed.
+    pub(crate) fn has_others(&self) -> bool {
+        matches!(self.members, Members::Several(_))
+    }
+
+    fn asks(&self, call: &Call) -> bool {
+        !call.caller.offers.is_none() && asks_during(&call.operation) && self.era() == Some(Era::Legacy)
+    }
+
+    /// The member that is asked about the server as a whole.
+    fn lead(&self) -> &Arc<Member> {
+        match &self.members {
+            Members::One(member) => member,
+            Members::Several(group) => group.lead(),
         }
     }
 
-    /// Takes a broken conversation out of use and has the task open another.
-    fn lost(&self, session: &Arc<Session>, why: &str) {
-        self.shared.retire(session);
-        session.lost.tell(why);
+    fn each(&self, mut told: impl FnMut(&Member)) {
+        match &self.members {
+            Members::One(member) => told(member),
+            Members::Several(group) => group.members().iter().for_each(|member| told(member)),
+        }
     }
 
     /// Stops the upstream; returns when nothing of it runs any more.
     pub async fn stop(&self) {
-        self.shared.stop.cancel();
-        let task = self.task.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(task) = task {
-            // A task that panicked has dropped its child, which kills it.
-            let _ = task.await;
+        match &self.members {
+            Members::One(member) => member.stop().await,
+            Members::Several(group) => group.stop().await,
         }
-        self.shared.pool.tasks.close();
-        self.shared.pool.tasks.wait().await;
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.shared.stop.cancel();
-    }
-}
-
-/// What a call runs on.
-enum Conversation {
-    Shared(Arc<Session>),
-    Own(Lease),
-}
-
-impl Conversation {
-    fn session(&self) -> &Arc<Session> {
-        match self {
-            Self::Shared(session) => session,
-            Self::Own(lease) => &lease.session,
-        }
-    }
-}
-
-/// What a call ran on, kept for later calls that must run on the same: a legacy server may know a task only there.
-/// Counts as a use of the server, which is not stopped for being idle meanwhile.
-pub struct Hold {
-    conversation: Conversation,
-    _running: Running<Arc<Shared>>,
-}
-
-impl Hold {
-    /// The era spoken there.
-    pub fn era(&self) -> Era {
-        self.conversation.session().era()
-    }
-}
-
-impl fmt::Debug for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("era", &self.era()).finish_non_exhaustive()
-    }
-}
-
-/// Counts a call while it runs.
-struct Running<S: Deref<Target = Shared>>(S);
-
-impl<S: Deref<Target = Shared>> Running<S> {
-    fn begin(shared: S) -> Self {
-        shared.uses.fetch_add(1, Ordering::Relaxed);
-        shared.running.fetch_add(1, Ordering::SeqCst);
-        // Before the session is looked at: see `Shared::retire_unused`.
-        fence(Ordering::SeqCst);
-        Self(shared)
-    }
-}
-
-impl<S: Deref<Target = Shared>> Drop for Running<S> {
-    fn drop(&mut self) {
-        self.0.uses.fetch_add(1, Ordering::Relaxed);
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-    use tokio::sync::broadcast;
-
-    use super::*;
-    use crate::options::{Endpoint, Reach};
-    use crate::script::willing;
-
-    /// An upstream whose task has not run yet; it does not, as long as the test awaits nothing.
-    fn upstream() -> Upstream {
-        let url = "http://127.0.0.1:1/mcp".to_owned();
-        let metrics = Arc::new(trunkline_observe::metrics::Metrics::new("test"));
-        let tools = Tools {
-            environment: Arc::default(),
-            shepherd: None,
-            launch: None,
-            http: trunkline_transport::back::HttpClient::new(),
-            verdicts: Arc::default(),
-            changes: broadcast::Sender::new(1),
-            faults: Arc::new(crate::faults::Faults::new(Arc::clone(&metrics))),
-            metrics,
-        };
-        Upstream::start(Options::new("s", Reach::Http(Endpoint { url, headers: Vec::new() })), tools)
-    }
-
-    fn current(upstream: &Upstream) -> Option<Arc<Session>> {
-        upstream.shared.session.load_full()
-    }
-
-    #[tokio::test]
-    async fn a_word_about_an_old_conversation_does_not_end_its_successor() {
-        let (upstream, old, new) = (upstream(), willing(), willing());
-        upstream.shared.session.store(Some(Arc::clone(&old)));
-        upstream.lost(&old, "gone");
-        assert!(current(&upstream).is_none());
-        upstream.shared.session.store(Some(Arc::clone(&new)));
-        upstream.lost(&old, "gone");
-        assert!(current(&upstream).is_some_and(|current| Arc::ptr_eq(&current, &new)));
-        assert!(new.lost.heard().now_or_never().is_none() && old.lost.heard().now_or_never().is_some());
-    }
-
-    #[tokio::test]
-    async fn a_conversation_in_use_is_not_stopped_for_being_idle() {
-        let (upstream, session) = (upstream(), willing());
-        upstream.shared.session.store(Some(Arc::clone(&session)));
-        let mut status = upstream.status();
-        let running = Running::begin(&*upstream.shared);
-        assert!(!upstream.shared.retire_unused(&session));
-        assert!(current(&upstream).is_some() && status.has_changed().unwrap(), "who met the gap looks again");
-        status.mark_unchanged();
-        drop(running);
-        assert!(upstream.shared.retire_unused(&session) && current(&upstream).is_none());
-    }
-
-    #[tokio::test]
-    async fn an_edit_that_changes_nothing_tells_nobody() {
-        let upstream = upstream();
-        let wanted = upstream.shared.wanted.subscribe();
-        upstream.want_changed(|set| set.remove("a:b"));
-        assert!(!wanted.has_changed().unwrap());
-        upstream.want_changed(|set| set.insert("a:b".into()));
-        assert!(wanted.has_changed().unwrap());
     }
 }

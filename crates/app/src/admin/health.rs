@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use trunkline_gateway::catalog::Source;
-use trunkline_gateway::status::circuit_json;
+use trunkline_gateway::status::{circuit_json, members_json};
 use trunkline_upstream::breaker::State;
 
 use crate::serve::Phase;
@@ -22,7 +22,11 @@ pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {
 pub(super) fn summary(phase: Phase, sources: &[Source], faults: Option<Value>) -> String {
     let shut =
         |source: &Source| source.circuit.as_ref().is_some_and(|circuit| circuit.state != State::Closed);
-    let unwell = sources.iter().any(|source| source.status.phase.reason().is_some() || shut(source));
+    let lame = |source: &Source| {
+        source.members.iter().any(|member| member.ejected || member.status.phase.reason().is_some())
+    };
+    let unwell =
+        sources.iter().any(|source| source.status.phase.reason().is_some() || shut(source) || lame(source));
     let status = match phase {
         Phase::Starting => "starting",
         Phase::Draining => "draining",
@@ -49,6 +53,9 @@ fn one(source: &Source) -> Value {
     let mut entry = json!({ "state": status.phase.as_str(), "since": Rfc3339(status.since).to_string() });
     if let Some(reason) = status.phase.reason() {
         entry["reason"] = reason.into();
+    }
+    if !source.members.is_empty() {
+        entry["members"] = members_json(&source.members);
     }
     if let Some(circuit) = &source.circuit {
         entry["circuit"] = circuit_json(circuit);

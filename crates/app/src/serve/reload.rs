@@ -73,6 +73,7 @@ impl Reload<'_> {
             added = changes.added.join(", "),
             removed = changes.removed.join(", "),
             changed = changes.changed.join(", "),
+            adjusted = changes.adjusted.join(", "),
             "the configuration was reloaded"
         );
     }

@@ -11,6 +11,7 @@ mod naming;
 mod profiles;
 mod reach;
 mod results;
+mod retry;
 mod server;
 mod shown;
 mod timing;
@@ -52,6 +53,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
 
     let servers = servers.map(|node| server::all(node, &naming, &results, world, check)).unwrap_or_default();
     server::prefixes(&servers, check);
+    server::fallbacks(&servers, check);
     let profiles = profiles::all(profiles_node, &servers, check);
     profiles::transparency(&servers, &profiles, check);
     address::exposure(&listen, &admin, &security, check);

@@ -1,5 +1,6 @@
 //! How a server is reached: `command` or `url`, and what `type` says about it.
 
+use trunkline_upstream::group::MEMBERS_MAX;
 use trunkline_upstream::{Endpoint, Reach};
 
 use super::{command, endpoint};
@@ -38,17 +39,24 @@ impl Kind {
     }
 }
 
-/// The reach of the server. `None` when its keys do not tell one.
+/// The reach of the server, and those of further members that are equal to it. `None` when its keys do not tell one.
 pub(super) fn reach(
     fields: &mut Fields<'_>,
     enabled: bool,
     world: &Surroundings<'_>,
     check: &mut Check<'_>,
-) -> Option<Reach> {
+) -> Option<(Reach, Vec<Reach>)> {
     let kind = fields.take_any(&TYPE_KEYS, check);
     let kind = kind.map(|node| (kind_of(node, check), node));
     let program = fields.take_any(&command::COMMAND_KEYS, check);
     let url = fields.take_any(&URL_KEYS, check);
+    let urls = fields.take("urls", check);
+    if let (Some(_), Some(urls)) = (url, urls) {
+        check.problem(&urls.spot, "both `url` and `urls` are given", "put every address into `urls`");
+    }
+    let replicas = fields.take("replicas", check);
+    let addresses = addresses(url, urls, check);
+    let url = url.or(urls);
     let command = command::command(fields, program, url.is_some(), enabled, world, check);
     let headers = endpoint::headers(fields, url.is_none(), world, check);
     match (program, url) {
@@ -72,13 +80,34 @@ pub(super) fn reach(
                 let message = "this type needs `url`, but `command` is given";
                 check.problem(&node.spot, message, "use `type: stdio`");
             }
-            command.map(Reach::Stdio)
+            let more = replicas.and_then(|node| check.whole(node, 1..=MEMBERS_MAX)).unwrap_or(1) - 1;
+            command.map(|command| (Reach::Stdio(command.clone()), vec![Reach::Stdio(command); more]))
         }
-        (None, Some(url)) => {
-            let endpoint = endpoint::endpoint(url, headers, check)?;
-            reached(endpoint, kind, url, check)
+        (None, Some(_)) => {
+            if let Some(node) = replicas {
+                let hint = "give the addresses of equal servers in `urls`";
+                check.problem(&node.spot, "`replicas` is for servers that are started by `command`", hint);
+            }
+            let mut all = Vec::with_capacity(addresses.len());
+            for address in &addresses {
+                let endpoint = endpoint::endpoint(address, headers.clone(), check)?;
+                all.push(reached(endpoint, kind, address, check)?);
+            }
+            let mut all = all.into_iter();
+            all.next().map(|first| (first, all.collect()))
         }
     }
+}
+
+/// Every address of the server: that of `url`, or those of `urls`.
+fn addresses(url: Option<&Node>, urls: Option<&Node>, check: &mut Check<'_>) -> Vec<Node> {
+    let Some(urls) = urls else { return url.cloned().into_iter().collect() };
+    let list = check.list(urls);
+    if list.is_empty() || list.len() > MEMBERS_MAX {
+        check.problem(&urls.spot, format!("`urls` has 1 to {MEMBERS_MAX} addresses"), "");
+        return Vec::new();
+    }
+    list
 }
 
 /// The transport towards an endpoint: what its URL says, narrowed by what `type` says.

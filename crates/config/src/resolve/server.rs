@@ -7,7 +7,7 @@ use trunkline_gateway::options::{Naming, ServerRules};
 use trunkline_upstream::{EraChoice, Live, Options, Reach, SessionScope};
 
 use super::results::Results;
-use super::{breaker, keys, reach, shown, timing};
+use super::{breaker, keys, reach, retry, shown, timing};
 use crate::check::Check;
 use crate::fields::{Fields, nearest};
 use crate::settings::Shown;
@@ -34,6 +34,8 @@ pub(crate) struct Server {
     pub(super) transparent: Option<Spot>,
     /// The prefix in effect, and where it comes from.
     pub(super) prefix: (String, Spot),
+    /// The server that answers in its place.
+    pub(super) fallback: Option<(String, Spot)>,
     pub(super) resolved: Option<Resolved>,
 }
 
@@ -102,7 +104,7 @@ fn one(
     let reach = reach::reach(&mut fields, enabled, world, check);
     let era_node = fields.take("era", check);
     let era = era(era_node, check);
-    if let (Some(Reach::HttpSse(_)), EraChoice::Modern, Some(node)) = (&reach, era, era_node) {
+    if let (Some((Reach::HttpSse(_), _)), EraChoice::Modern, Some(node)) = (&reach, era, era_node) {
         check.problem(
             &node.spot,
             "HTTP+SSE carries the legacy era only",
@@ -115,8 +117,16 @@ fn one(
     let timing = timing::timing(&mut fields, check);
     let message_bytes = fields.take("maxMessageBytes", check);
     let message_bytes = message_bytes.and_then(|node| check.bytes(node, 4096..=1 << 30));
-    let live = Live { breaker: breaker::breaker(fields.take("circuitBreaker", check), check) };
     let keeping = results.of_server(fields.take("results", check), check);
+    let live = Live {
+        breaker: breaker::breaker(fields.take("circuitBreaker", check), check),
+        retry: retry::retry(fields.take("retry", check), check),
+        outliers: retry::ejection(fields.take("ejection", check), check),
+        health: timing::health(fields.take("health", check), check),
+    };
+    let fallback = fields
+        .take("fallback", check)
+        .and_then(|node| check.text(node).map(|name| (name.to_owned(), node.spot.clone())));
     let shown = shown::shown(&mut fields, name, &spot, naming, check);
     fields.ignore(&keys::SERVER_IGNORED, check);
     fields.skip(|key| key.starts_with("x-"));
@@ -125,8 +135,11 @@ fn one(
     let name: Arc<str> = Arc::from(name);
     let mut rules = shown.rules(&name, node, check);
     rules.results = keeping;
-    let resolved = reach.filter(|_| enabled).map(|reach| {
+    let stands_in: Option<Arc<str>> = fallback.as_ref().map(|(other, _)| Arc::from(other.as_str()));
+    rules.fallback.clone_from(&stands_in);
+    let resolved = reach.filter(|_| enabled).map(|(reach, others)| {
         let mut options = Options::new(Arc::clone(&name), reach);
+        options.others = others;
         options.era = era;
         options.timeouts = timing.timeouts;
         options.idle_stop = timing.idle_stop;
@@ -135,9 +148,35 @@ fn one(
         options.sessions_max = sessions_max.unwrap_or(options.sessions_max);
         options.live = live;
         options.message_bytes_max = message_bytes.unwrap_or(options.message_bytes_max);
-        Resolved { options, rules, shown: shown.text }
+        Resolved { options, rules, shown: Shown { fallback: stands_in, ..shown.text } }
     });
-    Some(Server { name, spot, enabled, transparent: shown.transparent_spot, prefix: shown.prefix, resolved })
+    Some(Server {
+        name,
+        spot,
+        enabled,
+        transparent: shown.transparent_spot,
+        prefix: shown.prefix,
+        fallback,
+        resolved,
+    })
+}
+
+/// A fallback must be another server that is in use.
+pub(super) fn fallbacks(servers: &[Server], check: &mut Check<'_>) {
+    let names: Vec<&str> =
+        servers.iter().filter(|server| server.enabled).map(|server| &*server.name).collect();
+    for server in servers.iter().filter(|server| server.enabled) {
+        let Some((other, spot)) = &server.fallback else { continue };
+        if **other == *server.name {
+            check.problem(spot, "a server cannot be its own fallback", "");
+        } else if !names.contains(&other.as_str()) {
+            let hint = nearest(other, &names).map_or_else(
+                || "name another server that is in use".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            check.problem(spot, "there is no such server in use", hint);
+        }
+    }
 }
 
 fn enabled(fields: &mut Fields<'_>, check: &mut Check<'_>) -> bool {

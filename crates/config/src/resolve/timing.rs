@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trunkline_upstream::{Backoff, Timeouts};
+use trunkline_upstream::{Backoff, Timeouts, health};
 
 use super::is_off;
 use crate::check::Check;
@@ -94,4 +94,18 @@ fn restart(node: &Node, backoff: &mut Backoff, check: &mut Check<'_>) {
     if backoff.first > backoff.max {
         check.problem(&node.spot, "`first` is longer than `max`", "");
     }
+}
+
+/// `health: off`, or a map of what differs from the defaults.
+pub(super) fn health(node: Option<&Node>, check: &mut Check<'_>) -> Option<health::Options> {
+    let mut options = health::Options::default();
+    let Some(node) = node else { return Some(options) };
+    if is_off(node) {
+        return None;
+    }
+    let Some(mut fields) = Fields::open(node, "health", check) else { return Some(options) };
+    options.interval = fields.take("interval", check).and_then(|node| check.duration(node));
+    options.timeout = fields.take("timeout", check).and_then(|node| check.duration(node));
+    fields.finish(check);
+    Some(options)
 }

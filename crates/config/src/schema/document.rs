@@ -202,6 +202,13 @@ struct Server {
     cwd: Option<String>,
     /// Address of the server: http or https, or ws or wss for a WebSocket; without user and password.
     url: Option<String>,
+    /// The server whose tools of the same name answer when this one is not available.
+    fallback: Option<String>,
+    /// Addresses of equal servers, in place of `url`: calls are spread over them, and go on when some are down.
+    urls: Option<Vec<String>>,
+    /// How many processes of `command` run as equal members. Default: 1.
+    #[schemars(range(min = 1, max = 32))]
+    replicas: Option<u32>,
     /// Headers added to every request to `url`, or to the handshake of a WebSocket.
     headers: Option<BTreeMap<String, Text>>,
     /// Headers whose value is that of the named environment variable (Codex).
@@ -259,6 +266,12 @@ struct Server {
     restart: Option<Restart>,
     /// When the server is left alone for a while, or `off`.
     circuit_breaker: Option<CircuitBreaker>,
+    /// Which calls are sent again when they fail, or `off`.
+    retry: Option<Retry>,
+    /// When a silent server is asked whether it is there, or `off`.
+    health: Option<Health>,
+    /// When one of several members is left out for a while, or `off`.
+    ejection: Option<Ejection>,
     /// Largest single message accepted from this server. Default: `16MiB`.
     max_message_bytes: Option<Size>,
     /// Which of its large results are kept. Default: as the top-level `results` says.
@@ -455,6 +468,92 @@ struct BreakerRules {
     force: Option<Force>,
     /// Patterns of tools with a breaker of their own: their timeouts and errors do not close the server to others.
     tools: Option<Vec<String>>,
+}
+
+/// Which calls are sent again, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Retry {
+    On(RetryRules),
+    Off(Off),
+}
+
+/// Which calls are sent again when they fail. A tool call runs twice only if the tool calls itself read-only or idempotent
+/// and is believed, or if it carries an idempotency key that the server honours.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct RetryRules {
+    /// Most times that one call is sent, the first included: 1 to 10. Default: 3.
+    attempts: Option<Count>,
+    /// Believe every tool that calls itself read-only or idempotent. Default: false.
+    trust_annotations: Option<Switch>,
+    /// Patterns of tools that are believed when they call themselves so.
+    tools: Option<Vec<String>>,
+    /// Reading resources, prompts and completions again does no harm. Default: true.
+    reads: Option<Switch>,
+    /// The server runs calls with the same `_meta["io.trunkline/idempotencyKey"]` once. Default: false.
+    idempotency_keys: Option<Switch>,
+    /// How many calls may be sent again.
+    budget: Option<RetryBudget>,
+    /// Longest wait before the second attempt; doubles each time, spread from zero up. Default: `100ms`.
+    first: Option<Duration>,
+    /// Longest wait, also of what a server asks for with Retry-After. Default: `5s`.
+    max: Option<Duration>,
+    /// Call a believed read-only tool a second time, beside the first, after this long. Default: `off`.
+    hedge_after: Option<Duration>,
+}
+
+/// How many calls may be sent again: a share of all, and some each second.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct RetryBudget {
+    /// In percent of all calls of the server. Default: 20.
+    #[schemars(range(min = 0, max = 100))]
+    percent: Option<u32>,
+    /// So many each second besides. Default: 3.
+    #[schemars(range(min = 0, max = 1000))]
+    per_second: Option<u32>,
+}
+
+/// When a silent server is asked, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Health {
+    On(HealthRules),
+    Off(Off),
+}
+
+/// A server that was silent for `interval` is asked whether it is there; if it says nothing for `timeout`, it is started or
+/// connected to anew. While calls are under way it gets `timeouts.idle`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct HealthRules {
+    /// Silence after which it is asked. Default: `8s`, over Streamable HTTP `30s`.
+    interval: Option<Duration>,
+    /// How long it may take to say anything. Default: `5s`, over Streamable HTTP `10s`.
+    timeout: Option<Duration>,
+}
+
+/// When a member is left out, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Ejection {
+    On(EjectionRules),
+    Off(Off),
+}
+
+/// When one of several members is left out for a while.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct EjectionRules {
+    /// Failures in a row. Default: 3.
+    consecutive_failures: Option<Count>,
+    /// How long the first time; each time after adds as much. Default: `10s`.
+    time: Option<Duration>,
+    /// Longest time. Default: `5m`.
+    time_max: Option<Duration>,
+    /// Most members left out, in percent; one is always left in. Default: 50.
+    percent: Option<Count>,
 }
 
 /// A whole number, or not at all.

@@ -10,7 +10,7 @@ use crate::surroundings::Surroundings;
 use crate::{Source, formats};
 
 /// The resolver's name of a section, and where the schema keeps it.
-const SECTIONS: [(&str, &str); 20] = [
+const SECTIONS: [(&str, &str); 24] = [
     ("document", ""),
     ("admin", "/$defs/AdminListener"),
     ("server", "/$defs/Server"),
@@ -21,6 +21,10 @@ const SECTIONS: [(&str, &str); 20] = [
     ("timeouts", "/$defs/Timeouts"),
     ("restart", "/$defs/Restart"),
     ("breaker", "/$defs/BreakerRules"),
+    ("retry", "/$defs/RetryRules"),
+    ("budget", "/$defs/RetryBudget"),
+    ("health", "/$defs/HealthRules"),
+    ("ejection", "/$defs/EjectionRules"),
     ("naming", "/$defs/Naming"),
     ("profile", "/$defs/Profile"),
     ("security", "/$defs/Security"),
@@ -53,6 +57,9 @@ mcpServers:
     restart: {}
     circuitBreaker: {}
     results: {}
+    retry: {budget: {}}
+    ejection: {}
+    health: {}
 profiles: {p: {servers: [], tools: {}}}
 ";
 

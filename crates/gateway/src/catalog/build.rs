@@ -13,9 +13,10 @@ use trunkline_protocol::tasks::{self, Support};
 use trunkline_protocol::{bridge, capabilities, extensions, uris as spelling};
 use trunkline_transport::front::host::Introduced;
 use trunkline_upstream::breaker::Circuit;
+use trunkline_upstream::group::MemberState;
 use trunkline_upstream::{Manner, Offer, Phase, Policies, Status};
 
-use super::{Absent, Catalog, Cursors, Names, Route, Speller, Uris, names};
+use super::{Absent, Catalog, Cursors, Fallback, Names, Route, Speller, Uris, names};
 use crate::options::{Filter, Naming, Override, ServerRules};
 use crate::status;
 
@@ -42,6 +43,8 @@ pub struct Source {
     pub policies: Arc<Policies>,
     /// How its circuit breakers stand, where it has some.
     pub circuit: Option<Circuit>,
+    /// How each of several members stands; none when there is only one.
+    pub members: Vec<MemberState>,
 }
 
 /// Everything a catalog is made of.
@@ -53,6 +56,8 @@ pub struct Input<'a> {
     pub naming: &'a Naming,
     /// The upstreams of the view, in order.
     pub sources: &'a [Source],
+    /// All upstreams: a fallback need not be shown.
+    pub all: &'a [Source],
     /// A further filter on exposed tool names.
     pub tools: &'a Filter,
     /// Replaces the generated instructions.
@@ -224,8 +229,18 @@ fn named(input: &Input<'_>, kind: ListKind, uris: &Uris, transparent: bool, show
                 _ => Manner::ONCE,
             };
             let structured = kind == ListKind::Tools && promises_structure(item);
-            let server = source.number;
-            let route = Route { server, original, mirrored, tasks, meter, unstructured, structured, manner };
+            let fallback = fallback(input, source, kind, item);
+            let route = Route {
+                server: source.number,
+                original,
+                mirrored,
+                tasks,
+                meter,
+                unstructured,
+                structured,
+                manner,
+                fallback,
+            };
             table.insert(name, &item.key, route);
             shown.push(item_shown);
         }
@@ -243,6 +258,21 @@ fn promises_structure(tool: &Item) -> bool {
         });
     }
     found
+}
+
+/// The tool of the same own name at the server's fallback. The fallback's filters say what it shows itself; they do not
+/// keep it from standing in.
+fn fallback(input: &Input<'_>, source: &Source, kind: ListKind, item: &Item) -> Option<Arc<Fallback>> {
+    let name = source.rules.fallback.as_ref().filter(|_| kind == ListKind::Tools)?;
+    let other = input.all.iter().find(|other| other.rules.server == *name)?;
+    let tool = other.offer.as_ref()?.list(kind).iter().find(|tool| tool.key == item.key)?;
+    // A tool that may become a task there would become one that nobody keeps.
+    if matches!(support(other.offer.as_ref()?, tool), Support::Required | Support::Chosen) {
+        return None;
+    }
+    let mirrored = mirrored(kind, tool).ok()?;
+    let manner = other.policies.manner(tool);
+    Some(Arc::new(Fallback { server: other.number, name: tool.key.clone(), mirrored, manner }))
 }
 
 /// The arguments of a tool that must be mirrored in headers.

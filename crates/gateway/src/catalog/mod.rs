@@ -77,6 +77,21 @@ pub struct Route {
     pub structured: bool,
     /// How its calls are carried out.
     pub manner: trunkline_upstream::Manner,
+    /// Who answers when its server is not available.
+    pub fallback: Option<Arc<Fallback>>,
+}
+
+/// The tool that answers when another's server is not available.
+#[derive(Clone, Debug)]
+pub struct Fallback {
+    /// The upstream's number.
+    pub server: usize,
+    /// Its name for the tool, which is also the other's.
+    pub name: Text,
+    /// Arguments that are mirrored in headers towards HTTP servers.
+    pub mirrored: Arc<[trunkline_protocol::mirror::Mirrored]>,
+    /// How its calls are carried out.
+    pub manner: trunkline_upstream::Manner,
 }
 
 /// A table of exposed names, with the original ones as a second way in.

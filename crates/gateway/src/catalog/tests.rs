@@ -54,13 +54,22 @@ fn source(number: usize, name: &str, phase: Phase, offer: Option<Arc<Offer>>) ->
         starts: 1,
         stderr: Vec::new(),
     };
-    Source { number, rules: ServerRules::new(name), status, offer, policies: Arc::default(), circuit: None }
+    Source {
+        number,
+        rules: ServerRules::new(name),
+        status,
+        offer,
+        policies: Arc::default(),
+        circuit: None,
+        members: Vec::new(),
+    }
 }
 
 fn catalog(sources: &[Source], naming: &Naming, cursors: &Cursors) -> Catalog {
     let metrics = Metrics::new("test");
     let tools = Filter::default();
     build(&Input {
+        all: sources,
         version: 1,
         naming,
         sources,

@@ -13,7 +13,7 @@ use crate::parking::{Parking, Work};
 use crate::results;
 use crate::stages::authorize::Authorized;
 use crate::stages::resolve::Plan;
-use crate::stages::{drive, remirror};
+use crate::stages::{drive, fallback, remirror};
 use crate::status;
 use crate::tasks::{self, Place, Way};
 
@@ -72,7 +72,8 @@ async fn one(
     let support = route.map(|route| route.tasks).unwrap_or_default();
     let spelled = target.map(|t| &**t);
     let manner = route.map_or(&Manner::ONCE, |route| &route.manner);
-    let outcome = match Way::of(support, call) {
+    let way = Way::of(support, call);
+    let outcome = match way {
         Way::Task => Box::pin(tasks::made(place, upstream, support, spelled, &extra, call)).await,
         Way::Perhaps => {
             let how = How::Called(manner);
@@ -88,6 +89,17 @@ async fn one(
                 arriving @ Served::Arriving(_) => return arriving,
             }
         }
+    };
+    // Only what certainly did not begin may run elsewhere, and only what can become no task there.
+    let other = route.and_then(|route| route.fallback.as_ref()).filter(|_| way == Way::Plain);
+    let (server, outcome) = match (outcome, other) {
+        (Outcome::Fault(fault), Some(other)) if fault.unbegun => {
+            match Box::pin(fallback::answered(place, upstream, other, call)).await {
+                Some(answered) => (other.server, answered),
+                None => (server, Outcome::Fault(fault)),
+            }
+        }
+        (outcome, _) => (server, outcome),
     };
     let outcome = match way_back(&place.now.catalog, server, call, outcome) {
         Outcome::Result(reply) if call.caller.era == Era::Legacy && route.is_some_and(|r| r.unstructured) => {

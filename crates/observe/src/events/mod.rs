@@ -7,4 +7,4 @@ mod upstream;
 mod tests;
 
 pub use call::{CallFinished, CallSeries};
-pub use upstream::{CircuitChanged, Condition, UpstreamState};
+pub use upstream::{CircuitChanged, Condition, LinkStalled, MemberEjected, UpstreamState};

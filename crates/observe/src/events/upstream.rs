@@ -111,3 +111,41 @@ impl CircuitChanged<'_> {
         }
     }
 }
+
+/// One of several members of an upstream failed while others did not, and is left out for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberEjected<'a> {
+    /// The operator's name for the upstream.
+    pub upstream: &'a str,
+    /// The member, counted from one in the order of the configuration.
+    pub member: usize,
+}
+
+impl MemberEjected<'_> {
+    /// Counts it and logs it at warn.
+    pub fn emit(&self, series: &UpstreamHandle) {
+        series.ejected();
+        tracing::warn!(upstream = self.upstream, member = self.member, "a member is left out for a while");
+    }
+}
+
+/// An upstream that was silent did not answer when it was asked whether it is there.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkStalled<'a> {
+    /// The operator's name for the upstream.
+    pub upstream: &'a str,
+    /// What was waited for.
+    pub why: &'a str,
+}
+
+impl LinkStalled<'_> {
+    /// Counts it and logs it at warn.
+    pub fn emit(&self, series: &UpstreamHandle) {
+        series.stalled();
+        tracing::warn!(
+            upstream = self.upstream,
+            reason = self.why,
+            "the server does not answer; connecting anew"
+        );
+    }
+}

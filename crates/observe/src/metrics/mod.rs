@@ -27,7 +27,7 @@ pub use gateway::{Gateway, Held, Kind, Level};
 pub use http::RouteHandle;
 pub use methods::MethodHandle;
 pub use tools::{Outcome, ToolHandle};
-pub use upstreams::{CircuitState, Era, RunningChild, UpstreamHandle};
+pub use upstreams::{Again, CircuitState, Era, RunningChild, UpstreamHandle};
 
 /// Every metric of one gateway.
 #[derive(Debug)]

@@ -62,6 +62,36 @@ impl CircuitState {
     }
 }
 
+/// Why a call is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The server could not be reached.
+    Connect,
+    /// It did not answer in time.
+    Timeout,
+    /// The connection broke.
+    Broken,
+    /// HTTP 5xx.
+    Status,
+    /// It asked for patience.
+    Wait,
+}
+
+impl Again {
+    const ALL: [Self; 5] = [Self::Connect, Self::Timeout, Self::Broken, Self::Status, Self::Wait];
+
+    /// The word in logs and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::Status => "status",
+            Self::Wait => "retry_after",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Cells {
     up: AtomicBool,
@@ -73,6 +103,15 @@ struct Cells {
     /// By the state entered.
     circuit_changes: [AtomicU64; 3],
     circuit_refused: AtomicU64,
+    /// By the reason.
+    retries: [AtomicU64; 5],
+    retries_unaffordable: AtomicU64,
+    hedges: AtomicU64,
+    hedges_won: AtomicU64,
+    failovers: AtomicU64,
+    ejections: AtomicU64,
+    fallbacks: AtomicU64,
+    stalls: AtomicU64,
 }
 
 /// The series of one upstream. Cheap to clone.
@@ -103,6 +142,46 @@ impl UpstreamHandle {
     /// Counts a call that a circuit breaker did not let through.
     pub fn circuit_refused(&self) {
         self.0.circuit_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that is sent again.
+    pub fn retried(&self, why: Again) {
+        self.0.retries[why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that would have been sent again, had there been budget.
+    pub fn retry_unaffordable(&self) {
+        self.0.retries_unaffordable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that was sent a second time beside the first.
+    pub fn hedged(&self) {
+        self.0.hedges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a second call that was answered before the first.
+    pub fn hedge_won(&self) {
+        self.0.hedges_won.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that did not begin at one member and went to another.
+    pub fn failed_over(&self) {
+        self.0.failovers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a member that is left out for a while.
+    pub fn ejected(&self) {
+        self.0.ejections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that went to the fallback server.
+    pub fn fell_back(&self) {
+        self.0.fallbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a conversation that was given up because its server did not answer any more.
+    pub fn stalled(&self) {
+        self.0.stalls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a child process that was started, and again after another, if `again`. It runs until the value returned
@@ -177,8 +256,38 @@ impl Collector for Upstreams {
                 changes.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
             }
         }
+        let help = "Calls that were sent again, by what had happened to them.";
+        let mut retries = encoder.encode_descriptor("trunkline_retries", help, None, MetricType::Counter)?;
+        for (name, UpstreamHandle(cells)) in &upstreams {
+            for why in Again::ALL {
+                let labels = [("upstream", &**name), ("reason", why.as_str())];
+                let value = cells.retries[why as usize].load(Ordering::Relaxed);
+                retries.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+            }
+        }
         type Count = fn(&Cells) -> &AtomicU64;
-        let counters: [(&str, &str, Count); 3] = [
+        let counters: [(&str, &str, Count); 10] = [
+            (
+                "trunkline_retry_budget_exhausted",
+                "Calls that were not sent again for lack of budget.",
+                |cells| &cells.retries_unaffordable,
+            ),
+            ("trunkline_hedges", "Calls that were sent a second time beside the first.", |cells| {
+                &cells.hedges
+            }),
+            ("trunkline_hedges_won", "Second calls that were answered before the first.", |cells| {
+                &cells.hedges_won
+            }),
+            ("trunkline_failovers", "Calls that did not begin at one member and went to another.", |cells| {
+                &cells.failovers
+            }),
+            ("trunkline_ejections", "Members that were left out for a while.", |cells| &cells.ejections),
+            (
+                "trunkline_stalls",
+                "Conversations given up because the server did not answer any more.",
+                |cells| &cells.stalls,
+            ),
+            ("trunkline_fallbacks", "Calls that went to the fallback server.", |cells| &cells.fallbacks),
             ("trunkline_circuit_refused", "Calls that a circuit breaker did not let through.", |cells| {
                 &cells.circuit_refused
             }),

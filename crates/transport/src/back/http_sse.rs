@@ -119,6 +119,10 @@ impl Wire for HttpSseWire {
         Box::pin(self.inner.pending.ended())
     }
 
+    fn heard(&self) -> Option<u64> {
+        Some(self.inner.pending.heard())
+    }
+
     fn close(&self, why: &str) {
         self.inner.pending.close(why);
     }

@@ -118,6 +118,11 @@ pub trait Wire: Send + Sync {
     /// without a connection of their own.
     fn ended(&self) -> BoxFuture<'_, String>;
 
+    /// How many messages have come so far, on wires with a connection of their own; it only rises.
+    fn heard(&self) -> Option<u64> {
+        None
+    }
+
     /// Fails everything that waits: whoever answered is known to be gone. Nothing to do on wires that notice by
     /// themselves.
     fn close(&self, _why: &str) {}

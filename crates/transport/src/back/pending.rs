@@ -2,6 +2,7 @@
 //! nobody's. What a pipe, a WebSocket and the event stream of HTTP+SSE have in common.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -16,6 +17,8 @@ use super::{Answered, Heard, WireError};
 pub(super) struct Pending {
     waiting: Mutex<Waiting>,
     ended: CancellationToken,
+    /// Messages so far.
+    heard: AtomicU64,
 }
 
 #[derive(Default)]
@@ -60,6 +63,7 @@ impl Pending {
 
     /// Hands a message to whom it concerns; `stray` hears what belongs to no request of ours.
     pub(super) fn deliver(&self, message: Scanned, stray: &dyn Heard) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         if message.shape == Shape::Answer {
             let call = message.id_number().and_then(|id| self.lock().calls.remove(&id));
             if let Some(call) = call {
@@ -102,6 +106,11 @@ impl Pending {
             let _ = call.answer.send(Err(WireError::Broken(why.to_owned())));
         }
         self.ended.cancel();
+    }
+
+    /// How many messages have come so far.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Cancelled when the channel has ended.

@@ -67,6 +67,10 @@ impl Wire for StdioWire {
         Box::pin(self.inner.pending.ended())
     }
 
+    fn heard(&self) -> Option<u64> {
+        Some(self.inner.pending.heard())
+    }
+
     fn drop_tells(&self) -> bool {
         false
     }

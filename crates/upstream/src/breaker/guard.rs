@@ -122,27 +122,26 @@ fn told(state: State) -> CircuitState {
 }
 
 /// One call that the breakers let through. Dropped before its end is told, it counts as nothing.
-pub(crate) struct Guard {
-    circuits: Option<Arc<Circuits>>,
+pub(crate) struct Guard<'a> {
+    circuits: Option<&'a Circuits>,
     server: Option<Ticket>,
-    tool: Option<(Arc<Tool>, Ticket)>,
+    tool: Option<(&'a Tool, Ticket)>,
     /// Taken only where slow calls count.
     began: Option<Instant>,
 }
 
-impl Guard {
+impl<'a> Guard<'a> {
     /// Lets a call through, or says when it may come again.
-    pub(crate) fn begin(circuits: Option<&Arc<Circuits>>, tool: Option<&Arc<Tool>>) -> Result<Self, Fault> {
+    pub(crate) fn begin(circuits: Option<&'a Circuits>, tool: Option<&'a Tool>) -> Result<Self, Fault> {
         let Some(circuits) = circuits else {
             return Ok(Self { circuits: None, server: None, tool: None, began: None });
         };
         let server = admit(circuits, &circuits.own, None)?;
         let began = circuits.options().slow.map(|_| Instant::now());
         // From here on what was let through is given back whatever happens.
-        let mut guard =
-            Self { circuits: Some(Arc::clone(circuits)), server: Some(server), tool: None, began };
+        let mut guard = Self { circuits: Some(circuits), server: Some(server), tool: None, began };
         if let Some(tool) = tool {
-            guard.tool = Some((Arc::clone(tool), admit(circuits, &tool.breaker, Some(tool))?));
+            guard.tool = Some((tool, admit(circuits, &tool.breaker, Some(tool))?));
         }
         Ok(guard)
     }
@@ -171,12 +170,12 @@ impl Guard {
             circuits.changed(None, change);
         }
         if let Some(change) = tool.breaker.ended(of_tool, verdict, took, now) {
-            circuits.changed(Some(&tool), change);
+            circuits.changed(Some(tool), change);
         }
     }
 }
 
-impl Drop for Guard {
+impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.settle(Verdict::Nothing);
     }

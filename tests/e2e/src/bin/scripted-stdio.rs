@@ -45,6 +45,7 @@ fn hostile(behaviour: &str, method: &str, id: Option<&str>) {
         ("never", _) | ("silent-on-probe", "server/discover") | ("silent-on-call", "tools/call") => {
             sleep(FOREVER);
         }
+        ("slow-call", "tools/call") => sleep(Duration::from_secs(3)),
         ("die-on-probe", "server/discover") | ("die-on-call", "tools/call") => exit(3),
         ("die-at-once", _) => {
             eprintln!("scripted-stdio: no licence found");
@@ -68,7 +69,9 @@ fn hostile(behaviour: &str, method: &str, id: Option<&str>) {
 }
 
 fn answer(behaviour: &str, method: &str, id: &str, line: &str) {
-    if (behaviour, method) == ("wrong-id", "tools/call") || (behaviour, method) == ("huge-line", "tools/call")
+    if (behaviour, method) == ("wrong-id", "tools/call")
+        || (behaviour, method) == ("huge-line", "tools/call")
+        || (behaviour, method) == ("no-ping", "ping")
     {
         return;
     }

@@ -18,10 +18,10 @@ use super::stream::Stream;
 const CONNECT: Duration = Duration::from_secs(10);
 /// A connection on which nothing came for this long is asked whether its peer still exists. Change streams are silent
 /// for hours; without the question a peer that vanished (power, a firewall that forgot) would look alive for ever.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(8);
 /// Wait between the questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Unanswered questions after which the connection is given up: 20 s after the peer vanished.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+/// Unanswered questions after which the connection is given up: 14 s after the peer vanished.
 const KEEPALIVE_RETRIES: u32 = 2;
 
 /// The two directions of a connection.

@@ -1,0 +1,39 @@
+//! A call whose server is not available, and which certainly did not begin there: the declared fallback answers in its
+//! place, and the answer says so.
+
+use trunkline_model::{Call, Outcome, Reply};
+use trunkline_protocol::meta;
+use trunkline_upstream::Upstream;
+
+use crate::catalog::Fallback;
+use crate::stages::{dispatch, drive};
+use crate::tasks::Place;
+
+/// What the fallback answers; `None` when it is not available either.
+pub(crate) async fn answered(
+    place: Place<'_>,
+    asked: &Upstream,
+    fallback: &Fallback,
+    call: &Call,
+) -> Option<Outcome> {
+    let upstream = place.now.fleet.upstreams.get(fallback.server)?;
+    // The headers that mirror its arguments are its own; the client's were for the other.
+    let call = Call { mirrored: None, ..call.clone() };
+    let extra = dispatch::headers_of(&fallback.mirrored, &call).ok()?;
+    tracing::debug!(server = &**asked.name(), fallback = &**upstream.name(), "the fallback answers");
+    let target = Some(&*fallback.name);
+    let outcome = upstream.call_as(&fallback.manner, &call, target, &extra).await;
+    let outcome = drive::drive(upstream, &call, target, &extra, outcome).await;
+    match outcome {
+        Outcome::Fault(fault) if fault.unbegun => None,
+        Outcome::Result(reply) => {
+            asked.fell_back();
+            let raw = meta::noted(&reply.raw, meta::ANSWERED_BY, upstream.name());
+            Some(Outcome::Result(Reply { raw, era: reply.era }))
+        }
+        other => {
+            asked.fell_back();
+            Some(other)
+        }
+    }
+}
