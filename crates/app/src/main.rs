@@ -6,6 +6,7 @@
 mod admin;
 mod assemble;
 mod call;
+mod chaos;
 mod client;
 mod clock;
 mod commands;

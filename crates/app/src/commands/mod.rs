@@ -1,6 +1,7 @@
 //! The commands: one file each, one list.
 
 mod call;
+mod chaos;
 mod check;
 mod completions;
 mod connect;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Tools(tools::Args),
     /// Call a tool
     Call(call::Args),
+    /// Break a gateway on purpose, by a script, and report what its users saw
+    Chaos(chaos::Args),
     /// Print version, commit and compiler
     Version(version::Args),
     /// Print a completion script for a shell
@@ -83,6 +86,7 @@ pub(crate) fn run(command: Command, environment: &Environment, terminal: &Termin
         Command::Doctor(args) => doctor::run(&args, environment, terminal),
         Command::Tools(args) => tools::run(&args, environment, terminal),
         Command::Call(args) => call::run(&args, environment, terminal),
+        Command::Chaos(args) => chaos::run(&args, terminal),
         Command::Version(args) => version::run(&args, terminal),
         Command::Completions(args) => completions::run(&args, terminal),
         Command::Schema => schema::run(terminal),

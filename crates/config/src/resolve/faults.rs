@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use trunkline_upstream::faults::{Abort, Kind, Patterns as Names, RULES_MAX, Rule, Window};
+use trunkline_upstream::Globs;
+use trunkline_upstream::faults::{Abort, Kind, RULES_MAX, Rule, Window};
 
 use crate::check::Check;
 use crate::fields::{Fields, nearest};
-use crate::patterns::Patterns;
+use crate::patterns::globs;
 use crate::settings::{Environment, Faults};
 use crate::tree::{Node, Value};
 
@@ -152,18 +153,16 @@ fn abort(node: &Node, check: &mut Check<'_>) -> Option<Abort> {
     }
 }
 
-fn names(node: Option<&Node>, check: &mut Check<'_>) -> Option<Names> {
+fn names(node: Option<&Node>, check: &mut Check<'_>) -> Option<Globs> {
     let node = node?;
     // One pattern may stand alone.
-    let alone = matches!(node.value, Value::String(_));
-    let list = Node { value: Value::List(vec![node.clone()]), ..node.clone() };
-    let mut patterns = Patterns::default();
-    patterns.include(Some(if alone { &list } else { node }), false, check);
-    let set = patterns.compile(node, check).include?;
-    Some(Names { text: patterns.include.unwrap_or_default(), set })
+    if !matches!(node.value, Value::String(_)) {
+        return Some(globs(node, check));
+    }
+    Some(globs(&Node { value: Value::List(vec![node.clone()]), ..node.clone() }, check))
 }
 
-fn percent(node: &Node, check: &mut Check<'_>) -> Option<f64> {
+pub(crate) fn percent(node: &Node, check: &mut Check<'_>) -> Option<f64> {
     let text = match &node.value {
         Value::Number(text) => text.as_str(),
         Value::String(text) => text.trim().trim_end_matches('%').trim_end(),

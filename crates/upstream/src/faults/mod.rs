@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use trunkline_observe::metrics::Metrics;
 
 pub use mark::{injected, marked};
-pub use rule::{Abort, Kind, Patterns, Rule, Window};
+pub use rule::{Abort, Kind, Rule, Window};
 
 pub(crate) use inject::Struck;
 

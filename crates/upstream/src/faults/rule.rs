@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use globset::GlobSet;
-
 use super::About;
+use crate::globs::Globs;
 
 /// One thing that shall go wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,14 +11,14 @@ pub struct Rule {
     /// What goes wrong.
     pub kind: Kind,
     /// With which servers, by the operator's names; `None` with all.
-    pub servers: Option<Patterns>,
+    pub servers: Option<Globs>,
     /// In calls of which tools, by the servers' own names; `None` in all, and in requests that call none.
-    pub tools: Option<Patterns>,
+    pub tools: Option<Globs>,
     /// In requests of this method; `None` in all that a client makes. Requests of the gateway's own (reading lists, say)
     /// are concerned only when their method is named.
     pub method: Option<String>,
     /// Of clients of which name, as they give it; `None` of all.
-    pub clients: Option<Patterns>,
+    pub clients: Option<Globs>,
     /// How many of the requests concerned, in hundredths.
     pub percentage: f64,
     /// When.
@@ -93,21 +92,6 @@ impl Window {
     }
 }
 
-/// Patterns of names, with their text, so that rules can be compared.
-#[derive(Clone, Debug)]
-pub struct Patterns {
-    /// As they were written.
-    pub text: Vec<String>,
-    /// Compiled.
-    pub set: GlobSet,
-}
-
-impl PartialEq for Patterns {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
 impl Rule {
     /// A rule for every call.
     pub fn new(kind: Kind) -> Self {
@@ -124,8 +108,8 @@ impl Rule {
     }
 
     pub(super) fn concerns(&self, about: About<'_>) -> bool {
-        let fits = |patterns: &Option<Patterns>, name: Option<&str>| {
-            patterns.as_ref().is_none_or(|patterns| name.is_some_and(|name| patterns.set.is_match(name)))
+        let fits = |patterns: &Option<Globs>, name: Option<&str>| {
+            patterns.as_ref().is_none_or(|patterns| name.is_some_and(|name| patterns.admit(name)))
         };
         let method = match &self.method {
             Some(method) => *method == about.method,

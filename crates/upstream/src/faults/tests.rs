@@ -7,7 +7,9 @@ use globset::{Glob, GlobSet};
 use tokio::time::advance;
 use trunkline_observe::metrics::{Format, Metrics};
 
-use super::{Abort, About, Faults, Kind, LEASE_MAX, Patterns, Rule, Window, marked};
+use crate::globs::Globs;
+
+use super::{Abort, About, Faults, Kind, LEASE_MAX, Rule, Window, marked};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,9 +22,9 @@ fn rule() -> Rule {
     Rule::new(Kind::Abort(Abort::Broken))
 }
 
-fn named(pattern: &str) -> Patterns {
+fn named(pattern: &str) -> Globs {
     let set = GlobSet::builder().add(Glob::new(pattern).unwrap()).build().unwrap();
-    Patterns { text: vec![pattern.to_owned()], set }
+    Globs::new(vec![pattern.to_owned()], set)
 }
 
 const CALL: About<'static> = About {

@@ -22,6 +22,7 @@ macro_rules! rows {
     };
 }
 
+mod chaos;
 mod child;
 mod http;
 mod injected;
