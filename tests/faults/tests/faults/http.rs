@@ -78,7 +78,7 @@ rows! {
         .sees(&["bad_answer", "outcome_unknown"])
         .inside("nothing is reserved for what was only announced");
     length_huge => Row::new("a body said to be 16 EiB long", || bytes(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18446744073709551615\r\n\r\n{}"))
-        .sees(&["bad_answer", "outcome_unknown"])
+        .sees(&["result_too_large"])
         .inside("nothing is reserved for what was only announced");
     two_lengths => Row::new("two lengths that differ", || bytes(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 40\r\n\r\n{}"))
         .sees(&["bad_answer", "outcome_unknown"])
@@ -124,7 +124,7 @@ rows! {
     huge_body => Row::new("a body of 8 MiB where 1 MiB is allowed", || Box::new(Http::new(|seen, to| {
             to.result(&seen.id(), &format!(r#"{{"resultType":"complete","content":[],"x":"{}"}}"#, "x".repeat(8 << 20)));
         })))
-        .sees(&["bad_answer"])
+        .sees(&["result_too_large"])
         .inside("reading ends at the limit; the connection is dropped");
     not_http => Row::new("another protocol answers", || bytes(b"SSH-2.0-OpenSSH_9.6 canary-4711-secret\r\n"))
         .sees(&["bad_answer", "outcome_unknown"])
