@@ -132,7 +132,8 @@ fn comes_back(gateway: &Gateway, row: &Row, era: Era) {
             let stray = row.stray.iter().any(|reason| raw.contains(reason));
             assert!(passed == 0 || stray, "{era:?}: back for {passed} calls only: {raw}");
             passed = 0;
-            thread::sleep(Duration::from_millis(10));
+            // As users do; and a connection that is one answer behind has time to be found out (decisions/0059).
+            thread::sleep(Duration::from_millis(100));
         }
     });
 }
