@@ -54,7 +54,11 @@ pub(crate) struct Client {
 
 impl Client {
     /// Starts the gateway. To be called within a runtime.
-    pub(crate) fn start(settings: Settings, environment: &Environment) -> Self {
+    pub(crate) fn start(mut settings: Settings, environment: &Environment) -> Self {
+        // Nobody could come back for what is kept: the process ends with the command.
+        for rules in &mut settings.gateway.servers {
+            rules.results = None;
+        }
         let tools = assemble::tools(&settings, environment);
         let longest =
             settings.upstreams.iter().map(|upstream| upstream.timeouts.connect + upstream.timeouts.list);

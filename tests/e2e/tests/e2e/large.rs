@@ -153,7 +153,7 @@ fn large_results_come_through_byte_for_byte() {
     for era in ERAS {
         let (gateway, _server, _) = gateway(is_modern(era), &json!({ "maxMessageBytes": "32MiB" }));
         let mut client = gateway.client(era);
-        for bytes in [100 * 1024, 128 * 1024, 200 * 1024, MIB, 16 * MIB] {
+        for bytes in [100 * 1024, 128 * 1024, 300 * 1024, MIB, 16 * MIB] {
             for how in ["length", "chunks", "id-last"] {
                 if how == "chunks" && bytes > MIB {
                     continue;
