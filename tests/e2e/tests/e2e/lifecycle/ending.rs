@@ -104,7 +104,9 @@ fn calls_that_do_not_end_in_time_are_given_up() {
         answer.as_ref().map_or(true, |reply| reply.reason().is_some()),
         "no result was made up: {answer:?}"
     );
-    assert!(gateway.log().iter().any(|line| line.contains("did not end in time")));
+    wait::until(SOON, "the word about it", || {
+        gateway.log().iter().any(|line| line.contains("did not end in time")).then_some(())
+    });
 }
 
 #[test]
