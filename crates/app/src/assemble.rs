@@ -48,13 +48,18 @@ pub(crate) fn set_faults(faults: &Faults, settings: &Settings) {
 
 /// Starts logging as the configuration says. Keep the value until the end.
 pub(crate) fn logging(settings: &Settings, terminal: &Terminal) -> Result<Logs, Stop> {
-    let format = match settings.log.format {
+    let format = log_format(settings);
+    let filter = settings.log.level.clone();
+    start_logging(LogOptions { filter, format, terminal: terminal.interactive, ansi: terminal.err_color })
+}
+
+/// The form of log lines.
+pub(crate) fn log_format(settings: &Settings) -> Format {
+    match settings.log.format {
         LogFormat::Auto => Format::Auto,
         LogFormat::Human => Format::Human,
         LogFormat::Json => Format::Json,
-    };
-    let filter = settings.log.level.clone();
-    start_logging(LogOptions { filter, format, terminal: terminal.interactive, ansi: terminal.err_color })
+    }
 }
 
 /// Starts logging for a command whose result is what matters: only when the person asks for it.

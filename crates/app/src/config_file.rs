@@ -1,5 +1,6 @@
 //! Reading the configuration file, with everything around it.
 
+use std::cell::RefCell;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use trunkline_config::{Loaded, Overrides, Problems, Source, Surroundings, load_i
 
 use crate::discover;
 use crate::environment::Environment;
+use crate::serve::Stamps;
 use crate::stop::{Code, Stop};
 use crate::terminal::Terminal;
 
@@ -42,12 +44,41 @@ pub(crate) fn load(
     let path = discover::required(args.config.as_deref(), environment)?;
     match read(&path, overrides, environment) {
         Ok(loaded) => Ok((path, loaded)),
-        Err(Unusable::Unreadable(error)) => Err(unreadable(&path, &error)),
-        Err(Unusable::Problems(problems)) => {
+        Err(unusable) => Err(refused(&path, unusable, terminal)),
+    }
+}
+
+fn refused(path: &Path, unusable: Unusable, terminal: &Terminal) -> Stop {
+    match unusable {
+        Unusable::Unreadable(error) => unreadable(path, &error),
+        Unusable::Problems(problems) => {
             terminal.insist(&render(&problems, terminal.err_color));
-            Err(Stop::new(Code::CONFIG, format!("{} cannot be used as configuration", path.display())))
+            Stop::new(Code::CONFIG, format!("{} cannot be used as configuration", path.display()))
         }
     }
+}
+
+/// As [`load`], noting the files that were read.
+pub(crate) fn load_noting(
+    args: &ConfigArgs,
+    overrides: Overrides,
+    environment: &Environment,
+    terminal: &Terminal,
+) -> Result<(PathBuf, Noted<Loaded>), Stop> {
+    let path = discover::required(args.config.as_deref(), environment)?;
+    let Noted { loaded, files, stamps } = read_noting(&path, overrides, environment);
+    let loaded = loaded.map_err(|unusable| refused(&path, unusable, terminal))?;
+    Ok((path, Noted { loaded, files, stamps }))
+}
+
+/// What was read, of which files, and how they were right before.
+pub(crate) struct Noted<T> {
+    /// What was read.
+    pub(crate) loaded: T,
+    /// The document and whatever it refers to.
+    pub(crate) files: Vec<PathBuf>,
+    /// The state of the files.
+    pub(crate) stamps: Stamps,
 }
 
 /// A configuration file that cannot be read at all.
@@ -61,7 +92,28 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Stop {
 
 /// Reads and resolves the file at `path`.
 pub(crate) fn read(path: &Path, overrides: Overrides, environment: &Environment) -> Result<Loaded, Unusable> {
-    read_as(path, None, overrides, environment)
+    read_as(path, None, overrides, environment, &read_text)
+}
+
+/// As [`read`], noting the files that were read.
+pub(crate) fn read_noting(
+    path: &Path,
+    overrides: Overrides,
+    environment: &Environment,
+) -> Noted<Result<Loaded, Unusable>> {
+    // Their state before they are read: what is written later must be noticed.
+    let read = RefCell::new((vec![path.to_owned()], Stamps::of(&[path.to_owned()])));
+    let reading = |file: &Path| {
+        let (files, stamps) = &mut *read.borrow_mut();
+        if !files.iter().any(|known| known == file) {
+            files.push(file.to_owned());
+            stamps.note(file);
+        }
+        read_text(file)
+    };
+    let loaded = read_as(path, None, overrides, environment, &reading);
+    let (files, stamps) = read.into_inner();
+    Noted { loaded, files, stamps }
 }
 
 /// As [`read`], taking the file for readable by everybody or not.
@@ -70,14 +122,15 @@ fn read_as(
     world_readable: Option<bool>,
     overrides: Overrides,
     environment: &Environment,
+    read_file: &dyn Fn(&Path) -> io::Result<String>,
 ) -> Result<Loaded, Unusable> {
-    let text = read_text(path).map_err(Unusable::Unreadable)?;
+    let text = read_file(path).map_err(Unusable::Unreadable)?;
     let mut source = Source::new(path.display().to_string(), text);
     source.world_readable = world_readable.unwrap_or_else(|| is_world_readable(path));
     let env = |name: &str| environment.variable(name);
     let has_program = |program: &str| environment.has_program(program);
     let world = Surroundings {
-        read_file: &read_text,
+        read_file,
         has_program: &has_program,
         variables: variables(environment),
         overrides,
@@ -123,7 +176,7 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
 /// Whether a credential is written out in the file: the configuration notes that of files that everybody may read.
 pub(crate) fn has_literal_secret(path: &Path, overrides: Overrides, environment: &Environment) -> bool {
     let notes = |readable: bool| {
-        let loaded = read_as(path, Some(readable), overrides.clone(), environment);
+        let loaded = read_as(path, Some(readable), overrides.clone(), environment, &read_text);
         loaded.map_or(0, |loaded| loaded.notes.len())
     };
     notes(true) > notes(false)

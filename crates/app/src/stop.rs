@@ -50,6 +50,15 @@ impl Stop {
         Self { code, message: Some(message.into()) }
     }
 
+    /// What to say, and the hint that goes with it.
+    pub(crate) fn split(self) -> (String, Option<String>) {
+        let message = self.message.unwrap_or_default();
+        match message.split_once('\n') {
+            Some((text, hint)) => (text.to_owned(), Some(hint.to_owned())),
+            None => (message, None),
+        }
+    }
+
     /// Stops for a mistake on the command line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Code::USAGE, message)

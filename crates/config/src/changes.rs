@@ -21,8 +21,8 @@ pub struct Changes {
     pub views: bool,
     /// What shall go wrong on purpose differs; it applies at once, without a word to servers.
     pub faults: bool,
-    /// The log level or filter differs; it applies at once.
-    pub log_level: bool,
+    /// Further keys that differ and apply at once.
+    pub applied: Vec<&'static str>,
     /// Keys whose new value only a restart applies.
     pub restart: Vec<&'static str>,
 }
@@ -53,8 +53,12 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
         adjusted: after.iter().filter(adjusted).cloned().collect(),
         views: before != after || views_differ(old, new),
         faults: old.faults != new.faults || old.environment != new.environment,
-        log_level: old.log.level != new.log.level,
-        restart: restart_keys(old, new),
+        applied: differing(&live_keys(old, new)),
+        restart: differing(&[
+            // A socket gets this option before it is bound.
+            ("reusePort", old.reuse_port != new.reuse_port),
+            ("stateDir", old.state_dir != new.state_dir),
+        ]),
     }
 }
 
@@ -66,14 +70,18 @@ fn views_differ(old: &Settings, new: &Settings) -> bool {
         || old.views != new.views
 }
 
-fn restart_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
+fn differing(keys: &[(&'static str, bool)]) -> Vec<&'static str> {
+    keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect()
+}
+
+fn live_keys(old: &Settings, new: &Settings) -> [(&'static str, bool); 15] {
     let (a, b) = (&old.limits, &new.limits);
-    let keys = [
+    [
         ("listen", old.listen != new.listen),
         ("admin.listen", old.admin != new.admin),
         ("security", old.security != new.security),
+        ("log.level", old.log.level != new.log.level),
         ("log.format", old.log.format != new.log.format),
-        ("stateDir", old.state_dir != new.state_dir),
         ("limits.bodyBytes", a.body_bytes != b.body_bytes),
         ("limits.sessions", a.sessions != b.sessions),
         ("limits.sessionIdle", a.session_idle != b.session_idle),
@@ -81,6 +89,8 @@ fn restart_keys(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("limits.streams", a.streams != b.streams),
         ("limits.headerTimeout", a.header_timeout != b.header_timeout),
         ("limits.bodyTimeout", a.body_timeout != b.body_timeout),
-    ];
-    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+        ("reload", old.reload != new.reload),
+        ("shutdown", old.shutdown != new.shutdown),
+        ("readiness", old.readiness != new.readiness),
+    ]
 }

@@ -30,7 +30,10 @@ pub use problem::{Problem, Problems, Severity, to_json};
 pub use render::render;
 pub use scenario::{Expect, Load, Phase, Scenario, scenario};
 pub use schema::schema;
-pub use settings::{Environment, Faults, Limits, LogFormat, LogOptions, Security, Settings};
+pub use settings::{
+    Environment, Faults, Limits, LogFormat, LogOptions, Readiness, Reload, Required, Security, Settings,
+    Shutdown,
+};
 pub use source::{Format, Source};
 pub use starter::starter;
 pub use surroundings::{Overrides, Surroundings};

@@ -29,6 +29,14 @@ pub struct Settings {
     pub limits: Limits,
     /// What is logged, and how.
     pub log: LogOptions,
+    /// Whether other processes may listen at the same addresses (`SO_REUSEPORT`).
+    pub reuse_port: bool,
+    /// How a changed document is noticed.
+    pub reload: Reload,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// When the process counts as ready.
+    pub readiness: Readiness,
     /// Where state that outlives the process is kept; `None` is the platform's place.
     pub state_dir: Option<PathBuf>,
     /// What kind of place this is; `None` when nobody said it.
@@ -101,6 +109,56 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
         }
     }
+}
+
+/// How a changed document is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Take the document anew when its file changes, and not only when told to.
+    pub watch: bool,
+}
+
+impl Default for Reload {
+    /// What the file says is what runs: who edits it expects that, and a bad one changes nothing.
+    fn default() -> Self {
+        Self { watch: true }
+    }
+}
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// For this long everything is served as before, while clients and load balancers learn to go elsewhere.
+    pub delay: Duration,
+    /// How long calls that run, or wait for their clients, may take after that.
+    pub grace: Duration,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, grace: Duration::from_secs(30) }
+    }
+}
+
+/// When the process counts as ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Which servers must be up.
+    pub require_servers: Required,
+}
+
+/// Which servers must be up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Required {
+    /// None: a gateway whose servers are away still says so to each caller, which is better than not being there.
+    #[default]
+    None,
+    /// One of them at least, where there are any.
+    Any,
+    /// Every one.
+    All,
+    /// These.
+    Servers(Vec<Arc<str>>),
 }
 
 /// What is logged, and how.

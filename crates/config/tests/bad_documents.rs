@@ -34,6 +34,17 @@ const CASES: &[Case] = &[
     // Types.
     ("a.yaml", "limits: 3\n", &["1:9: expected a map, found a number"]),
     (
+        "a.yaml",
+        "mcpServers: {one: {command: x}, two: {command: x, disabled: true}}\nreadiness: {requireServers: [oen, two]}\nshutdown: {grace: 0}\nreload: {watch: maybe}\n",
+        &[
+            "2:30: no server has this name",
+            "2:35: this server is switched off, and would never be ready",
+            "3:19: a duration must be longer than zero",
+            "4:17: expected true or false, found text",
+        ],
+    ),
+    ("a.yaml", "readiness: {requireServers: some}\n", &["1:29: not a condition"]),
+    (
         "a.json",
         "{\"security\": {\"allowAnonymousBeyondLoopback\": \"true\"}}",
         &["1:47: expected true or false, found text"],

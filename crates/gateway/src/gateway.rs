@@ -18,6 +18,7 @@ use crate::catalog::Source;
 use crate::keeper;
 use crate::options::{Naming, Options, ServerRules};
 use crate::parking::Parking;
+use crate::reload::Leaving;
 use crate::results::Results;
 use crate::subscriptions::Subscriptions;
 use crate::tasks::Tasks;
@@ -37,11 +38,13 @@ pub struct Gateway {
     pub(crate) results: Arc<Results>,
     /// The counters of methods, looked up once.
     pub(crate) methods: HashMap<&'static str, MethodHandle, foldhash::fast::RandomState>,
-    key: [u8; 32],
-    stop: CancellationToken,
+    pub(crate) key: [u8; 32],
+    pub(crate) stop: CancellationToken,
     /// Ends the keeper of the snapshot in force.
     keeper: Mutex<CancellationToken>,
-    reloading: tokio::sync::Mutex<()>,
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// The upstreams that a reload has taken out of service.
+    pub(crate) leaving: Arc<Leaving>,
 }
 
 /// The upstreams of one snapshot, numbered, and what the operator decided about each.
@@ -117,13 +120,14 @@ impl Gateway {
             stop: CancellationToken::new(),
             keeper: Mutex::new(CancellationToken::new()),
             reloading: tokio::sync::Mutex::new(()),
+            leaving: Arc::default(),
         });
         gateway.keep();
         gateway
     }
 
     /// Starts the keeper of the snapshot in force, ending the one before.
-    fn keep(self: &Arc<Self>) {
+    pub(crate) fn keep(self: &Arc<Self>) {
         let token = self.stop.child_token();
         let old = {
             let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,41 +143,6 @@ impl Gateway {
         let _ = self.settled.subscribe().wait_for(|settled| *settled).await;
     }
 
-    /// Takes new options. Upstreams whose options are the same keep running, the others are started and stopped;
-    /// returns when the stopped ones have ended. Of a changed server never two processes run at a time: some hold
-    /// locks.
-    pub async fn reload(self: &Arc<Self>, options: Options, upstreams: Vec<trunkline_upstream::Options>) {
-        let _one_at_a_time = self.reloading.lock().await;
-        let old = self.state.load_full();
-        let same = |wanted: &trunkline_upstream::Options| {
-            old.fleet.upstreams.iter().find(|u| u.options().runs_as(wanted))
-        };
-        let named = |name: &str| upstreams.iter().find(|wanted| *wanted.name == *name);
-        let changed = old
-            .fleet
-            .upstreams
-            .iter()
-            .filter(|u| named(u.name()).is_some_and(|wanted| !u.options().runs_as(wanted)));
-        futures_util::future::join_all(changed.map(|upstream| upstream.stop())).await;
-        let start = |wanted: &trunkline_upstream::Options| match same(wanted) {
-            Some(same) => {
-                same.adopt(&wanted.live);
-                Arc::clone(same)
-            }
-            None => Arc::new(Upstream::start(wanted.clone(), self.tools.clone())),
-        };
-        let running: Vec<Arc<Upstream>> = upstreams.iter().map(start).collect();
-        self.subscriptions.adopt(&running);
-        self.results.set(options.results);
-        let state = assemble(options, running, Some(&old), self.key, &self.tools);
-        // The catalogs first: a call must never find new numbers in an old catalog, nor the reverse.
-        state.rebuild(&self.tools.metrics);
-        self.state.store(Arc::new(state));
-        self.keep();
-        let removed = old.fleet.upstreams.iter().filter(|u| named(u.name()).is_none());
-        futures_util::future::join_all(removed.map(|upstream| upstream.stop())).await;
-    }
-
     /// What goes wrong on purpose.
     pub fn faults(&self) -> &Faults {
         &self.tools.faults
@@ -185,6 +154,7 @@ impl Gateway {
         let state = self.state.load_full();
         let stopping = state.fleet.upstreams.iter().map(|upstream| upstream.stop());
         futures_util::future::join_all(stopping).await;
+        self.leaving.ended().await;
         // Their servers are gone, so each of them has ended or is about to.
         let parked = self.parking.count();
         if parked > 0 {
@@ -205,7 +175,7 @@ impl Gateway {
     }
 }
 
-fn assemble(
+pub(crate) fn assemble(
     options: Options,
     upstreams: Vec<Arc<Upstream>>,
     old: Option<&State>,

@@ -71,6 +71,10 @@ impl Host for Gateway {
         tasks::watch(&self.tasks, view, &now, caller, ids, &self.tools.changes)
     }
 
+    fn unparked(self: Arc<Self>) -> BoxFuture<()> {
+        Box::pin(async move { self.parking.unparked().await })
+    }
+
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>) {
         let (state, Some(stay)) = (self.state.load(), &caller.stay) else { return };
         let Some(view) = state.view(view) else { return };

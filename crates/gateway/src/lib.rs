@@ -10,6 +10,7 @@ mod keeper;
 pub mod options;
 mod parking;
 mod questions;
+mod reload;
 pub mod results;
 mod serve;
 mod stages;

@@ -128,12 +128,24 @@ pub fn is_accepted(raw: &[u8]) -> bool {
     accepted
 }
 
+/// How a result that puts questions begins.
+const ASKING: &[u8] = b"{\"resultType\":\"input_required\"";
+/// An answer's id and what is around it are shorter than this.
+const HEAD_BYTES_MAX: usize = 4 << 10;
+
+/// Whether this piece of an answer seems to be the beginning of a result that puts questions. A result that holds the
+/// same words is taken for one.
+pub fn asks(piece: &[u8]) -> bool {
+    memchr::memmem::find(&piece[..piece.len().min(HEAD_BYTES_MAX)], ASKING).is_some()
+}
+
 /// The result that puts questions: key, method and params (raw, empty for none) of each, and the state to bring back.
 pub fn input_required<'a>(
     questions: impl Iterator<Item = (&'a str, &'a Text, &'a Bytes)>,
     state: &str,
 ) -> Bytes {
-    let mut out = b"{\"resultType\":\"input_required\",\"inputRequests\":".to_vec();
+    let mut out = ASKING.to_vec();
+    out.extend_from_slice(b",\"inputRequests\":");
     out.extend_from_slice(&self::questions(questions));
     out.extend_from_slice(b",\"requestState\":");
     escape_into(&mut out, state);

@@ -27,6 +27,11 @@ impl Pieces {
         piece
     }
 
+    /// Whether any piece is such.
+    pub(crate) fn any(&self, such: impl Fn(&[u8]) -> bool) -> bool {
+        self.message.iter().flat_map(trunkline_protocol::Message::pieces).any(|piece| such(piece))
+    }
+
     /// Bytes that are left.
     pub(crate) fn left(&self) -> u64 {
         self.left

@@ -24,6 +24,7 @@ use crate::refresh::Hints;
 use crate::session::{Lost, Session};
 use crate::status::{Offer, Phase, Status};
 use crate::stray::Stray;
+use crate::succession::Before;
 use crate::supervise;
 use crate::tools::Tools;
 
@@ -65,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     /// What the server offers there alone.
     pub(crate) extras: Extras,
+    /// Another has taken its place.
+    pub(crate) succeeded: AtomicBool,
     /// Ends everything.
     pub(crate) stop: CancellationToken,
 }
@@ -107,7 +110,13 @@ impl Shared {
 
 impl Member {
     /// Begins to start the member, in the background. `label` is how it is called in metrics.
+    #[cfg(test)]
     pub(crate) fn start(options: Options, tools: Tools, label: &str) -> Self {
+        Self::begin(options, tools, label, Before::default())
+    }
+
+    /// The same, in the place of another.
+    pub(crate) fn begin(options: Options, tools: Tools, label: &str, before: Before) -> Self {
         let name = Arc::clone(&options.name);
         let status = Status {
             phase: Phase::Starting,
@@ -125,7 +134,7 @@ impl Member {
             tools,
             session: ArcSwapOption::empty(),
             status: watch::Sender::new(status),
-            offer: watch::Sender::new(None),
+            offer: watch::Sender::new(before.offer),
             wanted: watch::Sender::new(Wanted::new()),
             ids: Arc::new(AtomicU64::new(1)),
             wake: Notify::new(),
@@ -138,9 +147,10 @@ impl Member {
             uses: AtomicU64::new(0),
             pool: Pool::default(),
             extras: Extras::default(),
+            succeeded: AtomicBool::new(false),
             stop: CancellationToken::new(),
         });
-        let task = tokio::spawn(supervise::run(Arc::clone(&shared), shared.stop.clone()));
+        let task = tokio::spawn(supervise::after(before.gone, Arc::clone(&shared), shared.stop.clone()));
         Self { shared, task: std::sync::Mutex::new(Some(task)) }
     }
 

@@ -45,6 +45,18 @@ enum End {
     Lost(Failed),
 }
 
+/// Runs like [`run`] as soon as `gone` is cancelled.
+pub(crate) async fn after(gone: Option<CancellationToken>, shared: Arc<Shared>, stop: CancellationToken) {
+    if let Some(gone) = gone {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return set_phase(&shared, Phase::Stopped, Vec::new()),
+            () = gone.cancelled() => {}
+        }
+    }
+    run(shared, stop).await;
+}
+
 /// Runs until `stop`; everything it started has ended when it returns.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut spacing = Spacing::new(shared.options.backoff);
@@ -68,7 +80,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             Err(failed) => (End::Lost(failed), Duration::ZERO),
         };
         shared.session.store(None);
-        shared.meter.set_up(false);
+        if !shared.succeeded.load(Ordering::SeqCst) {
+            shared.meter.set_up(false);
+        }
         match settled(end, stood) {
             End::Shutdown => break,
             End::Again(_) => spacing.reset(),

@@ -18,6 +18,7 @@ use crate::policies::Policies;
 use crate::retry::Sending;
 use crate::session::{Lost, asks_during};
 use crate::status::{Offer, Status};
+use crate::succession::Before;
 use crate::tools::Tools;
 
 /// One upstream server: one member as a rule, or several equal ones. Called from anywhere.
@@ -39,11 +40,15 @@ pub(crate) enum Members {
 impl Upstream {
     /// Begins to start the upstream, in the background.
     pub fn start(options: Options, tools: Tools) -> Self {
+        Self::begin(options, tools, &Before::default())
+    }
+
+    pub(crate) fn begin(options: Options, tools: Tools, before: &Before) -> Self {
         let meter = tools.metrics.upstream(&options.name);
         let members = if options.others.is_empty() {
-            Members::One(Arc::new(Member::start(options.clone(), tools, &options.name)))
+            Members::One(Arc::new(Member::begin(options.clone(), tools, &options.name, before.clone())))
         } else {
-            Members::Several(Group::start(&options, &tools, meter.clone()))
+            Members::Several(Group::start(&options, &tools, meter.clone(), before))
         };
         let policies = Policies::new(&options.name, options.live.clone(), &meter, None, 0);
         Self { options, members, policies: ArcSwap::new(policies), meter }
@@ -288,7 +293,7 @@ impl Upstream {
         }
     }
 
-    fn each(&self, mut told: impl FnMut(&Member)) {
+    pub(crate) fn each(&self, mut told: impl FnMut(&Member)) {
         match &self.members {
             Members::One(member) => told(member),
             Members::Several(group) => group.members().iter().for_each(|member| told(member)),

@@ -45,6 +45,7 @@ pub struct Client {
     pub meta: String,
     connection: Connection,
     next: u64,
+    closing: bool,
 }
 
 /// What came for one request.
@@ -59,6 +60,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Whether the connection ends with it.
+    pub fn says_close(&self) -> bool {
+        self.head.field("connection").is_some_and(|word| word.eq_ignore_ascii_case("close"))
+    }
+
     /// The raw result.
     ///
     /// # Panics
@@ -129,11 +135,65 @@ impl Client {
             meta: String::new(),
             connection: Connection::open(address),
             next: 1,
+            closing: false,
         };
         if era == Era::Legacy {
             client.initialize(LEGACY);
         }
         client
+    }
+
+    /// A client that has connected and said nothing.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn unconnected(address: SocketAddr, path: &str, era: Era) -> io::Result<Self> {
+        Ok(Self {
+            address,
+            path: path.to_owned(),
+            era,
+            session: None,
+            capabilities: "{}".to_owned(),
+            meta: String::new(),
+            connection: Connection::try_open(address)?,
+            next: 1,
+            closing: false,
+        })
+    }
+
+    /// Opens a session; its id, or none when the session was gone before the client had said all of its part.
+    ///
+    /// # Errors
+    /// When it is refused, or the connection breaks.
+    pub fn try_initialize(&mut self) -> io::Result<Option<String>> {
+        self.session = None;
+        let params = json!({
+            "protocolVersion": LEGACY,
+            "capabilities": {},
+            "clientInfo": { "name": "e2e", "version": "1.0.0" },
+        });
+        let reply = self.try_request("initialize", &params.to_string())?;
+        let Some(id) = reply.head.field("mcp-session-id").map(str::to_owned) else {
+            return Err(io::Error::other(format!("HTTP {}: {:.300}", reply.head.status, reply.raw)));
+        };
+        self.session = Some(id.clone());
+        if reply.says_close() {
+            self.connection = Connection::try_open(self.address)?;
+        }
+        let body = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        self.post(body, "notifications/initialized", "{}")?;
+        let head = self.connection.answer()?.head;
+        self.closing = Reply { head: head.clone(), notes: Vec::new(), raw: String::new() }.says_close();
+        match head.status {
+            202 => Ok(Some(id)),
+            404 => Ok(None),
+            status => Err(io::Error::other(format!("HTTP {status} to notifications/initialized"))),
+        }
+    }
+
+    /// Whether the gateway said that its last answer to [`Client::try_initialize`] ends the connection.
+    pub fn said_close(&self) -> bool {
+        self.closing
     }
 
     /// Opens a session at a revision and returns what the server said.

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,18 +73,32 @@ impl Gateway {
     ///
     /// # Panics
     /// When it does not come up.
-    pub fn unready(mut document: Value) -> Self {
+    pub fn unready(document: Value) -> Self {
+        Self::under(document, |_| {})
+    }
+
+    /// The same, with something done to the command first.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn under(mut document: Value, prepare: impl Fn(&mut Command)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        document["listen"] = json!("127.0.0.1:0");
+        if document.get("listen").is_none() {
+            document["listen"] = json!("127.0.0.1:0");
+        }
         document["admin"] = json!({ "listen": "127.0.0.1:0" });
         if document.get("log").is_none() {
             document["log"] = json!({ "format": "json" });
         }
         document["stateDir"] = json!(dir.path().join("state"));
+        if document.get("shutdown").is_none() {
+            // What a test leaves running must not hold up the next one.
+            document["shutdown"] = json!({ "grace": "8s" });
+        }
         let config = dir.path().join("trunkline.json");
         std::fs::write(&config, serde_json::to_vec_pretty(&document).expect("a document"))
             .expect("the folder is ours");
-        let (child, log) = launch(&config, dir.path());
+        let (child, log) = launch(&config, dir.path(), &prepare);
         let mut gateway = Self { child, dir, front: unset(), admin: unset(), log };
         gateway.wait_until_it_listens();
         gateway
@@ -94,7 +108,7 @@ impl Gateway {
     pub fn restart(&mut self) {
         process::signal(self.pid(), Signal::SIGTERM);
         wait::until(END, "the end of the gateway", || (!self.runs()).then_some(()));
-        (self.child, self.log) = launch(&self.config(), self.dir.path());
+        (self.child, self.log) = launch(&self.config(), self.dir.path(), &|_| {});
         self.wait_until_it_listens();
         self.wait_until_ready();
     }
@@ -206,6 +220,49 @@ impl Gateway {
         self.dir.path().join("trunkline.json")
     }
 
+    /// Writes its configuration anew, as `edit` changes it, in the place of the old file.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    pub fn edit(&self, edit: impl FnOnce(&mut Value)) {
+        let text = std::fs::read(self.config()).expect("it was written here");
+        let mut document: Value = serde_json::from_slice(&text).expect("a document");
+        edit(&mut document);
+        let new = self.dir.path().join("trunkline.new");
+        std::fs::write(&new, serde_json::to_vec_pretty(&document).expect("a document")).expect("a file");
+        std::fs::rename(new, self.config()).expect("a rename within a folder");
+    }
+
+    /// Sends SIGHUP and waits until the reload that follows has come to its result; whether it succeeded.
+    ///
+    /// # Panics
+    /// When none follows.
+    pub fn reload(&self) -> bool {
+        let counts = || ["ok", "error"].map(|result| self.reloads(result));
+        let before = counts();
+        process::signal(self.pid(), Signal::SIGHUP);
+        let after = wait::until(wait::LONG, "a reload", || Some(counts()).filter(|now| *now != before));
+        after[0] > before[0]
+    }
+
+    /// How many reloads had this result so far.
+    pub fn reloads(&self, result: &str) -> i64 {
+        self.metric("trunkline_config_reloads_total", &[&format!("result=\"{result}\"")]) as i64
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        process::signal(self.pid(), signal);
+    }
+
+    /// Waits for its end; how it ended.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`.
+    pub fn ended(&mut self, limit: Duration) -> ExitStatus {
+        wait::until(limit, "the end of the gateway", || self.child.try_wait().expect("it is ours"))
+    }
+
     /// Kills it with SIGKILL and waits for its end.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
@@ -238,16 +295,17 @@ impl Drop for Gateway {
     }
 }
 
-fn launch(config: &Path, dir: &Path) -> (Child, Log) {
-    let mut child = Command::new(binary())
+fn launch(config: &Path, dir: &Path, prepare: &dyn Fn(&mut Command)) -> (Child, Log) {
+    let mut command = Command::new(binary());
+    command
         .args(["serve", "--config"])
         .arg(config)
         .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the gateway starts");
+        .stderr(Stdio::piped());
+    prepare(&mut command);
+    let mut child = command.spawn().expect("the gateway starts");
     let log = collect(child.stderr.take().expect("stderr is piped"));
     (child, log)
 }

@@ -6,6 +6,7 @@ pub mod fixture;
 pub mod gateway;
 pub mod http;
 pub mod json;
+pub mod load;
 pub mod peers;
 pub mod pipe;
 pub mod process;

@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use trunkline_observe::metrics::negotiate;
 
 use super::{Seen, faults, health};
-use crate::serve::Phase;
 
 /// A body in one piece.
 pub(super) type Body = Full<Bytes>;
@@ -20,7 +19,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers a request.
 pub(super) async fn answer(request: Request<Incoming>, seen: &Seen, peer: SocketAddr) -> Response<Body> {
-    if let Err(status) = seen.hosts.check(&request) {
+    if let Err(status) = seen.admits(&request) {
         return plain(status, "this Host is not served here\n");
     }
     if request.uri().path() == faults::PATH {
@@ -47,18 +46,17 @@ fn look<B>(request: &Request<B>, seen: &Seen) -> Response<Body> {
             let (format, media_type) = negotiate(accept);
             response(StatusCode::OK, media_type, seen.metrics.encode(format))
         }
-        "/livez" => plain(StatusCode::OK, "ok\n"),
-        "/readyz" => {
-            let phase = seen.standing.phase();
-            let ready = phase == Phase::Ready;
-            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            response(status, JSON, health::ready(phase, &seen.gateway.sources()))
+        "/livez" if seen.standing.lives() => plain(StatusCode::OK, "ok\n"),
+        "/livez" => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "the runtime has shown no sign of life for a while\n")
         }
-        _ => response(
-            StatusCode::OK,
-            JSON,
-            health::summary(seen.standing.phase(), &seen.gateway.sources(), faults::report(seen)),
-        ),
+        "/readyz" => {
+            let (sources, phase) = (seen.gateway.sources(), seen.standing.phase());
+            let missing = seen.standing.missing(&sources);
+            let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            response(status, JSON, health::ready(phase, &missing, &sources))
+        }
+        _ => response(StatusCode::OK, JSON, health::summary(seen)),
     }
 }
 

@@ -3,23 +3,25 @@
 use serde_json::{Map, Value, json};
 use trunkline_gateway::catalog::Source;
 use trunkline_gateway::status::{circuit_json, members_json};
+use trunkline_observe::time::Rfc3339;
 use trunkline_upstream::breaker::State;
 
-use crate::serve::Phase;
-use trunkline_observe::time::Rfc3339;
+use super::{Seen, faults};
+use crate::serve::{LastReload, Phase};
 
-/// The body of `/readyz`.
-pub(super) fn ready(phase: Phase, sources: &[Source]) -> String {
-    let status = match phase {
-        Phase::Starting => "starting",
-        Phase::Ready => "ready",
-        Phase::Draining => "draining",
-    };
-    text(json!({ "status": status, "upstreams": upstreams(sources) }))
+/// The body of `/readyz`: `missing` keeps the process from being ready.
+pub(super) fn ready(phase: Phase, missing: &[String], sources: &[Source]) -> String {
+    let mut body = json!({ "status": word(phase, missing), "upstreams": upstreams(sources) });
+    if !missing.is_empty() {
+        body["missing"] = missing.into();
+    }
+    text(body)
 }
 
 /// The body of `/health`. One server that is not well degrades the gateway, and stops nobody.
-pub(super) fn summary(phase: Phase, sources: &[Source], faults: Option<Value>) -> String {
+pub(super) fn summary(seen: &Seen) -> String {
+    let (phase, sources) = (seen.standing.phase(), seen.gateway.sources());
+    let missing = seen.standing.missing(&sources);
     let shut =
         |source: &Source| source.circuit.as_ref().is_some_and(|circuit| circuit.state != State::Closed);
     let lame = |source: &Source| {
@@ -27,21 +29,49 @@ pub(super) fn summary(phase: Phase, sources: &[Source], faults: Option<Value>) -
     };
     let unwell =
         sources.iter().any(|source| source.status.phase.reason().is_some() || shut(source) || lame(source));
-    let status = match phase {
-        Phase::Starting => "starting",
-        Phase::Draining => "draining",
-        Phase::Ready if unwell => "degraded",
-        Phase::Ready => "ready",
+    let status = match word(phase, &missing) {
+        "ready" if unwell => "degraded",
+        word => word,
     };
-    let mut summary = json!({
+    let mut body = json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),
-        "upstreams": upstreams(sources),
+        "uptimeSeconds": seen.standing.age().as_secs(),
+        "connections": seen.server.connections(),
+        "upstreams": upstreams(&sources),
     });
-    if let Some(faults) = faults {
-        summary["faults"] = faults;
+    if !missing.is_empty() {
+        body["missing"] = missing.into();
     }
-    text(summary)
+    if let Some(faults) = faults::report(seen) {
+        body["faults"] = faults;
+    }
+    if let Some(last) = seen.standing.last_reload() {
+        body["lastReload"] = reload(&last);
+    }
+    text(body)
+}
+
+const fn word(phase: Phase, missing: &[String]) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Draining => "draining",
+        Phase::Ready if missing.is_empty() => "ready",
+        Phase::Ready => "unready",
+    }
+}
+
+fn reload(last: &LastReload) -> Value {
+    let mut entry = json!({
+        "at": Rfc3339(last.at).to_string(),
+        "trigger": last.trigger,
+        "result": if last.outcome.is_ok() { "ok" } else { "error" },
+    });
+    match &last.outcome {
+        Ok(changes) => entry["changes"] = changes.as_str().into(),
+        Err(problems) => entry["problems"] = problems.as_slice().into(),
+    }
+    entry
 }
 
 fn upstreams(sources: &[Source]) -> Map<String, Value> {

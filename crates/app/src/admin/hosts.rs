@@ -5,11 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::HOST;
 use http::{Request, StatusCode};
 
-/// The `Host` values that are answered.
+/// The `Host` values that are answered; by default only those of this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     own: SocketAddr,
     allowed: Vec<String>,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self::new(SocketAddr::from(([127, 0, 0, 1], 0)), &[])
+    }
 }
 
 impl Hosts {

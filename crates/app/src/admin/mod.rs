@@ -7,13 +7,13 @@ mod hosts;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_config::Limits;
 use trunkline_gateway::Gateway;
 use trunkline_observe::metrics::Metrics;
+use trunkline_transport::front::http::Server;
 
 use crate::serve::Standing;
 use answer::Body;
@@ -41,10 +42,35 @@ pub(crate) struct Seen {
     pub(crate) standing: Arc<Standing>,
     /// What was counted.
     pub(crate) metrics: Arc<Metrics>,
-    /// Which `Host` values are answered.
-    pub(crate) hosts: Hosts,
-    /// How long requests may take to arrive.
-    pub(crate) limits: Limits,
+    /// Who is connected.
+    pub(crate) server: Arc<Server>,
+    /// Which `Host` values are answered, and how long requests may take to arrive.
+    live: RwLock<(Hosts, Limits)>,
+}
+
+impl Seen {
+    /// Answers nobody until it was told whom.
+    pub(crate) fn new(
+        gateway: Arc<Gateway>,
+        standing: Arc<Standing>,
+        metrics: Arc<Metrics>,
+        server: Arc<Server>,
+    ) -> Self {
+        Self { gateway, standing, metrics, server, live: RwLock::default() }
+    }
+
+    /// Says which `Host` values are answered, and how long requests may take to arrive.
+    pub(crate) fn reconfigure(&self, hosts: Hosts, limits: Limits) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = (hosts, limits);
+    }
+
+    fn limits(&self) -> Limits {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn admits<B>(&self, request: &Request<B>) -> Result<(), StatusCode> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).0.check(request)
+    }
 }
 
 /// Answers until `stop`.
@@ -74,7 +100,7 @@ pub(crate) async fn serve(listener: TcpListener, seen: Arc<Seen>, stop: Cancella
 
 /// One connection is one request: an idle one would only hold a place.
 async fn converse(stream: TcpStream, peer: SocketAddr, seen: Arc<Seen>, _permit: OwnedSemaphorePermit) {
-    let limits = seen.limits;
+    let limits = seen.limits();
     let service = service_fn(move |request: Request<Incoming>| {
         let seen = Arc::clone(&seen);
         async move {

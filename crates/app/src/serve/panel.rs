@@ -7,6 +7,8 @@ use trunkline_gateway::catalog::Source;
 use trunkline_model::ListKind;
 use trunkline_upstream::Phase;
 
+use super::phase::is_up;
+
 use crate::terminal::{Paint, Terminal, one_line};
 
 /// Says that the gateway is ready.
@@ -28,10 +30,6 @@ pub(super) fn announce(
     if terminal.interactive {
         terminal.say(&panel(sources, &endpoint_url, admin_url.as_deref(), terminal));
     }
-}
-
-fn is_up(phase: &Phase) -> bool {
-    matches!(phase, Phase::Ready | Phase::Impaired(_) | Phase::Idle)
 }
 
 fn panel(sources: &[Source], endpoint: &str, admin: Option<&str>, terminal: &Terminal) -> String {

@@ -7,6 +7,7 @@ mod endpoint;
 pub(crate) mod faults;
 mod front;
 pub(crate) mod keys;
+mod lifecycle;
 mod naming;
 mod profiles;
 mod reach;
@@ -45,6 +46,10 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     let log = front::log(fields.take("log", check), check);
     let environment = faults::environment(fields.take("environment", check), check);
     let faults = faults::faults(fields.take("faults", check), environment, check);
+    let reuse_port = fields.take("reusePort", check).and_then(|node| check.boolean(node)).unwrap_or_default();
+    let reload = lifecycle::reload(fields.take("reload", check), check);
+    let shutdown = lifecycle::shutdown(fields.take("shutdown", check), reuse_port, check);
+    let readiness_node = fields.take("readiness", check);
     let state_dir = fields.take("stateDir", check).and_then(|node| check.text(node)).map(PathBuf::from);
     check.asked.insert((DOCUMENT, "$schema".to_owned()));
     fields.skip(|key| key == "$schema" || key.starts_with("x-"));
@@ -56,6 +61,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     server::fallbacks(&servers, check);
     let profiles = profiles::all(profiles_node, &servers, check);
     profiles::transparency(&servers, &profiles, check);
+    let readiness = lifecycle::readiness(readiness_node, &servers, check);
     address::exposure(&listen, &admin, &security, check);
     if check.failed() {
         return None;
@@ -77,6 +83,10 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
         security,
         limits,
         log,
+        reuse_port,
+        reload,
+        shutdown,
+        readiness,
         state_dir,
         environment,
         faults,

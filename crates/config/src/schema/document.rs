@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::values::{Address, Count, Duration, Size, Switch, Text};
+use super::values::{Address, Count, Duration, Size, Switch, Text, Wait};
 
 /// The configuration of Trunkline, an MCP gateway. Every key is optional.
 #[derive(JsonSchema)]
@@ -39,6 +39,15 @@ pub(super) struct Document {
     environment: Option<Environment>,
     /// Faults to inject on purpose between Trunkline and its servers. A list is the rules. Default: none.
     faults: Option<Faults>,
+    /// Let other processes listen at the same addresses, as the next one does while it takes over (`SO_REUSEPORT`, with
+    /// the same user). Default: false.
+    reuse_port: Option<Switch>,
+    /// How a changed document is noticed.
+    reload: Option<Reload>,
+    /// How the process ends when it is told to.
+    shutdown: Option<Shutdown>,
+    /// When `/readyz` says that the process is ready.
+    readiness: Option<Readiness>,
     /// Folder for state that outlives the process. Default: the platform's place for state.
     state_dir: Option<String>,
 }
@@ -634,6 +643,50 @@ struct Limits {
     header_timeout: Option<Duration>,
     /// Time for a request's body to arrive. Default: `30s`.
     body_timeout: Option<Duration>,
+}
+
+/// How a changed document is noticed.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Reload {
+    /// Take the document anew when its file changes, and not only on SIGHUP. Default: true.
+    watch: Option<Switch>,
+}
+
+/// How the process ends when it is told to.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Shutdown {
+    /// Serve everything for this long while clients and load balancers learn to go elsewhere. Default: 0, with
+    /// `reusePort` `5s`.
+    delay: Option<Wait>,
+    /// How long calls that run, or wait for their clients, may take after that. Default: `30s`.
+    grace: Option<Duration>,
+}
+
+/// When `/readyz` says that the process is ready.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase", deny_unknown_fields)]
+struct Readiness {
+    /// Which servers must be up: `none`, `any`, `all`, or a list of names. Default: `none`.
+    require_servers: Option<Required>,
+}
+
+/// Servers that must be up.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Required {
+    Which(Which),
+    Names(Vec<String>),
+}
+
+/// A condition on all servers.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+enum Which {
+    None,
+    Any,
+    All,
 }
 
 /// What is logged, and how. Logs go to stderr.

@@ -10,7 +10,7 @@ use crate::surroundings::Surroundings;
 use crate::{Source, formats};
 
 /// The resolver's name of a section, and where the schema keeps it.
-const SECTIONS: [(&str, &str); 24] = [
+const SECTIONS: [(&str, &str); 27] = [
     ("document", ""),
     ("admin", "/$defs/AdminListener"),
     ("server", "/$defs/Server"),
@@ -34,6 +34,9 @@ const SECTIONS: [(&str, &str); 24] = [
     ("fault", "/$defs/Fault"),
     ("results", "/$defs/Results"),
     ("server.results", "/$defs/ServerResults"),
+    ("reload", "/$defs/Reload"),
+    ("shutdown", "/$defs/Shutdown"),
+    ("readiness", "/$defs/Readiness"),
     // The one map without a section of its own: `{name, source}` is read in place.
     ("", "/$defs/Inherited"),
 ];
@@ -47,6 +50,9 @@ limits: {}
 log: {}
 faults: {rules: [{kind: drop}]}
 results: {}
+reload: {}
+shutdown: {}
+readiness: {}
 mcpServers:
   a:
     command: {path: x}

@@ -29,6 +29,11 @@ value!(Duration, "A duration.", {
     ]
 });
 
+value!(Wait, "A duration, or none.", {
+    "description": "A duration (`500ms`, `30s`, `2m`), or 0 or `none`.",
+    "anyOf": [{ "type": "string", "examples": ["5s", "none"] }, { "type": "number", "minimum": 0 }]
+});
+
 value!(Size, "A number of bytes.", {
     "description": "A size: a number of bytes, or one with a unit (`512KiB`, `4MiB`, `1GiB`; `KB` and `MB` are decimal).",
     "anyOf": [{ "type": "string", "examples": ["512KiB", "4MiB"] }, { "type": "integer", "minimum": 0 }]

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +44,8 @@ pub(crate) struct Parking {
     exchanges: Mutex<HashMap<[u8; 16], Parked>>,
     max: usize,
     tasks: TaskTracker,
+    /// Told when something is parked no longer.
+    left: Notify,
     /// The process ends: outcomes that nobody has come for are dropped.
     stop: CancellationToken,
 }
@@ -76,6 +79,7 @@ impl Parking {
             exchanges: Mutex::default(),
             max,
             tasks: TaskTracker::new(),
+            left: Notify::new(),
             stop: CancellationToken::new(),
         })
     }
@@ -100,6 +104,25 @@ impl Parking {
     /// How many calls wait for a retry, or run after one.
     pub(crate) fn count(&self) -> usize {
         self.exchanges().len()
+    }
+
+    fn leave(&self, id: &[u8; 16]) -> Option<Parked> {
+        let gone = self.exchanges().remove(id);
+        self.left.notify_waiters();
+        gone
+    }
+
+    /// Waits until nothing is parked any more, by itself. Cancel safe.
+    pub(crate) async fn unparked(&self) {
+        loop {
+            let mut left = std::pin::pin!(self.left.notified());
+            // Before the look: what leaves after it must wake us.
+            left.as_mut().enable();
+            if self.count() == 0 {
+                return;
+            }
+            left.await;
+        }
     }
 
     /// Waits until nothing is parked any more; the upstreams must have been stopped.
@@ -260,7 +283,7 @@ impl Parking {
             Some(Parked::Visits(visits)) => match visits.answered(call, &responses) {
                 visits::Heard::Again(outcome) => outcome,
                 // Taken out first: of two retries at once only one finds it.
-                _ if self.exchanges().remove(&sealed.exchange).is_none() => bad_state(StateProblem::Reused),
+                _ if self.leave(&sealed.exchange).is_none() => bad_state(StateProblem::Reused),
                 visits::Heard::Refused(outcome) => outcome,
                 visits::Heard::GoOn => {
                     let call = Call { params: rounds::first_try(&call.params), ..call.clone() };
@@ -306,7 +329,7 @@ impl Parking {
                 () = over.cancelled() => return,
             }
             if let Some(parking) = parking.upgrade() {
-                parking.exchanges().remove(&id);
+                parking.leave(&id);
             }
         });
         Some(questions)
@@ -321,7 +344,7 @@ struct Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.parking.exchanges().remove(&self.exchange.id);
+        self.parking.leave(&self.exchange.id);
         self.exchange.end(Fault::internal("a parked call ended without an outcome").into());
     }
 }

@@ -1,5 +1,7 @@
 //! From events and spans to lines.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use tracing::span::{Attributes, Id, Record};
@@ -26,7 +28,7 @@ pub(super) struct Line<'a> {
 
 /// Turns each event into a line, with the fields of the spans around it.
 pub(super) struct Lines {
-    pub(super) json: bool,
+    pub(super) json: Arc<AtomicBool>,
     pub(super) ansi: bool,
     pub(super) clock: fn() -> SystemTime,
     pub(super) sink: Sink,
@@ -62,7 +64,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             message: &message,
             fields: &fields.0,
         };
-        self.sink.line(if self.json { json::render(&line) } else { human::render(&line, self.ansi) });
+        let json = self.json.load(Ordering::Relaxed);
+        self.sink.line(if json { json::render(&line) } else { human::render(&line, self.ansi) });
     }
 }
 

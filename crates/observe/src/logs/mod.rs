@@ -14,6 +14,8 @@ mod tests;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use tracing_subscriber::filter::{EnvFilter, ParseError};
@@ -34,6 +36,16 @@ pub enum Format {
     Human,
     /// One JSON object per line.
     Json,
+}
+
+impl Format {
+    fn is_json(self, terminal: bool) -> bool {
+        match self {
+            Self::Auto => !terminal,
+            Self::Human => false,
+            Self::Json => true,
+        }
+    }
 }
 
 /// How to log.
@@ -71,6 +83,9 @@ pub enum LogError {
 
 /// Logging of this process. Dropping it writes what still waits.
 pub struct Logs {
+    /// Whether lines are JSON.
+    json: Arc<AtomicBool>,
+    terminal: bool,
     filter: reload::Handle<EnvFilter, Registry>,
     _writing: Writing,
 }
@@ -82,6 +97,17 @@ impl fmt::Debug for Logs {
 }
 
 impl Logs {
+    /// Whether a filter can be understood.
+    pub fn check_filter(filter: &str) -> Result<(), LogError> {
+        EnvFilter::builder().parse(filter)?;
+        Ok(())
+    }
+
+    /// Changes the form of the lines that follow.
+    pub fn set_format(&self, format: Format) {
+        self.json.store(format.is_json(self.terminal), Ordering::Relaxed);
+    }
+
     /// Changes what is logged. A filter that cannot be understood changes nothing.
     pub fn set_filter(&self, filter: &str) -> Result<(), LogError> {
         let filter = EnvFilter::builder().parse(filter)?;
@@ -103,13 +129,9 @@ fn build(
     output: impl io::Write + Send + 'static,
 ) -> Result<(impl SubscriberInitExt + tracing::Subscriber + Send + Sync + 'static, Logs), LogError> {
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(&options.filter)?);
-    let json = match options.format {
-        Format::Auto => !options.terminal,
-        Format::Human => false,
-        Format::Json => true,
-    };
-    let (sink, writing) = Sink::start(output, json)?;
-    let lines = Lines { json, ansi: options.ansi, clock, sink };
+    let json = Arc::new(AtomicBool::new(options.format.is_json(options.terminal)));
+    let (sink, writing) = Sink::start(output, Arc::clone(&json))?;
+    let lines = Lines { json: Arc::clone(&json), ansi: options.ansi, clock, sink };
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-    Ok((subscriber, Logs { filter: handle, _writing: writing }))
+    Ok((subscriber, Logs { json, terminal: options.terminal, filter: handle, _writing: writing }))
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -34,13 +34,16 @@ pub(super) struct Writing {
 
 impl Sink {
     /// Starts a thread that writes to `output`.
-    pub(super) fn start(output: impl Write + Send + 'static, json: bool) -> io::Result<(Self, Writing)> {
+    pub(super) fn start(
+        output: impl Write + Send + 'static,
+        json: Arc<AtomicBool>,
+    ) -> io::Result<(Self, Writing)> {
         let (queue, orders) = sync_channel(LINES_MAX);
         let (end, ended) = channel::<()>();
         let dropped = Arc::new(AtomicU64::new(0));
         let sink = Self { queue: queue.clone(), dropped: Arc::clone(&dropped) };
         thread::Builder::new().name("log".to_owned()).spawn(move || {
-            write_all(output, &orders, &dropped, json);
+            write_all(output, &orders, &dropped, &json);
             // Tells the waiting owner by being dropped.
             drop(end);
         })?;
@@ -55,13 +58,13 @@ impl Sink {
     }
 }
 
-fn write_all(mut output: impl Write, orders: &Receiver<Order>, dropped: &AtomicU64, json: bool) {
+fn write_all(mut output: impl Write, orders: &Receiver<Order>, dropped: &AtomicU64, json: &AtomicBool) {
     while let Ok(Order::Line(line)) = orders.recv() {
         // A closed stderr is no reason to stop draining the queue.
         let _ = output.write_all(line.as_bytes());
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = output.write_all(loss(lost, json).as_bytes());
+            let _ = output.write_all(loss(lost, json.load(Ordering::Relaxed)).as_bytes());
         }
     }
     let _ = output.flush();

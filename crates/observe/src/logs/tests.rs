@@ -157,6 +157,19 @@ fn the_form_follows_the_terminal_unless_told() {
 }
 
 #[test]
+fn the_form_can_be_changed_while_lines_are_written() {
+    let text = logged(&options(Format::Json), |logs| {
+        tracing::info!("one");
+        logs.set_format(Format::Human);
+        tracing::info!("two");
+        logs.set_format(Format::Auto);
+        tracing::info!("three");
+    });
+    let forms: Vec<_> = text.lines().map(|line| line.starts_with('{')).collect();
+    assert_eq!(forms, [true, false, true], "{text}");
+}
+
+#[test]
 fn the_filter_can_be_changed_and_a_broken_one_changes_nothing() {
     let all = objects(|logs| {
         tracing::debug!("one");

@@ -1,5 +1,7 @@
 //! What concerns the gateway as a whole.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -68,6 +70,9 @@ pub struct Gateway {
     rejected: Family<Words, Counter>,
     reloads: Family<Words, Counter>,
     faults: Family<Injected, Counter>,
+    reload_good: Gauge,
+    reload_time: Gauge,
+    ready: Gauge,
 }
 
 impl Gateway {
@@ -100,6 +105,18 @@ impl Gateway {
             "Faults that were injected on purpose",
             all.faults.clone(),
         );
+        registry.register(
+            "trunkline_config_last_reload_successful",
+            "Whether the last attempt to take a new configuration succeeded; 1 when there was none",
+            all.reload_good.clone(),
+        );
+        all.reload_good.set(1);
+        registry.register(
+            "trunkline_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was taken",
+            all.reload_time.clone(),
+        );
+        registry.register("trunkline_ready", "Whether /readyz says yes", all.ready.clone());
         // Both results are there from the start, so that the first failure can be seen as an increase.
         for result in ["ok", "error"] {
             drop(all.reloads.get_or_create(&[("result", result)]));
@@ -138,8 +155,20 @@ impl Gateway {
         self.faults.get_or_create(&[("kind", kind.to_owned()), ("upstream", upstream.to_owned())]).inc();
     }
 
+    /// Sets whether the process is ready.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
+    }
+
+    /// Sets when the configuration in force was taken.
+    pub fn set_configured(&self, at: SystemTime) {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.reload_time.set(i64::try_from(since).unwrap_or(i64::MAX));
+    }
+
     /// Counts an attempt to take a new configuration.
     pub fn reloaded(&self, ok: bool) {
+        self.reload_good.set(i64::from(ok));
         self.reloads.get_or_create(&[("result", if ok { "ok" } else { "error" })]).inc();
     }
 }

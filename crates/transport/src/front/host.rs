@@ -47,6 +47,11 @@ pub trait Host: Send + Sync + 'static {
         TaskWatch::none()
     }
 
+    /// Resolves when no call waits for its client to come back. Until then its client must find a way to.
+    fn unparked(self: Arc<Self>) -> BoxFuture<()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// The caller's roots have changed.
     fn roots_changed(&self, view: &ViewName, caller: &Arc<Caller>);
 

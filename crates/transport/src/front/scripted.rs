@@ -23,6 +23,8 @@ pub(crate) struct Scripted {
     pub(crate) finished: AtomicUsize,
     pub(crate) given_up: AtomicUsize,
     released: watch::Sender<bool>,
+    /// Whether a call waits for its client to come back.
+    pub(crate) parked: watch::Sender<bool>,
 }
 
 impl Scripted {
@@ -34,6 +36,7 @@ impl Scripted {
             finished: AtomicUsize::new(0),
             given_up: AtomicUsize::new(0),
             released: watch::Sender::new(false),
+            parked: watch::Sender::new(false),
         })
     }
 
@@ -136,6 +139,12 @@ impl Host for Scripted {
         uri: &Text,
     ) -> Result<Box<dyn Subscription>, Fault> {
         Ok(Box::new(Wish(uri.clone())))
+    }
+
+    fn unparked(self: Arc<Self>) -> BoxFuture<()> {
+        Box::pin(async move {
+            let _ = self.parked.subscribe().wait_for(|parked| !parked).await;
+        })
     }
 
     fn roots_changed(&self, _view: &ViewName, _caller: &Arc<Caller>) {}

@@ -26,6 +26,7 @@ use crate::member::{Ended, Hold, Member};
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::status::{Offer, Phase, Status};
+use crate::succession::Before;
 use crate::tools::Tools;
 use bindings::Bindings;
 use lead::Common;
@@ -84,14 +85,14 @@ enum Bound {
 
 impl Group {
     /// Begins to start all members.
-    pub(crate) fn start(options: &Options, tools: &Tools, meter: UpstreamHandle) -> Self {
+    pub(crate) fn start(options: &Options, tools: &Tools, meter: UpstreamHandle, before: &Before) -> Self {
         let reaches = std::iter::once(&options.reach).chain(&options.others).take(MEMBERS_MAX);
         let members: Vec<Arc<Member>> = reaches
             .enumerate()
             .map(|(index, reach)| {
                 let own = Options { reach: reach.clone(), others: Vec::new(), ..options.clone() };
                 let label = format!("{}#{}", options.name, index + 1);
-                Arc::new(Member::start(own, tools.clone(), &label))
+                Arc::new(Member::begin(own, tools.clone(), &label, before.clone()))
             })
             .collect();
         let outliers = Outliers::new(members.len(), Instant::now());

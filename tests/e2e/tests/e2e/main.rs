@@ -11,6 +11,7 @@ mod features;
 mod hostile;
 mod kept;
 mod large;
+mod lifecycle;
 mod members;
 mod modern_metadata;
 mod old_clients;

@@ -7,10 +7,10 @@ use http::{StatusCode, Uri};
 
 use super::header::Headers;
 
-/// The allowed hosts and origins of one listener.
+/// The allowed hosts and origins of the addresses that are listened at.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     /// Hosts as most clients spell them, all of which are admitted: found without being taken apart.
     usual: Vec<String>,
     hosts: Vec<String>,
@@ -21,13 +21,20 @@ pub(crate) struct Guard {
 pub(crate) type Refused = (StatusCode, &'static str);
 
 impl Guard {
-    pub(crate) fn new(address: SocketAddr, hosts: &[String], origins: &[String]) -> Self {
+    pub(crate) fn new(addresses: &[SocketAddr], hosts: &[String], origins: &[String]) -> Self {
         let lower =
             |list: &[String]| list.iter().map(|s| s.trim_end_matches('/').to_ascii_lowercase()).collect();
-        let mut out = Self { address, usual: Vec::new(), hosts: lower(hosts), origins: lower(origins) };
-        let port = address.port();
-        let usual = [address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}")];
-        let usual = usual.into_iter().chain(out.hosts.iter().cloned());
+        let mut out = Self {
+            addresses: addresses.to_vec(),
+            usual: Vec::new(),
+            hosts: lower(hosts),
+            origins: lower(origins),
+        };
+        let spellings = |address: &SocketAddr| {
+            let port = address.port();
+            [address.to_string(), format!("localhost:{port}"), format!("127.0.0.1:{port}")]
+        };
+        let usual = addresses.iter().flat_map(spellings).chain(out.hosts.iter().cloned());
         out.usual = usual.filter(|host| out.admits_host(host)).collect();
         out
     }
@@ -70,11 +77,11 @@ impl Guard {
         authority.and_then(split).is_some_and(|(name, _)| is_loopback(&name))
     }
 
-    /// Loopback names, and the address that is listened on when it is a concrete one.
+    /// Loopback names, and the addresses that are listened at when they are concrete ones.
     fn is_own(&self, name: &str) -> bool {
-        let listened = self.address.ip();
-        let concrete = !listened.is_unspecified() && name.parse::<IpAddr>().is_ok_and(|ip| ip == listened);
-        is_loopback(name) || concrete
+        let listened =
+            |ip: IpAddr| !ip.is_unspecified() && self.addresses.iter().any(|address| address.ip() == ip);
+        is_loopback(name) || name.parse().is_ok_and(listened)
     }
 }
 
@@ -116,7 +123,8 @@ mod tests {
     use http::header::HOST;
 
     fn guard() -> Guard {
-        Guard::new("127.0.0.1:8808".parse().unwrap(), &["gw.example".into()], &["https://app.example".into()])
+        let address = "127.0.0.1:8808".parse().unwrap();
+        Guard::new(&[address], &["gw.example".into()], &["https://app.example".into()])
     }
 
     #[test]
@@ -144,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_usual_spellings_are_among_the_admitted() {
-        let everywhere = Guard::new("0.0.0.0:80".parse().unwrap(), &["gw.example".into()], &[]);
+        let everywhere = Guard::new(&["0.0.0.0:80".parse().unwrap()], &["gw.example".into()], &[]);
         assert_eq!(everywhere.usual, ["localhost:80", "127.0.0.1:80", "gw.example"]);
         assert!(!everywhere.admits_host("0.0.0.0:80"));
     }

@@ -22,7 +22,7 @@ use super::body::Body;
 use super::header::Headers;
 use super::route::{Handled, Refusal, refuse};
 use super::unhurried::Unhurried;
-use super::{Front, respond, stream};
+use super::{Front, leaving, respond, stream};
 use crate::{names, sse};
 
 /// Answers one message.
@@ -33,12 +33,18 @@ pub(crate) async fn post(
     scanned: Scanned,
 ) -> Handled {
     if scanned.shape == Shape::Request && &*scanned.method() == method::INITIALIZE {
+        if front.ending.refuses() {
+            return Err(leaving::refusal(front, scanned.id_bytes().as_deref(), Era::Legacy));
+        }
         return Box::pin(initialize(front, view, &scanned)).await;
     }
     let session = find(front, &view, headers, scanned.id_bytes())?;
     if scanned.shape != Shape::Request {
         session.hear(&*front.host, &scanned);
         return Ok(respond::empty(StatusCode::ACCEPTED));
+    }
+    if front.ending.refuses() && !goes_on(&scanned) {
+        return Err(leaving::refusal(front, scanned.id_bytes().as_deref(), Era::Legacy));
     }
     let (notes, pad) = Pad::of_client(headers.accepts_events());
     let notes = match &pad {
@@ -57,6 +63,19 @@ pub(crate) async fn post(
             })
         }
     }
+}
+
+/// Whether a request is about something that is under way.
+fn goes_on(scanned: &Scanned) -> bool {
+    matches!(
+        &*scanned.method(),
+        method::PING
+            | method::GET_TASK
+            | method::TASK_RESULT
+            | method::UPDATE_TASK
+            | method::CANCEL_TASK
+            | method::LIST_TASKS
+    )
 }
 
 async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Handled {
@@ -146,7 +165,7 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) ->
     if !headers.accepts_events() {
         return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
-    let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {
+    let Some(room) = front.streams.try_take() else {
         return Err(refuse(
             front,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -162,6 +181,9 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) ->
         Resumed::Lost => {
             let text = "what came after this event is not kept any more; its call may have run";
             return Err(refusal(front, StatusCode::BAD_REQUEST, text, None));
+        }
+        Resumed::Afresh if front.ending.refuses() => {
+            return Err(leaving::refusal(front, None, Era::Legacy));
         }
         Resumed::Afresh => news(front, session)?,
     };
@@ -212,6 +234,9 @@ pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>)
 pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &Headers<'_>, raw: &Bytes) -> Handled {
     let refused = |text| refusal(front, StatusCode::BAD_REQUEST, text, None);
     let session = find(front, &view, headers, None).map_err(|_| refused("batches are not accepted here"))?;
+    if front.ending.refuses() {
+        return Err(leaving::refusal(front, None, Era::Legacy));
+    }
     batch::allowed(&session).map_err(refused)?;
     // Before anything is begun: a batch that is refused has done nothing.
     let messages = said::split(raw).map_err(refused)?;

@@ -5,30 +5,43 @@ mod accept;
 mod body;
 #[cfg(test)]
 mod coming_back;
+mod door;
+#[cfg(test)]
+mod goings;
 mod guard;
 mod header;
 mod heads;
+mod leaving;
 mod legacy;
 mod modern;
 mod patience;
 mod pipes;
 mod respond;
 mod route;
+mod server;
 mod sessions;
+mod slots;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod unhurried;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
 
 use super::host::Host;
 
 pub use accept::serve;
+pub use door::Sharing;
+pub use server::{Ending, Server};
+
+/// How long what runs may take to end when nobody says otherwise.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What an operator decides about the HTTP front. Each bound has its reason in the reference.
 #[derive(Clone, Debug)]
@@ -72,15 +85,44 @@ impl Default for Options {
 /// What every request of this front needs.
 pub(crate) struct Front {
     pub(crate) host: Arc<dyn Host>,
-    pub(crate) options: Options,
-    pub(crate) guard: guard::Guard,
+    /// Looked at once per request, and never across an await.
+    pub(crate) live: ArcSwap<Live>,
     pub(crate) sessions: sessions::Sessions,
     pub(crate) clients: pipes::sse::Clients,
-    pub(crate) streams: Arc<tokio::sync::Semaphore>,
+    pub(crate) connections: Arc<slots::Slots>,
+    pub(crate) streams: Arc<slots::Slots>,
     /// Room for events that are kept for clients that come back, in bytes.
     pub(crate) kept: Arc<tokio::sync::Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) routes: route::Meters,
+    /// How far the end has come.
+    pub(crate) ending: leaving::Standing,
     /// Ends the streams: the front is shutting down.
     pub(crate) stop: CancellationToken,
+    /// Ends connections with the answer that they are giving.
+    pub(crate) quiet: CancellationToken,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Front")
+            .field("live", &self.live)
+            .field("ending", &self.ending)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an operator may change while clients are served.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) options: Options,
+    pub(crate) guard: guard::Guard,
+}
+
+impl Live {
+    /// For a front that listens at `addresses`.
+    fn new(options: Options, addresses: &[SocketAddr]) -> Self {
+        let guard = guard::Guard::new(addresses, &options.allowed_hosts, &options.allowed_origins);
+        Self { options, guard }
+    }
 }

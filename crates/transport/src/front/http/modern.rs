@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::OwnedSemaphorePermit;
 use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Served, Watch};
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
@@ -21,7 +20,8 @@ use super::super::listen::{acknowledgement, completion, reader};
 use super::super::notes::Pad;
 use super::header::Headers;
 use super::route::Handled;
-use super::{Front, respond, stream};
+use super::slots::Slot;
+use super::{Front, leaving, respond, stream};
 
 /// Answers one message.
 pub(crate) async fn post(
@@ -42,6 +42,9 @@ pub(crate) async fn post(
     let id = scanned.id_bytes().unwrap_or_default();
     let (notes, pad) = Pad::of_client(headers.accepts_events());
     match request(headers, &scanned, notes) {
+        Ok(call) if front.ending.refuses() && !leaving::goes_on(&call) => {
+            Err(leaving::refusal(front, Some(&id), Era::Modern))
+        }
         Ok(call) => serve(front, view, headers, id, call, pad).await,
         Err(fault) => {
             front.metrics.gateway().rejected(fault.kind.reason());
@@ -128,7 +131,7 @@ fn listen(
     if !headers.accepts_events() {
         return Err(super::route::refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
-    let Ok(room) = Arc::clone(&front.streams).try_acquire_owned() else {
+    let Some(room) = front.streams.try_take() else {
         return refuse(Fault::overloaded("too many streams are open; try again later"));
     };
     let Some(changes) = front.host.changes(view) else { return refuse(Fault::internal("the view has gone")) };
@@ -136,6 +139,6 @@ fn listen(
     let first = acknowledgement(&reader);
     let last = Some(completion(&id));
     let follower = Follower::new(reader, changes, [front.stop.clone(), front.stop.clone()]);
-    let guard: (OwnedSemaphorePermit, Held) = (room, front.metrics.gateway().streams().hold());
+    let guard: (Slot, Held) = (room, front.metrics.gateway().streams().hold());
     Ok(respond::events(stream::following(follower, first, last, guard)))
 }

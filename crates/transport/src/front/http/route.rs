@@ -13,7 +13,6 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::OwnedSemaphorePermit;
 use trunkline_model::Era;
 use trunkline_observe::metrics::{Metrics, RouteHandle};
 use trunkline_protocol::{ScanError, scan};
@@ -24,6 +23,7 @@ use super::super::host::ViewName;
 use super::super::said::{self, Unreadable};
 use super::body::Body;
 use super::header::Headers;
+use super::slots::Slot;
 use super::{Front, legacy, modern, pipes, respond};
 
 /// The path of the endpoint; views besides the default one lie below it.
@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     front: Arc<Front>,
     request: Request<Incoming>,
     mixed: bool,
-    connection: Arc<OwnedSemaphorePermit>,
+    connection: Arc<Slot>,
 ) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     let path = request.uri().path();
@@ -121,15 +121,12 @@ fn reason(status: StatusCode) -> &'static str {
     }
 }
 
-async fn handle(
-    front: &Arc<Front>,
-    request: Request<Incoming>,
-    connection: Arc<OwnedSemaphorePermit>,
-) -> Handled {
+async fn handle(front: &Arc<Front>, request: Request<Incoming>, connection: Arc<Slot>) -> Handled {
     let (mut parts, body) = request.into_parts();
     let all = std::mem::take(&mut parts.headers);
     let headers = &Headers::of(&all);
-    front.guard.check(&parts.uri, headers).map_err(|(status, text)| refuse(front, status, text))?;
+    let checked = front.live.load().guard.check(&parts.uri, headers);
+    checked.map_err(|(status, text)| refuse(front, status, text))?;
     let path = parts.uri.path();
     let door = view(path, ENDPOINT).map(|view| (view, false)).or_else(|| Some((view(path, SSE)?, true)));
     let Some((view, only_sse)) = door.filter(|(view, _)| front.host.has_view(view)) else {
@@ -237,7 +234,7 @@ fn check_body(front: &Front, headers: &Headers<'_>) -> Result<(), Refusal> {
 
 /// Reads the body within its size and time. A declared length is refused before anything is read.
 pub(crate) async fn read(front: &Front, headers: &Headers<'_>, mut body: Incoming) -> Result<Bytes, Refusal> {
-    let limit = front.options.body_bytes_max;
+    let limit = front.live.load().options.body_bytes_max;
     let declared = headers.content_length.text().and_then(|v| v.parse::<u64>().ok());
     let too_large =
         || closing(refuse(front, StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than allowed"));
@@ -252,7 +249,8 @@ pub(crate) async fn read(front: &Front, headers: &Headers<'_>, mut body: Incomin
         let next = std::future::poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(Ok(frame)),
             Poll::Pending => {
-                let patience = patience.get_or_insert_with(|| Alarm::after(front.options.body_timeout));
+                let patience =
+                    patience.get_or_insert_with(|| Alarm::after(front.live.load().options.body_timeout));
                 Pin::new(patience).poll(cx).map(Err)
             }
         });

@@ -1,7 +1,7 @@
 //! The legacy sessions of this front: bounded, and ended when nobody uses them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::{Held, Metrics};
 
 use super::super::session::Session;
-use super::Front;
+use super::{Front, Options};
 
 /// Sessions that are looked at when one must make room: enough to find one of the idlest, few enough that a client
 /// that opens sessions all the time does not hold the table's lock for long.
@@ -24,16 +24,29 @@ type Table = HashMap<String, Arc<Session>, foldhash::fast::RandomState>;
 /// The sessions by id. Ids are 128 random bits, given out by us and never taken from a client.
 pub(crate) struct Sessions {
     by_id: Mutex<Table>,
-    max: usize,
+    max: AtomicUsize,
     /// Places of clients whose session is not in the table: it lives with their connection.
     reserved: Arc<AtomicUsize>,
-    idle: Duration,
+    idle_ms: AtomicU64,
     metrics: Arc<Metrics>,
 }
 
 impl Sessions {
-    pub(crate) fn new(max: usize, idle: Duration, metrics: Arc<Metrics>) -> Self {
-        Self { by_id: Mutex::default(), max, reserved: Arc::default(), idle, metrics }
+    pub(crate) fn new(options: &Options, metrics: Arc<Metrics>) -> Self {
+        let (max, idle_ms) = (AtomicUsize::default(), AtomicU64::default());
+        let sessions = Self { by_id: Mutex::default(), max, reserved: Arc::default(), idle_ms, metrics };
+        sessions.reconfigure(options);
+        sessions
+    }
+
+    /// A lower number ends no session: the next one that opens takes the place of the idlest.
+    pub(crate) fn reconfigure(&self, options: &Options) {
+        self.max.store(options.sessions_max, Ordering::Relaxed);
+        self.idle_ms.store(options.session_idle.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms.load(Ordering::Relaxed))
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -63,7 +76,7 @@ impl Sessions {
     }
 
     fn make_room(&self, sessions: &mut Table) -> Option<()> {
-        if sessions.len() + self.reserved.load(Ordering::Relaxed) >= self.max
+        if sessions.len() + self.reserved.load(Ordering::Relaxed) >= self.max.load(Ordering::Relaxed)
             && let Some(gone) = sessions.remove(&idlest(sessions)?)
         {
             gone.end();
@@ -85,7 +98,7 @@ impl Sessions {
     }
 
     fn sweep(&self) {
-        let (limit, now) = (self.idle.as_millis() as u64, Instant::now());
+        let (limit, now) = (self.idle_ms.load(Ordering::Relaxed), Instant::now());
         self.lock().retain(|_, session| {
             let keep = session.idle_ms() < limit;
             if keep {
@@ -123,7 +136,7 @@ fn idlest(sessions: &Table) -> Option<String> {
 pub(crate) async fn sweep(front: Arc<Front>, stop: CancellationToken) {
     loop {
         tokio::select! {
-            () = sleep(SWEEP.min(front.options.session_idle)) => front.sessions.sweep(),
+            () = sleep(SWEEP.min(front.sessions.idle())) => front.sessions.sweep(),
             () = stop.cancelled() => return,
         }
     }
@@ -135,7 +148,8 @@ mod tests {
     use trunkline_protocol::scan;
 
     fn table(max: usize) -> Sessions {
-        Sessions::new(max, Duration::from_mins(1), Arc::new(Metrics::new("test")))
+        let options = Options { sessions_max: max, ..Options::default() };
+        Sessions::new(&options, Arc::new(Metrics::new("test")))
     }
 
     fn session(sessions: &Sessions) -> Arc<Session> {

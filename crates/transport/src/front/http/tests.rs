@@ -51,7 +51,7 @@ impl Running {
         stream
     }
 
-    fn post(&self, more: &str, body: &str) -> String {
+    pub(super) fn post(&self, more: &str, body: &str) -> String {
         let (address, length) = (self.address, body.len());
         format!(
             "POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{more}Content-Length: {length}\r\n\r\n{body}"

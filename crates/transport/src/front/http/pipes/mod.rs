@@ -7,31 +7,30 @@ mod tests;
 pub(super) mod websocket;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use trunkline_model::Era;
 use trunkline_observe::metrics::Held;
 
 use super::super::host::ViewName;
 use super::super::pipe::{Opening, Outgoing, Pipe};
-use super::Front;
 use super::route::{Refusal, refuse};
 use super::sessions::Place;
-
-/// How long running calls may take to end when the front stops. Less than the connections have, so that the last words
-/// get through.
-const DRAIN: Duration = Duration::from_secs(8);
+use super::slots::Slot;
+use super::{Front, leaving};
 
 /// What a client of this kind takes up while it is there: a stream, and a session whether it began one or not.
-type Room = (OwnedSemaphorePermit, Place, Held);
+type Room = (Slot, Place, Held);
 
 /// Room for one more client.
 fn room(front: &Front) -> Result<Room, Refusal> {
     let full = |text| refuse(front, StatusCode::SERVICE_UNAVAILABLE, text);
-    let stream = Arc::clone(&front.streams).try_acquire_owned();
-    let stream = stream.map_err(|_| full("too many streams are open; try again later"))?;
+    if front.ending.refuses() {
+        return Err(leaving::refusal(front, None, Era::Legacy));
+    }
+    let stream = front.streams.try_take();
+    let stream = stream.ok_or_else(|| full("too many streams are open; try again later"))?;
     let place =
         front.sessions.reserve().ok_or_else(|| full("too many sessions are in use; try again later"))?;
     Ok((stream, place, front.metrics.gateway().streams().hold()))

@@ -24,7 +24,7 @@ use super::super::super::said::{Said, Unreadable};
 use super::super::header::Headers;
 use super::super::route::{self, Handled, refuse};
 use super::super::{Front, respond};
-use super::{DRAIN, Room};
+use super::Room;
 use crate::sse;
 
 /// What names the client in the address that it POSTs to.
@@ -101,7 +101,8 @@ pub(crate) async fn post(
         front.metrics.gateway().rejected(fault.kind.reason());
         Box::new(respond::answer(answer::refusal(id.as_deref(), &fault, Era::Legacy)))
     })?;
-    match client.inbox.send_timeout(said, front.options.body_timeout).await {
+    let patience = front.live.load().options.body_timeout;
+    match client.inbox.send_timeout(said, patience).await {
         Ok(()) => Ok(respond::empty(StatusCode::ACCEPTED)),
         Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
             let text = "the messages before this one are not taken yet; read the event stream";
@@ -121,7 +122,12 @@ async fn read(
     over: CancellationToken,
 ) {
     // Who opens a stream has something to say, or takes the place of somebody who has.
-    let mut patience = Some(front.options.body_timeout);
+    let mut patience = Some(front.live.load().options.body_timeout);
+    let ending = async {
+        front.stop.cancelled().await;
+        pipe.finish(front.ending.patience()).await;
+    };
+    tokio::pin!(ending);
     loop {
         let next = async {
             match patience {
@@ -132,13 +138,14 @@ async fn read(
         let said = tokio::select! {
             said = next => said,
             () = over.cancelled() => return,
-            () = front.stop.cancelled() => break,
+            // What it says meanwhile may be the answer to a question of a call that runs.
+            () = &mut ending => break,
         };
         let Some(said) = said else { break };
         patience = None;
         pipe.take(Ok(said)).await;
     }
-    pipe.finish(DRAIN).await;
+    over.cancel();
     // With the pipe the outbox ends, and with it the stream.
 }
 

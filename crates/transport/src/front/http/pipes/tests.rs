@@ -122,7 +122,7 @@ async fn a_client_is_over_with_its_stream() {
     drop(stream);
     // At once, and not only when the front has waited for the call.
     let given_up = until(&front.host.given_up, 1);
-    tokio::time::timeout(super::DRAIN / 2, given_up).await.expect("the call ends with its client");
+    tokio::time::timeout(super::super::GRACE / 2, given_up).await.expect("the call ends with its client");
     let again = Old { stream: TcpStream::connect(address).await.unwrap(), address, to };
     assert_eq!(again.say(&front, &call(2, "quick")).await, 404);
 }

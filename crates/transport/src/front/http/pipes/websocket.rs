@@ -26,7 +26,6 @@ use super::super::super::said::Said;
 use super::super::body::Body;
 use super::super::route::{Handled, refuse};
 use super::super::{Front, respond};
-use super::DRAIN;
 
 /// The subprotocol.
 const PROTOCOL: &str = "mcp";
@@ -82,12 +81,16 @@ pub(crate) fn open(
     let front = Arc::clone(front);
     // A task per connection, in place of the one that ends with the upgrade.
     tokio::spawn(async move {
-        if let Ok(Ok(upgraded)) = timeout(front.options.header_timeout, upgrade).await {
+        let (patience, largest) = {
+            let live = front.live.load();
+            (live.options.header_timeout, live.options.body_bytes_max)
+        };
+        if let Ok(Ok(upgraded)) = timeout(patience, upgrade).await {
             let config = WebSocketConfig::default()
                 .read_buffer_size(BUFFER)
                 .write_buffer_size(BUFFER)
-                .max_message_size(Some(front.options.body_bytes_max))
-                .max_frame_size(Some(front.options.body_bytes_max));
+                .max_message_size(Some(largest))
+                .max_frame_size(Some(largest));
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             serve(&front, view, socket).await;
@@ -150,22 +153,21 @@ async fn serve(front: &Front, view: ViewName, socket: Socket) {
     let end = {
         let speaking = speak(&mut to, &mut outgoing);
         tokio::pin!(speaking);
+        let patience = front.live.load().options.body_timeout;
+        // What the client says meanwhile may be the answer to a question of a call that runs.
+        let ending = async {
+            front.stop.cancelled().await;
+            pipe.finish(front.ending.patience()).await;
+        };
         let end = tokio::select! {
-            end = hear(&mut from, &pipe, front.options.body_timeout) => end,
+            end = hear(&mut from, &pipe, patience) => end,
             _ = &mut speaking => End::Gone,
-            () = front.stop.cancelled() => End::Stopping,
+            () = ending => End::Stopping,
         };
         if let End::Stopping = end {
-            let ending = async {
-                pipe.finish(DRAIN).await;
-                drop(pipe);
-                // Everything that was left to say.
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                _ = timeout(DRAIN + GOODBYE, &mut speaking) => {}
-                () = ending => {}
-            }
+            // With the pipe the outbox ends, when everything that was left to say is said.
+            drop(pipe);
+            let _ = timeout(GOODBYE, &mut speaking).await;
         }
         end
     };
