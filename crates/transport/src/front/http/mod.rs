@@ -5,6 +5,8 @@ mod accept;
 mod body;
 #[cfg(test)]
 mod coming_back;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod header;
 mod heads;
