@@ -48,7 +48,9 @@ impl Scripted {
     pub(crate) fn logs(&self, server: &str, text: &str) {
         let params = Bytes::from(format!(r#"{{"level":"error","data":"{text}"}}"#));
         let level = trunkline_model::Level::Error;
-        self.events.send(Change::Logged { server: server.into(), level, params, to: None }).expect("somebody listens");
+        self.events
+            .send(Change::Logged { server: server.into(), level, params, to: None })
+            .expect("somebody listens");
     }
 }
 
