@@ -37,6 +37,8 @@ cargo xtask e2e [FILTER...]
     The end-to-end tests alone; what follows goes to the test runner.
 cargo xtask faults [FILTER...]
     The fault suite alone, against docs/faults.md, which it writes anew from its table.
+cargo xtask hostile [FILTER...]
+    The cases of the security catalogue alone, against the real binary; docs/security-cases.md lists them.
 cargo xtask fuzz [TARGET...] [--seconds N]
     Feeds the targets in fuzz/ with anything at all, 60 s each, two at a time. docs/testing.md says what they are.
 cargo xtask run [--release] [--once]
@@ -79,6 +81,7 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "__tee" => matrix::tee(arguments),
         "e2e" => e2e::run(arguments),
         "faults" => e2e::run_faults(arguments),
+        "hostile" => e2e::run_hostile(arguments),
         "fuzz" => fuzz::run(arguments),
         "bench" => build::bench(arguments),
         "instructions" => instructions::run(arguments),

@@ -54,6 +54,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         gateway.as_ref().context("the gateway was not built")?;
         e2e::faults(&[])
     });
+    report.part("hostile", || {
+        gateway.as_ref().context("the gateway was not built")?;
+        peers.as_ref().context("the peers are not installed")?;
+        e2e::hostile(&[])
+    });
     if !quick {
         report.part("soak", || {
             let gateway = gateway.as_ref().context("the gateway was not built")?;

@@ -101,9 +101,13 @@ pub fn descriptors(pid: u32) -> usize {
 /// When the process has gone.
 pub fn ticks(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
-    let fields: Vec<&str> = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let fields: Vec<&str> =
+        text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
     // Fields 14 and 15 of proc_pid_stat(5); the command and the process id before it are left out here.
-    [11, 12].iter().map(|at| fields.get(*at).and_then(|ticks| ticks.parse::<u64>().ok()).expect("a number")).sum()
+    [11, 12]
+        .iter()
+        .map(|at| fields.get(*at).and_then(|ticks| ticks.parse::<u64>().ok()).expect("a number"))
+        .sum()
 }
 
 /// Waits until none of these processes is left.

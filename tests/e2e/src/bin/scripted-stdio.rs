@@ -107,7 +107,8 @@ fn answer(behaviour: &str, method: &str, id: &str, line: &str) {
 
 /// How long a call takes that says so in its arguments, and otherwise up to 22 ms, so that later ones are answered first.
 fn delay(line: &str) -> Duration {
-    let arguments = member(line, "params").and_then(|params| member(&params, "arguments")).unwrap_or_default();
+    let arguments =
+        member(line, "params").and_then(|params| member(&params, "arguments")).unwrap_or_default();
     let told = member(&arguments, "delay").and_then(|raw| raw.parse().ok());
     let number = line.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     Duration::from_millis(told.unwrap_or(number % 23))

@@ -87,7 +87,8 @@ impl Bench {
     /// The head of the good call with other framing, up to its empty line.
     pub(crate) fn head(&self, framing: &str) -> String {
         let sent = self.call();
-        let fields: String = sent.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let fields = sent.fields.iter();
+        let fields: String = fields.flat_map(|(name, value)| [name.as_str(), ": ", value, "\r\n"]).collect();
         format!("POST /mcp HTTP/1.1\r\n{fields}{framing}\r\n")
     }
 
