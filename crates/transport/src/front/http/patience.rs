@@ -217,14 +217,14 @@ mod tests {
         let mut buf = [0; 64];
         for _ in 0..2 {
             client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-            patient.read(&mut buf).await.unwrap();
+            assert_eq!(patient.read(&mut buf).await.unwrap(), 18);
             busy.set(true);
             busy.set(false);
             let idle = tokio::time::timeout(Duration::from_mins(1), patient.read(&mut buf)).await;
             assert!(idle.is_err(), "the head was complete");
         }
         client.write_all(b"PO").await.unwrap();
-        patient.read(&mut buf).await.unwrap();
+        assert_eq!(patient.read(&mut buf).await.unwrap(), 2);
         assert_eq!(
             patient.read(&mut buf).await.unwrap_err().kind(),
             io::ErrorKind::TimedOut,
