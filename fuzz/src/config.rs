@@ -15,12 +15,11 @@ pub fn check(data: &[u8]) {
     if text.contains(SECRET) {
         return;
     }
-    for format in [Format::Yaml, Format::Json, Format::Toml] {
-        let mut source = Source::new("fuzz", text);
-        source.format = Some(format);
-        one(&source);
-    }
-    one(&Source::new("-", text));
+    // As the content says, and in a format that the length says: all three for each input would be a third of the inputs.
+    let mut source = Source::new("-", text);
+    one(&source);
+    source.format = Some([Format::Yaml, Format::Json, Format::Toml][text.len() % 3]);
+    one(&source);
 }
 
 fn one(source: &Source) {
