@@ -393,7 +393,7 @@ pub(crate) const SECTIONS: &[Section] = &[
             ),
             case(
                 "S-73",
-                "24 clients x 12 calls, all id 1, unique canaries, 30 % disconnects, half by reset; half of the legacy clients in one session; both wires, HTTP (both eras) and stdio servers that answer out of order",
+                "24 clients x 12 calls, all id 1, unique canaries, 30 % disconnects, half by reset; legacy clients with sessions of their own and all in one; both wires, HTTP (both eras) and stdio servers that answer out of order",
                 "0 crossed, at most 2 % errors",
                 Here,
             ),

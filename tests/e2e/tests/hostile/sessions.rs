@@ -238,16 +238,16 @@ fn s_73_legacy_clients_http_servers() {
     }
 }
 
-/// All in one session, which the revisions forbid and clients do: an id that is under way is refused or served, and what
-/// is answered is answered to whom it belongs.
+/// All in one session: the revisions forbid it, and clients do it.
 #[test]
 fn s_73_one_session_for_all() {
     let server = shuffling(false);
-    let gateway = Gateway::start(&json!({ "one": server.entry() }));
-    let shared = Client::connect(gateway.address(), "/mcp", Era::Legacy).session.expect("a session");
-    let (answered, failed) = apart(|_| in_session(&gateway, &shared));
-    println!("{answered} answered, {failed} refused");
-    assert!(answered > 0);
+    for gateway in [over_stdio(), Gateway::start(&json!({ "one": server.entry() }))] {
+        let shared = Client::connect(gateway.address(), "/mcp", Era::Legacy).session.expect("a session");
+        let (answered, failed) = apart(|_| in_session(&gateway, &shared));
+        assert!(answered > CLIENTS * CALLS / 2, "{answered} answers");
+        assert!(failed * 50 <= answered + failed, "{failed} of {} failed", answered + failed);
+    }
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn s_75() {
         }
         for (client, arguments) in clients.iter_mut().zip(arguments).rev() {
             let reply = client.finish().expect("an answer: none hangs");
-            assert!(reply.code().is_some() || reply.text() == arguments, "{era:?}: {}", reply.raw);
+            assert_eq!(reply.text(), arguments, "{era:?}: {}", reply.raw);
         }
     }
 }
