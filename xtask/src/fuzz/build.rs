@@ -9,13 +9,14 @@ use super::folder;
 use crate::build;
 
 /// What tells libFuzzer which code an input reached, and what it was compared with.
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    "--cfg=fuzzing",
+    "--cfg",
+    "fuzzing",
 ];
 
 /// Builds all targets and returns the folder with their programs.
