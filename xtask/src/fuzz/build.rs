@@ -27,7 +27,8 @@ pub(super) fn targets() -> Result<PathBuf> {
     command.arg("--manifest-path").arg(manifest);
     // With a target named, the flags are not those of build scripts and macros, which must run without libFuzzer.
     command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}")).env_remove("RUSTFLAGS");
-    command.env("CARGO_TARGET_DIR", &into);
+    // Set for other builds, it would make a second one of this.
+    command.env_remove("CARGO_INCREMENTAL").env("CARGO_TARGET_DIR", &into);
     if !command.status().context("cargo")?.success() {
         bail!("the fuzz targets do not build; they need a C++ compiler besides what Trunkline needs");
     }
