@@ -17,6 +17,14 @@ conformance *arguments:
 e2e *filter:
     cargo xtask e2e {{ filter }}
 
+# Hostile input against the real binary: all cases, or those whose name contains a filter
+hostile *filter:
+    cargo xtask hostile {{ filter }}
+
+# Fuzz targets, 60 s each: names, --seconds N
+fuzz *arguments:
+    cargo xtask fuzz {{ arguments }}
+
 # Formats everything
 fmt:
     cargo fmt --all

@@ -26,7 +26,8 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join("target")
 }
 
-fn cache_dir() -> Option<PathBuf> {
+/// The folder for what can be made again.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
     let named = std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     named.or_else(|| {
         std::env::var_os("HOME").filter(|dir| !dir.is_empty()).map(|home| PathBuf::from(home).join(".cache"))

@@ -11,6 +11,8 @@ use crate::report::{Counts, Report};
 
 /// Tests of the end-to-end crate that run at once. Each has a gateway and real servers; with more, timings mean nothing.
 const AT_ONCE: &str = "2";
+/// Cases of the hostile suite that run at once. Most take a fraction of a second; the long ones wait for a deadline.
+const HOSTILE_AT_ONCE: &str = "4";
 
 /// `cargo xtask e2e`: only these tests.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
@@ -21,9 +23,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     Ok(report.close())
 }
 
+/// `cargo xtask hostile`: only the cases of the security catalogue.
+pub(crate) fn run_hostile(arguments: &[String]) -> Result<bool> {
+    let mut report = Report::default();
+    Peers::install()?;
+    build::gateway()?;
+    report.part("hostile", || hostile(arguments));
+    Ok(report.close())
+}
+
 /// Runs the end-to-end tests. The gateway must have been built.
 pub(crate) fn tests(arguments: &[String]) -> Result<Counts> {
-    runner(&["--package", "trunkline-e2e"], Some(AT_ONCE), arguments)
+    let selection = ["--package", "trunkline-e2e", "--lib", "--bins", "--test", "e2e"];
+    runner(&selection, Some(AT_ONCE), arguments)
+}
+
+/// Runs the cases of the security catalogue. The gateway must have been built.
+pub(crate) fn hostile(arguments: &[String]) -> Result<Counts> {
+    runner(&["--package", "trunkline-e2e", "--test", "hostile"], Some(HOSTILE_AT_ONCE), arguments)
 }
 
 /// Rows of the fault suite that run at once: most of them wait.

@@ -6,6 +6,7 @@ mod build;
 mod conformance;
 mod demo;
 mod e2e;
+mod fuzz;
 mod guard;
 mod instructions;
 mod matrix;
@@ -22,7 +23,7 @@ use anyhow::Result;
 const USAGE: &str = "\
 cargo xtask test [--quick]
     Installs what the tests need and runs them all. --quick: three conformance cells, no doc tests,
-    no instruction counts, no matrix.
+    no instruction counts, no fuzzing, no matrix.
 cargo xtask conformance [--front 2025-11-25|2026-07-28|0.1.16|all] [--back dual|modern-only|legacy-only|rmcp]
                        [--keep DIR]
     The official suite through the gateway. Without --front or --back: all of them, and the client mode too.
@@ -36,6 +37,10 @@ cargo xtask e2e [FILTER...]
     The end-to-end tests alone; what follows goes to the test runner.
 cargo xtask faults [FILTER...]
     The fault suite alone, against docs/faults.md, which it writes anew from its table.
+cargo xtask hostile [FILTER...]
+    The cases of the security catalogue alone, against the real binary; docs/security-cases.md lists them.
+cargo xtask fuzz [TARGET...] [--seconds N]
+    Feeds the targets in fuzz/ with anything at all, 60 s each, two at a time. docs/testing.md says what they are.
 cargo xtask run [--release] [--once]
     Builds and starts Trunkline in front of three real servers, shows what it serves and how to connect a client.
     --once: stops again after that.
@@ -76,6 +81,8 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "__tee" => matrix::tee(arguments),
         "e2e" => e2e::run(arguments),
         "faults" => e2e::run_faults(arguments),
+        "hostile" => e2e::run_hostile(arguments),
+        "fuzz" => fuzz::run(arguments),
         "bench" => build::bench(arguments),
         "instructions" => instructions::run(arguments),
         "run" => demo::run(arguments),

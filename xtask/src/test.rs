@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::peers::Peers;
 use crate::report::{Counts, Report};
-use crate::{build, conformance, e2e, instructions, matrix, soak};
+use crate::{build, conformance, e2e, fuzz, instructions, matrix, soak};
 
 /// Cells that the quick run keeps: each era once on either side, and the plain case.
 const QUICK: [(&str, &str); 3] =
@@ -25,7 +25,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         peers = Some(Peers::install()?);
         Ok(Counts::whole(true))
     });
-    report.part("format", || step(&["fmt", "--all", "--check"]));
+    report.part("format", || {
+        let fuzz = build::root().join("fuzz/Cargo.toml");
+        let fuzz = fuzz.to_str().context("the checkout's name is text")?;
+        let whole = step(&["fmt", "--all", "--check"])?;
+        let apart = step(&["fmt", "--manifest-path", fuzz, "--check"])?;
+        Ok(Counts::whole(whole.failed + apart.failed == 0))
+    });
     report.part("lint", || {
         step(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
     });
@@ -48,6 +54,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         gateway.as_ref().context("the gateway was not built")?;
         e2e::faults(&[])
     });
+    report.part("hostile", || {
+        gateway.as_ref().context("the gateway was not built")?;
+        peers.as_ref().context("the peers are not installed")?;
+        e2e::hostile(&[])
+    });
     if !quick {
         report.part("soak", || {
             let gateway = gateway.as_ref().context("the gateway was not built")?;
@@ -55,6 +66,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         });
     }
     if !quick {
+        fuzz::test(&mut report);
         instructions::test(&mut report);
     }
     for cell in

@@ -4,6 +4,8 @@
 //! than a call, `keeper.rs` the task that turns changes of upstreams into new catalogs.
 
 pub mod catalog;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod host;
 mod keeper;

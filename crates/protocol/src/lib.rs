@@ -10,6 +10,8 @@ pub mod capabilities;
 pub mod compose;
 pub mod extensions;
 pub mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod headers;
 pub mod hello;
 pub mod json;

@@ -195,6 +195,12 @@ impl Connection {
         false
     }
 
+    /// From now on its end is a reset, of which the other side learns at once, and not an orderly close.
+    pub fn end_with_reset(&self) {
+        // It may have gone already.
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
     /// How long a read may take.
     pub fn set_patience(&mut self, limit: Duration) {
         self.stream.set_read_timeout(Some(limit)).expect("a positive time");

@@ -95,6 +95,21 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives").count()
 }
 
+/// Processor time that it has used, in ticks of 10 ms.
+///
+/// # Panics
+/// When the process has gone.
+pub fn ticks(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
+    let fields: Vec<&str> =
+        text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    // Fields 14 and 15 of proc_pid_stat(5); the command and the process id before it are left out here.
+    [11, 12]
+        .iter()
+        .map(|at| fields.get(*at).and_then(|ticks| ticks.parse::<u64>().ok()).expect("a number"))
+        .sum()
+}
+
 /// Waits until none of these processes is left.
 pub fn wait_until_gone(pids: &[u32], limit: Duration) {
     wait::until(limit, &format!("the end of {pids:?}"), || {

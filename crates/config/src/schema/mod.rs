@@ -4,6 +4,7 @@ mod document;
 mod values;
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -53,7 +54,7 @@ fn extend(object: &mut Map<String, Value>, aliases: &[(&str, &[&str])], ignored:
 }
 
 /// Every key and fixed value of the schema: the words that are shown of an unreadable document.
-pub(crate) fn words() -> HashSet<String> {
+pub(crate) fn words() -> &'static HashSet<String> {
     fn collect(value: &Value, words: &mut HashSet<String>) {
         match value {
             Value::Object(object) => {
@@ -66,9 +67,13 @@ pub(crate) fn words() -> HashSet<String> {
             _ => {}
         }
     }
-    let mut words = HashSet::new();
-    collect(&schema(), &mut words);
-    words
+    // They never change, and making the schema takes longer than reading a document.
+    static WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let mut words = HashSet::new();
+        collect(&schema(), &mut words);
+        words
+    });
+    &WORDS
 }
 
 #[cfg(test)]

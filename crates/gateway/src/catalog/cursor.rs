@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use trunkline_model::ListKind;
@@ -52,7 +53,8 @@ impl Cursors {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|b| b.len() == 13 + SEAL)?;
         let (plain, seal) = bytes.split_at(13);
         let tag = blake3::keyed_hash(&self.key, plain);
-        if &tag.as_bytes()[..SEAL] != seal || plain[0] != kind as u8 {
+        // How long it takes must not tell how much of a guess is right.
+        if verify_slices_are_equal(&tag.as_bytes()[..SEAL], seal).is_err() || plain[0] != kind as u8 {
             return None;
         }
         let version = u64::from_le_bytes(plain[1..9].try_into().ok()?);

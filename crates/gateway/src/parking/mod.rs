@@ -6,7 +6,7 @@
 mod exchange;
 #[cfg(test)]
 mod interleavings;
-mod seal;
+pub(crate) mod seal;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

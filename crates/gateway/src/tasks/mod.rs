@@ -10,7 +10,7 @@ mod call;
 mod downward;
 mod driven;
 mod held;
-mod ids;
+pub(crate) mod ids;
 mod inbox;
 mod listing;
 mod pace;

@@ -14,7 +14,7 @@ mod object;
 mod pieces;
 mod problem;
 mod reader;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod reference;
 #[expect(clippy::inline_always, reason = "a few instructions each, in every loop of the scan")]
 mod seen;

@@ -86,10 +86,10 @@ fn nested(text: &[u8], mut at: usize, depth: u32) -> Read<usize> {
             match *first {
                 b'"' => at = string(text, at + 1)?.at(),
                 b'{' | b'[' => {
-                    at = space(text, at + 1);
                     if open.level >= DEPTH_MAX {
-                        return fail(Problem::Depth, at);
+                        return fail(Problem::Depth, at + 1);
                     }
+                    at = space(text, at + 1);
                     // Both kinds of closing brackets are two behind the opening ones in ASCII.
                     let closing = first + 2;
                     if text.get(at) != Some(&closing) {

@@ -205,7 +205,7 @@ fn most_messages_of_the_generator_are_valid() {
 #[test]
 fn nesting_is_bounded_as_in_the_plain_way() {
     for depth in [1, 125, 126, 127, 128, 129, 4000] {
-        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]"), ("[  ", " ]")] {
             let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
             for text in [
                 value.clone(),

@@ -10,8 +10,8 @@ use crate::json::{JsonError, Problem, Read, Reader, Str, fail, space, value, wal
 #[cfg(test)]
 pub(crate) mod agreement;
 mod params;
-#[cfg(test)]
-mod reference;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,7 @@ use crate::meta;
 pub struct Located(Option<Box<ParamSpans>>);
 
 impl Located {
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn new(spans: Option<ParamSpans>) -> Self {
         Self(spans.map(Box::new))
     }

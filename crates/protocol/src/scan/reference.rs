@@ -11,7 +11,7 @@ use crate::json::{JsonError, Str};
 type Read<T> = Result<T, JsonError>;
 
 /// Reads one message to its end.
-pub(super) fn scan(raw: Bytes) -> Result<Scanned, ScanError> {
+pub(crate) fn scan(raw: Bytes) -> Result<Scanned, ScanError> {
     let mut reader = Reader::new(&raw)?;
     if reader.peek()? == b'[' {
         reader.value()?;

@@ -9,6 +9,8 @@ mod arriving;
 mod arriving_tests;
 mod client;
 mod events;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod http_sse;
 mod pending;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::{SplitSink, Stream as Source};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -59,7 +59,7 @@ pub(super) async fn serve(
 }
 
 async fn read(
-    mut source: SplitStream<Stream>,
+    mut source: impl Source<Item = Result<Frame, Error>> + Unpin,
     unanswered: &AtomicU32,
     pending: &Pending,
     stray: &dyn Heard,
@@ -125,3 +125,7 @@ async fn write(
         drop(room);
     }
 }
+
+#[cfg(fuzzing)]
+#[path = "socket_fuzzing.rs"]
+pub(super) mod fuzzing;

@@ -21,7 +21,8 @@ mod pipe;
 mod replay;
 mod running;
 mod said;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, expect(dead_code, reason = "fuzz targets hold no call back"))]
 mod scripted;
 mod session;
 pub mod stdio;

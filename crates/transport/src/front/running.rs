@@ -30,7 +30,12 @@ struct Table {
     tickets: HashMap<Id, Arc<Ticket>, foldhash::fast::RandomState>,
     /// The client has gone.
     over: bool,
+    /// Where each answer belongs to its exchange, requests that run may have the same id: how many have had so far.
+    twins: Option<u64>,
 }
+
+/// Behind the id of a twin; no literal has it.
+const TWIN: u8 = 0;
 
 /// Whether a request was taken back, and who wants to know.
 #[derive(Debug, Default)]
@@ -59,7 +64,23 @@ impl Ticket {
     }
 }
 
+impl Table {
+    fn named(&self, id: &[u8]) -> Option<Arc<Ticket>> {
+        let is_twin = |key: &Id| key.strip_prefix(id).is_some_and(|rest| rest.first() == Some(&TWIN));
+        if self.twins.is_some_and(|twins| twins > 0) && self.tickets.keys().any(is_twin) {
+            return None;
+        }
+        self.tickets.get(id).cloned()
+    }
+}
+
 impl Running {
+    /// Those of a client whose answers cannot be mistaken for each other, whatever their ids: each comes on the exchange of
+    /// its request. Some clients number every request 1 and share a session among their chats.
+    pub(crate) fn by_exchange() -> Self {
+        Self(Mutex::new(Table { twins: Some(0), ..Table::default() }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,27 +88,33 @@ impl Running {
     /// Notes a request as running until the entry is dropped. Of a client that has gone it is cancelled already.
     ///
     /// # Errors
-    /// When one with its id runs already, which then goes on, or when too many run.
+    /// When one with its id runs already and answers are told apart by their ids; that one goes on. When too many run.
     pub(crate) fn begin(self: &Arc<Self>, id: &[u8]) -> Result<Entry, Fault> {
         let mut running = self.lock();
         if running.tickets.len() >= RUNNING_MAX {
             return Err(Fault::overloaded("too many requests of this client are running; try again later"));
         }
-        if running.tickets.contains_key(id) {
-            return Err(Fault::client(Kind::InvalidRequest, "a request with this id is still running"));
+        let mut id = Id::from_slice(id);
+        if running.tickets.contains_key(&id) {
+            let Some(twins) = &mut running.twins else {
+                return Err(Fault::client(Kind::InvalidRequest, "a request with this id is still running"));
+            };
+            *twins += 1;
+            id.push(TWIN);
+            id.extend_from_slice(&twins.to_le_bytes());
         }
         let ticket = Arc::new(Ticket { cancelled: AtomicBool::new(running.over), ..Ticket::default() });
-        let id = Id::from_slice(id);
         running.tickets.insert(id.clone(), Arc::clone(&ticket));
         drop(running);
         Ok(Entry { running: Arc::clone(self), id, ticket })
     }
 
-    /// Cancels the request that a `notifications/cancelled` names; everything else is nothing to us.
+    /// Cancels the request that a `notifications/cancelled` names; everything else is nothing to us. One that names
+    /// several names none: it could be a stranger's.
     pub(crate) fn hear(&self, scanned: &Scanned) {
         if scanned.shape == Shape::Notification && &*scanned.method() == method::CANCELLED {
             let id = scanned.params.request_id.as_ref().map(|span| scanned.at(span));
-            if let Some(ticket) = id.and_then(|id| self.lock().tickets.get(id).cloned()) {
+            if let Some(ticket) = id.and_then(|id| self.lock().named(id)) {
                 ticket.cancel();
             }
         }
@@ -158,6 +185,26 @@ mod tests {
         drop(entry);
         assert!(running.is_empty());
         assert!(running.begin(b"1").is_ok());
+    }
+
+    #[test]
+    fn by_exchange_an_id_may_run_twice_and_then_names_neither() {
+        let running = Arc::new(Running::by_exchange());
+        let (one, two) = (running.begin(b"1").unwrap(), running.begin(b"1").unwrap());
+        cancel(&running, "1");
+        assert!(one.cancelled().now_or_never().is_none() && two.cancelled().now_or_never().is_none());
+        drop(two);
+        cancel(&running, "1");
+        assert!(one.cancelled().now_or_never().is_some());
+        drop(one);
+        let (one, two) = (running.begin(b"1").unwrap(), running.begin(b"1").unwrap());
+        running.end();
+        assert!(one.cancelled().now_or_never().is_some() && two.cancelled().now_or_never().is_some());
+        drop((one, two));
+        assert!(running.is_empty());
+        let held: Vec<_> = (0..RUNNING_MAX).map(|_| running.begin(b"1").unwrap()).collect();
+        assert!(running.begin(b"1").is_err(), "bounded all the same");
+        drop(held);
     }
 
     #[test]

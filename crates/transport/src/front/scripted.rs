@@ -51,7 +51,9 @@ impl Scripted {
     pub(crate) fn logs(&self, server: &str, text: &str) {
         let params = Bytes::from(format!(r#"{{"level":"error","data":"{text}"}}"#));
         let level = trunkline_model::Level::Error;
-        self.events.send(Change::Logged { server: server.into(), level, params, to: None }).unwrap();
+        self.events
+            .send(Change::Logged { server: server.into(), level, params, to: None })
+            .expect("somebody listens");
     }
 }
 
@@ -77,7 +79,7 @@ pub(crate) async fn read_until(from: &mut (impl AsyncRead + Unpin), needle: &str
         }
     };
     let _ = tokio::time::timeout(Duration::from_secs(10), reading).await;
-    let all = String::from_utf8(all).unwrap();
+    let all = String::from_utf8(all).expect("text");
     assert!(all.ends_with(needle), "waited for {needle:?}, got {all:?}");
     all
 }

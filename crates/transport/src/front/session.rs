@@ -67,6 +67,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// The same, where each request is answered on an exchange of its own.
+    pub(crate) fn by_exchange(self) -> Self {
+        Self { running: Arc::new(Running::by_exchange()), ..self }
+    }
+
     /// A session as `initialize` asks for it.
     ///
     /// # Errors

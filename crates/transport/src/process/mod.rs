@@ -27,6 +27,8 @@ pub use environment::Environment;
 pub use guest::{Guest, Launch, Launched, Output};
 pub use limits::Limits;
 pub use message::Message;
+#[cfg(fuzzing)]
+pub use message::written;
 pub use reader::{LineError, LineReader};
 pub use shepherd::Shepherd;
 pub use spec::Spec;

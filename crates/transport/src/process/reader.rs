@@ -61,6 +61,12 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// Bytes of memory that the line under way takes, for fuzz targets.
+    #[cfg(fuzzing)]
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     fn take_line(&mut self) -> Result<Option<Bytes>, LineError> {
         while let Some(found) = memchr(b'\n', &self.buffer[self.scanned..]) {
             let line = self.buffer.split_to(self.scanned + found + 1);

@@ -33,9 +33,15 @@ fn main() {
             member(&line, "method").and_then(|raw| serde_json::from_str(&raw).ok()).unwrap_or_default();
         let id = member(&line, "id");
         hostile(&behaviour, &method, id.as_deref());
-        if let Some(id) = id {
-            answer(&behaviour, &method, &id, &line);
+        let Some(id) = id else { continue };
+        if (behaviour.as_str(), method.as_str()) == ("shuffle", "tools/call") {
+            std::thread::spawn(move || {
+                sleep(delay(&line));
+                answer("shuffle", &method, &id, &line);
+            });
+            continue;
         }
+        answer(&behaviour, &method, &id, &line);
     }
 }
 
@@ -99,6 +105,15 @@ fn answer(behaviour: &str, method: &str, id: &str, line: &str) {
     say(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n"));
 }
 
+/// How long a call takes that says so in its arguments, and otherwise up to 22 ms, so that later ones are answered first.
+fn delay(line: &str) -> Duration {
+    let arguments =
+        member(line, "params").and_then(|params| member(&params, "arguments")).unwrap_or_default();
+    let told = member(&arguments, "delay").and_then(|raw| raw.parse().ok());
+    let number = line.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    Duration::from_millis(told.unwrap_or(number % 23))
+}
+
 /// A page that always has a next one.
 fn endless(line: &str) -> String {
     let cursor = member(line, "params").and_then(|params| member(&params, "cursor"));
@@ -110,6 +125,7 @@ fn endless(line: &str) -> String {
 }
 
 fn say(text: &str) {
+    // One message at a time: the lock is held to its end.
     let mut out = stdout().lock();
     // The reader may have gone; then so do we.
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {

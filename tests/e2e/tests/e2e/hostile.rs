@@ -211,44 +211,6 @@ fn a_redirect_elsewhere_is_not_followed() {
 }
 
 #[test]
-fn nothing_of_the_client_s_request_but_the_message_goes_upstream() {
-    let upstream = Scripted::start(|seen, to| {
-        if !scripted::introduce(true, seen, to) && !scripted::list(true, TOOLS, seen, to) {
-            to.result(&seen.id(), r#"{"resultType":"complete","content":[]}"#);
-        }
-    });
-    let gateway = Gateway::start(&json!({ "one": upstream.entry() }));
-    let mut client = gateway.client(Era::Modern);
-    let params = format!(
-        r#"{{"_meta":{},"name":"one__echo","arguments":{{}}}}"#,
-        trunkline_e2e::client::modern_meta("")
-    );
-    let mut fields = client.fields("tools/call", &params);
-    for name in [
-        "Cookie",
-        "Authorization",
-        "X-Api-Key",
-        "Proxy-Authorization",
-        "X-Forwarded-For",
-        "DPoP",
-        "Mcp-Session-Id",
-        "Mcp-Param-X",
-    ] {
-        fields.push((name.to_owned(), "canary-4711".to_owned()));
-    }
-    let fields: Vec<(&str, &str)> =
-        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
-    client.connection().request("POST", "/mcp", &fields, body.as_bytes()).expect("it reads");
-    client.finish().expect("it answers").result();
-    let seen = upstream.seen_of("tools/call").pop().expect("it arrived");
-    assert!(!format!("{:?}", seen.fields).contains("canary-4711"), "{:?}", seen.fields);
-    assert_eq!(seen.field("mcp-name"), Some("echo"), "the server's own name");
-    assert_eq!(seen.field("mcp-method"), Some("tools/call"));
-    assert_eq!(seen.field("mcp-protocol-version"), Some("2026-07-28"));
-}
-
-#[test]
 fn a_lost_session_is_opened_again_for_the_next_call() {
     let generation = AtomicUsize::new(0);
     let upstream = Scripted::start(move |seen, to| {

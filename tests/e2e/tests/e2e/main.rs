@@ -2,7 +2,6 @@
 
 mod aggregation;
 mod asks;
-mod bad_input;
 mod bytes;
 mod changes;
 mod children;

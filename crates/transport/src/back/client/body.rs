@@ -201,7 +201,7 @@ pub(super) enum Rest {
 }
 
 impl Rest {
-    fn of(framing: Framing) -> Self {
+    pub(super) fn of(framing: Framing) -> Self {
         match framing {
             Framing::Length(0) => Self::Over,
             Framing::Length(length) => Self::Length(length),

@@ -8,6 +8,8 @@
 mod body;
 mod connection;
 mod dial;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod head;
 mod pool;
 mod request;

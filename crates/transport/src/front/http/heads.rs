@@ -17,6 +17,8 @@ pub(crate) struct Busy(Arc<Flags>);
 struct Flags {
     /// A request is being served.
     busy: AtomicBool,
+    /// A request was handed over since this was last asked.
+    handed: AtomicBool,
     /// Framings seen since the last request was handed over.
     seen: AtomicU8,
     /// Those of them that came after the last empty line: they may belong to a head that is not complete.
@@ -30,6 +32,20 @@ impl Busy {
     /// A request was handed over, or its answer was given back.
     pub(crate) fn set(&self, busy: bool) {
         self.0.busy.store(busy, Ordering::Relaxed);
+        if busy {
+            self.0.handed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a request was handed over since the last time: its head is complete, even when its answer was given back
+    /// before anybody looked.
+    pub(crate) fn take_handed(&self) -> bool {
+        // One task reads, serves and asks.
+        let handed = self.0.handed.load(Ordering::Relaxed);
+        if handed {
+            self.0.handed.store(false, Ordering::Relaxed);
+        }
+        handed
     }
 
     pub(crate) fn get(&self) -> bool {

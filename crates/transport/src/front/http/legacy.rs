@@ -81,7 +81,7 @@ fn goes_on(scanned: &Scanned) -> bool {
 async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Handled {
     let id = scanned.id_bytes().unwrap_or_default();
     let session = match Session::open(view, scanned, front.sessions.counted()) {
-        Ok(session) => Arc::new(session),
+        Ok(session) => Arc::new(session.by_exchange()),
         Err(fault) => return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy))),
     };
     let welcome = session.welcome(&front.host).await;

@@ -8,6 +8,8 @@ mod coming_back;
 mod door;
 #[cfg(test)]
 mod goings;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod header;
 mod heads;

@@ -126,9 +126,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         } else if this.is_idle(cx) {
             return late("nothing was said for too long");
         }
-        if this.busy.get() {
+        if this.busy.take_handed() || this.busy.get() {
             this.heading = false;
             this.clock = None;
+        }
+        if this.busy.get() {
             return read;
         }
         match read {
@@ -204,6 +206,30 @@ mod tests {
         assert_eq!(patient.read(&mut buf).await.unwrap(), 2);
         let late = patient.read(&mut buf).await.unwrap_err();
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// The next read may come only after the answer: of a call that needs to wait for nothing.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_answered_at_once_leaves_no_clock_running() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let busy = Busy::default();
+        let mut patient = Patient::new(server, busy.clone(), Duration::from_secs(10));
+        let mut buf = [0; 64];
+        for _ in 0..2 {
+            client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            assert_eq!(patient.read(&mut buf).await.unwrap(), 18);
+            busy.set(true);
+            busy.set(false);
+            let idle = tokio::time::timeout(Duration::from_mins(1), patient.read(&mut buf)).await;
+            assert!(idle.is_err(), "the head was complete");
+        }
+        client.write_all(b"PO").await.unwrap();
+        assert_eq!(patient.read(&mut buf).await.unwrap(), 2);
+        assert_eq!(
+            patient.read(&mut buf).await.unwrap_err().kind(),
+            io::ErrorKind::TimedOut,
+            "the next one is watched"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -262,6 +262,10 @@ async fn linger(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let _ = timeout(GOODBYE, rest).await;
 }
 
+#[cfg(fuzzing)]
+#[path = "websocket_fuzzing.rs"]
+pub(crate) mod fuzzing;
+
 #[cfg(test)]
 mod tests {
     use super::super::super::super::pipe::Opening;

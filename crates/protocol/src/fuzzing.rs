@@ -1,0 +1,10 @@
+//! What the fuzz targets compare with. Built for them alone (`cfg(fuzzing)`).
+
+use bytes::Bytes;
+
+use crate::scan::{ScanError, Scanned, reference};
+
+/// The scan in its first, plain form: one byte after the other.
+pub fn plain_scan(raw: Bytes) -> Result<Scanned, ScanError> {
+    reference::scan(raw)
+}
