@@ -96,6 +96,7 @@ fn sources(servers: usize, tools: usize) -> Vec<Source> {
             offer: Some(Arc::new(offer)),
             policies: Arc::default(),
             circuit: None,
+            members: Vec::new(),
         }
     };
     (0..servers).map(one).collect()
@@ -106,6 +107,7 @@ fn catalog(sources: &[Source]) -> Catalog {
         version: 1,
         naming: &Naming::default(),
         sources,
+        all: sources,
         tools: &Filter::default(),
         instructions: None,
         cursors: &Cursors::new([1; 32]),

@@ -6,10 +6,10 @@ mod body;
 #[cfg(test)]
 mod coming_back;
 mod door;
-#[cfg(test)]
-mod goings;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[cfg(test)]
+mod goings;
 mod guard;
 mod header;
 mod heads;
