@@ -51,6 +51,9 @@ pub(crate) struct Session {
     pub(crate) faults: Arc<Faults>,
 }
 
+/// How much longer the questions of a parked call may be open than those of others.
+const PARKED_LONGER: Duration = Duration::from_secs(30);
+
 /// How an attempt to call ended without an outcome: the conversation is over, and the call certainly did not run.
 pub(crate) struct Lost(pub(crate) String);
 
@@ -367,7 +370,11 @@ impl Session {
         }
         let signs = Arc::new(Signs::new());
         let way = if self.can_ask_during(call) { self.stray.way() } else { None };
-        let asking = way.map(|way| {
+        let asking = way.map(|mut way| {
+            // The call of a modern client is parked, and given up in time, above; this must not come before that.
+            if call.caller.era == Era::Modern {
+                way.patience = way.patience.saturating_add(PARKED_LONGER);
+            }
             let notes = Arc::clone(&call.notes);
             Asking::new(way, notes, call.caller.offers, turn, Some(Arc::clone(&signs)), task)
         });

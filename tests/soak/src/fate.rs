@@ -66,7 +66,7 @@ impl Fate {
         let children = self.children(Self::started(chance));
         if !children.is_empty() {
             self.tally.did("children killed");
-            process::signal(chance.pick(&children), Signal::SIGKILL);
+            send(chance.pick(&children), Signal::SIGKILL);
         }
     }
 
@@ -86,9 +86,9 @@ impl Fate {
         }
         self.tally.did("children frozen for a while");
         let child = chance.pick(&children);
-        process::signal(child, Signal::SIGSTOP);
+        send(child, Signal::SIGSTOP);
         sleep(Duration::from_millis(chance.between(100, 5_000))).await;
-        process::signal(child, Signal::SIGCONT);
+        send(child, Signal::SIGCONT);
     }
 
     fn reload(&self, edition: u64) -> Result<()> {
@@ -102,4 +102,9 @@ impl Fate {
         process::signal(self.gateway, Signal::SIGHUP);
         Ok(())
     }
+}
+
+/// Signals a process of which the gateway may have made an end meanwhile.
+fn send(pid: u32, signal: Signal) {
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), signal);
 }
