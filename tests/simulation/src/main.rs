@@ -3,12 +3,14 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::personality::{self, Persona};
 use trunkline_simulation::world;
 use trunkline_simulation_system as system;
 
@@ -20,7 +22,7 @@ const SHOWN: usize = 40;
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn main() -> ExitCode {
-    match run() {
+    match at_fixed_addresses().and_then(|()| run()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -28,6 +30,22 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Begins this process anew where the system does not choose addresses by chance: hash tables draw their order from
+/// addresses.
+fn at_fixed_addresses() -> Result<()> {
+    let persona = personality::get()?;
+    if persona.contains(Persona::ADDR_NO_RANDOMIZE) {
+        return Ok(());
+    }
+    personality::set(persona | Persona::ADDR_NO_RANDOMIZE)?;
+    // Where that is not allowed, the history is right all the same, but not always the same.
+    if !personality::get()?.contains(Persona::ADDR_NO_RANDOMIZE) {
+        return Ok(());
+    }
+    let failed = Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).exec();
+    Err(failed).context("cannot begin anew")
 }
 
 fn run() -> Result<bool> {

@@ -102,6 +102,9 @@ impl Pending {
         waiting.over.get_or_insert_with(|| why.to_owned());
         let calls = std::mem::take(&mut waiting.calls);
         drop(waiting);
+        // In the order in which they were made, whatever order the table has.
+        let mut calls: Vec<_> = calls.into_iter().collect();
+        calls.sort_unstable_by_key(|(id, _)| *id);
         for (_, call) in calls {
             let _ = call.answer.send(Err(WireError::Broken(why.to_owned())));
         }
