@@ -49,8 +49,8 @@ rows! {
         .sees(&["outcome_unknown"])
         .inside("nobody can answer on a connection that is closed on that side");
     refused => Row::new("nobody listens any more, and connections that stand are cut", || proxy(Fault::Refuse))
-        .sees(&["upstream_unavailable"]).reaches(Reaches::Never).back_ms(2000)
-        .inside("nothing was sent: the call is tried once more over a new conversation, which cannot be opened");
+        .sees(&["upstream_unavailable", "outcome_unknown"]).reaches(Reaches::Never).back_ms(2000)
+        .inside("nothing was sent: the call is tried once more over a new conversation, which cannot be opened; one that was being written when its connection was cut may have run");
     slow_open => Row::new("new connections are served only after 500 ms", || proxy(Fault::SlowOpen(ms(500))))
         .inside("nothing; the call takes that much longer");
     corrupt_body => Row::new("bytes of the answer's body are not what was sent", || proxy(Fault::Corrupt(110)))
