@@ -15,7 +15,7 @@ pub struct Door(Guard);
 impl Door {
     /// One of a listener at `address`, with these hosts and origins besides.
     pub fn new(address: SocketAddr, hosts: &[String], origins: &[String]) -> Self {
-        Self(Guard::new(address, hosts, origins))
+        Self(Guard::new(&[address], hosts, origins))
     }
 
     /// Whether a request with this target and these headers is let in.
