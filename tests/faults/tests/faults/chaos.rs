@@ -127,20 +127,15 @@ fn mistakes_are_told_before_anything_happens() {
     let output = play(&gateway, "load: { tool: t }\nphases: [{ for: 1s, faults: [{ kind: dely, by: 1s }] }]");
     assert_eq!(output.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `delay`"), "{output:?}");
-    let nobody = Command::new(binary())
-        .arg("chaos")
-        .arg(gateway.dir().join("scenario.yaml"))
-        .args(["--url", "http://127.0.0.1:9/mcp"])
-        .output()
-        .expect("it runs");
+    let scenario = gateway.dir().join("scenario.yaml");
+    let to_nobody = || {
+        let mut command = Command::new(binary());
+        command.arg("chaos").arg(&scenario).args(["--url", "http://127.0.0.1:9/mcp"]);
+        command.output().expect("it runs")
+    };
+    let nobody = to_nobody();
     assert_eq!(nobody.status.code(), Some(78), "the script is read first: {nobody:?}");
-    std::fs::write(gateway.dir().join("scenario.yaml"), "load: { tool: t }\nphases: [{ for: 1s }]")
-        .expect("ours");
-    let nobody = Command::new(binary())
-        .arg("chaos")
-        .arg(gateway.dir().join("scenario.yaml"))
-        .args(["--url", "http://127.0.0.1:9/mcp"])
-        .output()
-        .expect("it runs");
+    std::fs::write(&scenario, "load: { tool: t }\nphases: [{ for: 1s }]").expect("ours");
+    let nobody = to_nobody();
     assert_eq!(nobody.status.code(), Some(69), "{nobody:?}");
 }
