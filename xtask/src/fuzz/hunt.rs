@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::folder;
+use super::{Walk, folder};
 use crate::build;
 
 /// Longest input, in bytes: what is looked for shows in less, and short inputs are many.
@@ -15,6 +15,8 @@ const INPUT_BYTES_MAX: usize = 4096;
 const INPUT_SECONDS_MAX: u64 = 5;
 /// Most memory of a target, in MiB: more is a finding.
 const MEMORY_MIB_MAX: u64 = 1024;
+/// Where a walk that is to be the same each time begins.
+const SEED: u32 = 8808;
 /// Inputs found here that the next run goes on from. When there are more, it begins with the kept ones again.
 const FOUND_MAX: usize = 20_000;
 
@@ -28,19 +30,29 @@ pub(super) struct Hunt {
     /// Inputs that broke a property.
     findings: PathBuf,
     log: PathBuf,
+    walk: Walk,
 }
 
 impl Hunt {
-    pub(super) fn new(target: &str) -> Result<Self> {
+    pub(super) fn new(target: &str, walk: Walk) -> Result<Self> {
         let fuzz = build::root().join("fuzz");
+        let found = match walk {
+            Walk::Onwards => "found",
+            Walk::Repeated => "repeated",
+        };
         let hunt = Self {
             target: target.to_owned(),
             kept: fuzz.join("corpus").join(target),
-            found: folder().join("found").join(target),
+            found: folder().join(found).join(target),
             findings: fuzz.join("findings").join(target),
             log: folder().join("log").join(target),
+            walk,
         };
-        if fs::read_dir(&hunt.found).is_ok_and(|found| found.count() > FOUND_MAX) {
+        let most = match walk {
+            Walk::Onwards => FOUND_MAX,
+            Walk::Repeated => 0,
+        };
+        if fs::read_dir(&hunt.found).is_ok_and(|found| found.count() > most) {
             fs::remove_dir_all(&hunt.found).context("cannot begin anew")?;
         }
         for dir in [Some(&*hunt.found), Some(&*hunt.findings), hunt.log.parent()].into_iter().flatten() {
@@ -63,6 +75,9 @@ impl Hunt {
             .arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
             .arg(format!("-artifact_prefix={}/", self.findings.display()))
             .arg("-print_final_stats=1");
+        if let Walk::Repeated = self.walk {
+            command.arg(format!("-seed={SEED}"));
+        }
         let words = build::root().join("fuzz/words").join(&self.target);
         if words.exists() {
             command.arg(format!("-dict={}", words.display()));

@@ -30,11 +30,22 @@ const TARGETS: [&str; 10] =
 struct Request {
     targets: Vec<String>,
     seconds: u64,
+    walk: Walk,
+}
+
+/// Where the inputs come from.
+#[derive(Clone, Copy)]
+enum Walk {
+    /// The kept corpus and a fixed seed: the same inputs in the same order as long as the code is the same, so that a
+    /// finding comes with the change that brought it.
+    Repeated,
+    /// On from what earlier runs on this machine found, with a new seed.
+    Onwards,
 }
 
 impl Request {
     fn read(arguments: &[String]) -> Result<Self> {
-        let mut request = Self { targets: Vec::new(), seconds: SECONDS };
+        let mut request = Self { targets: Vec::new(), seconds: SECONDS, walk: Walk::Onwards };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -63,7 +74,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
 
 /// The parts of `cargo xtask test`.
 pub(crate) fn test(report: &mut Report) {
-    parts(report, &Request { targets: TARGETS.map(str::to_owned).to_vec(), seconds: SECONDS });
+    let targets = TARGETS.map(str::to_owned).to_vec();
+    parts(report, &Request { targets, seconds: SECONDS, walk: Walk::Repeated });
 }
 
 fn parts(report: &mut Report, request: &Request) {
@@ -84,7 +96,7 @@ fn parts(report: &mut Report, request: &Request) {
                     let next = queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                     let Some(target) = next else { break };
                     let start = Instant::now();
-                    let (counts, note) = outcome(target, &programs, request.seconds);
+                    let (counts, note) = outcome(target, &programs, request);
                     let mut report = report.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     report.add(&format!("fuzz: {target}"), counts, start.elapsed(), note);
                 }
@@ -93,8 +105,9 @@ fn parts(report: &mut Report, request: &Request) {
     });
 }
 
-fn outcome(target: &str, programs: &std::path::Path, seconds: u64) -> (Counts, String) {
-    match Hunt::new(target).and_then(|hunt| hunt.run(&programs.join(target), seconds)) {
+fn outcome(target: &str, programs: &std::path::Path, request: &Request) -> (Counts, String) {
+    let hunt = Hunt::new(target, request.walk);
+    match hunt.and_then(|hunt| hunt.run(&programs.join(target), request.seconds)) {
         Ok(runs) => (Counts::whole(true), format!("{target}: {runs} inputs, no finding")),
         Err(error) => (Counts::whole(false), format!("{error:#}")),
     }

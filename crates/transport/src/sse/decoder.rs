@@ -102,8 +102,7 @@ impl Decoder {
 
     /// Whether nothing of an event has come.
     fn is_between(&self) -> bool {
-        let bare = self.event.is_none() && self.id.is_none() && self.retry.is_none();
-        bare && !self.skipping && matches!(self.data, Data::None)
+        self.held == 0 && !self.skipping
     }
 
     fn field(&mut self, mut line: Bytes) {

@@ -275,3 +275,18 @@ fn what_is_encoded_is_decoded_again() {
 fn the_keep_alive_is_no_event() {
     assert!(events(KEEP_ALIVE).is_empty());
 }
+
+#[test]
+fn a_field_that_is_ignored_counts_the_same_however_the_stream_is_cut() {
+    let stream = b"retry: never\ndata: yes\n\n";
+    let limit = stream.len() - 4;
+    let mut whole = Decoder::new(limit);
+    whole.push(Bytes::from_static(stream));
+    let (head, tail) = stream.split_at(13);
+    let mut cut = Decoder::new(limit);
+    cut.push(Bytes::from_static(head));
+    assert_eq!(cut.pull(), Ok(None));
+    cut.push(Bytes::from_static(tail));
+    assert_eq!(whole.pull(), Err(EventTooLarge { limit }));
+    assert_eq!(cut.pull(), Err(EventTooLarge { limit }));
+}
