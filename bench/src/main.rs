@@ -5,6 +5,7 @@
 mod era;
 mod floor;
 mod load;
+mod overload;
 mod peers;
 mod run;
 mod sse;
@@ -33,6 +34,8 @@ enum Command {
     Peers(peers::Check),
     /// Starts everything, measures in interleaved rounds, prints the table
     Run(run::Options),
+    /// Asks the gateway for more than can be done, and judges what becomes of it
+    Overload(overload::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Command::Peer(options) => peers::serve(&options),
         Command::Peers(options) => peers::check(&options),
         Command::Run(options) => run::run(&options),
+        Command::Overload(options) => overload::run(&options),
     }
 }
 

@@ -51,6 +51,8 @@ cargo xtask soak [--minutes 10 | --hours H] [--visitors N] [--out DIR]
     The release binary before four servers, under load, churn and faults; looks for growth and for answers that crossed.
 cargo xtask bench [ARGUMENTS...]
     The benchmark, in the release profile: everything, or what the options say (--help lists them).
+cargo xtask bench overload [--quick] [--seconds N] [--out FILE] [--page FILE]
+    Asks the gateway for three and five times of what can be done, and judges goodput, refusals, memory, recovery.
 cargo xtask instructions [NAME...] [--accept REASON [--all]]
     Counts the instructions of pieces of work with valgrind and compares with bench/instructions.json; a rise above 3 %
     fails. NAME: only those whose name begins so. --accept: writes down what moved by more than that, and why; --all:

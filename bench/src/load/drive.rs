@@ -40,6 +40,16 @@ pub(crate) async fn open(plan: &Arc<Plan>, connections: usize) -> anyhow::Result
 
 /// Lets all callers work for so long. Callers that hang are not returned.
 pub(crate) async fn drive(callers: Vec<Caller>, pace: Pace, length: Duration) -> (Vec<Caller>, Report) {
+    drive_and_skip(callers, pace, Duration::ZERO, length).await
+}
+
+/// The same, but what begins before `skip` is over is not counted.
+pub(crate) async fn drive_and_skip(
+    callers: Vec<Caller>,
+    pace: Pace,
+    skip: Duration,
+    length: Duration,
+) -> (Vec<Caller>, Report) {
     let start = Instant::now();
     let end = start + length;
     let tally = Arc::new(Mutex::new(Tally::new()));
@@ -53,7 +63,7 @@ pub(crate) async fn drive(callers: Vec<Caller>, pace: Pace, length: Duration) ->
     };
     let mut working = JoinSet::new();
     for caller in callers {
-        let work = work(caller, source.clone(), Arc::clone(&tally));
+        let work = work(caller, source.clone(), start + skip, Arc::clone(&tally));
         working.spawn(async move { tokio::time::timeout_at((end + GRACE).into(), work).await.ok() });
     }
     let mut callers = Vec::with_capacity(working.len());
@@ -65,29 +75,38 @@ pub(crate) async fn drive(callers: Vec<Caller>, pace: Pace, length: Duration) ->
     }
     // Calls that nobody was free to begin even in the time of grace must not vanish from the count.
     while source.abandoned() {
-        locked(&tally).wrong(&Mistake::Hung);
+        locked(&tally).not_begun();
     }
     if let Some(thread) = thread {
         // It has ended: its timetable is over.
         let _ = thread.join();
     }
     let tally = std::mem::replace(&mut *locked(&tally), Tally::new());
-    (callers, tally.report(start.elapsed()))
+    // What comes back in the time of grace was done in it, too.
+    (callers, tally.report(start.elapsed().saturating_sub(skip)))
 }
 
-async fn work(mut caller: Caller, source: Source, tally: Arc<Mutex<Tally>>) -> Caller {
+async fn work(mut caller: Caller, source: Source, from: Instant, tally: Arc<Mutex<Tally>>) -> Caller {
     while let Some(due) = source.next().await {
         let begun = Instant::now();
         let outcome = caller.call().await;
         let ended = Instant::now();
+        let counts = due.unwrap_or(begun) >= from;
         match outcome {
+            Ok(_) if !counts => {}
             Ok(events) => {
                 let since = due.unwrap_or(begun);
                 let late = due.map(|due| begun.saturating_duration_since(due));
                 locked(&tally).right(ended.saturating_duration_since(since), late, &events);
             }
             Err(mistake) => {
-                locked(&tally).wrong(&mistake);
+                match &mistake {
+                    _ if !counts => {}
+                    Mistake::Status(429 | 503, _) => {
+                        locked(&tally).refused(ended.saturating_duration_since(begun), &mistake);
+                    }
+                    _ => locked(&tally).wrong(&mistake),
+                }
                 if matches!(mistake, Mistake::Transport(_)) && caller.reconnect().await.is_err() {
                     tokio::time::sleep(RECONNECT_PAUSE).await;
                 }

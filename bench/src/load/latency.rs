@@ -15,10 +15,16 @@ pub(super) struct Tally {
     calls: u64,
     events: u64,
     errors: u64,
+    refused: u64,
+    never_begun: u64,
+    /// Told only when there was no worse mistake.
+    first_refusal: Option<String>,
     first_error: Option<String>,
     latencies: Histogram<u64>,
     /// How late calls began (timetable only).
     lateness: Histogram<u64>,
+    /// How long refusals took, from the beginning of their call.
+    refusals: Histogram<u64>,
 }
 
 impl Tally {
@@ -31,9 +37,13 @@ impl Tally {
             calls: 0,
             events: 0,
             errors: 0,
+            refused: 0,
+            never_begun: 0,
+            first_refusal: None,
             first_error: None,
             latencies: histogram(),
             lateness: histogram(),
+            refusals: histogram(),
         }
     }
 
@@ -58,13 +68,31 @@ impl Tally {
         self.first_error.get_or_insert_with(|| mistake.to_string());
     }
 
+    /// Refused for want of room. Counts as an error as well: who did not ask for more than there is must not be refused.
+    pub(super) fn refused(&mut self, latency: Duration, mistake: &Mistake) {
+        self.refused += 1;
+        self.refusals.saturating_record(nanos(latency));
+        self.errors += 1;
+        self.first_refusal.get_or_insert_with(|| mistake.to_string());
+    }
+
+    /// Due, but nobody was free to begin it: it never left the generator.
+    pub(super) fn not_begun(&mut self) {
+        self.never_begun += 1;
+        self.wrong(&Mistake::Hung);
+    }
+
     pub(super) fn report(self, took: Duration) -> Report {
         let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
         Report {
             calls: self.calls,
             events: self.events,
             errors: self.errors,
-            first_error: self.first_error.clone(),
+            refused: self.refused,
+            never_begun: self.never_begun,
+            refused_p50_us: self.refusal(0.5),
+            refused_p99_us: self.refusal(0.99),
+            first_error: self.first_error.clone().or_else(|| self.first_refusal.clone()),
             seconds: took.as_secs_f64(),
             calls_per_s: self.calls as f64 / took.as_secs_f64().max(f64::EPSILON),
             mean_us: self.latencies.mean() / 1e3,
@@ -76,6 +104,10 @@ impl Tally {
             begun_late_p50_us: self.late(0.5),
             begun_late_p99_us: self.late(0.99),
         }
+    }
+
+    fn refusal(&self, quantile: f64) -> Option<f64> {
+        (!self.refusals.is_empty()).then(|| self.refusals.value_at_quantile(quantile) as f64 / 1e3)
     }
 
     fn late(&self, quantile: f64) -> Option<f64> {
@@ -96,6 +128,15 @@ pub(crate) struct Report {
     pub(crate) events: u64,
     /// Wrong answers, and calls without one.
     pub(crate) errors: u64,
+    /// Those of them that were refused with 429 or 503.
+    pub(crate) refused: u64,
+    /// Those of them that were due, and that no connection was free to begin.
+    pub(crate) never_begun: u64,
+    /// How long such a refusal took, from the beginning of its call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_p50_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused_p99_us: Option<f64>,
     pub(crate) first_error: Option<String>,
     pub(crate) seconds: f64,
     pub(crate) calls_per_s: f64,

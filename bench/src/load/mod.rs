@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 pub(crate) use caller::Caller;
-pub(crate) use drive::{Pace, drive, open};
+pub(crate) use drive::{Pace, drive, drive_and_skip, open};
 pub(crate) use latency::Report;
 pub(crate) use plan::{Op, Plan};
 

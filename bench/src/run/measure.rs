@@ -116,7 +116,7 @@ pub(super) async fn connections(counted_by: Option<u16>) -> anyhow::Result<Optio
 }
 
 /// A GET on the loopback: status and body.
-pub(super) async fn get(port: u16, path: &str) -> anyhow::Result<(u16, Bytes)> {
+pub(crate) async fn get(port: u16, path: &str) -> anyhow::Result<(u16, Bytes)> {
     let exchange = async {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;

@@ -8,7 +8,7 @@ mod conditions;
 mod fleet;
 mod goals;
 mod inventory;
-mod measure;
+pub(crate) mod measure;
 mod page;
 mod plot;
 pub(crate) mod process;

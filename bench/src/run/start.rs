@@ -28,18 +28,28 @@ const SETTLED_KIB: u64 = 64;
 const SETTLE_LOOKS: usize = 16;
 
 /// The kit's upstream: one process, any number of servers.
-pub(super) struct Upstream {
-    pub(super) process: Process,
-    pub(super) port: u16,
+pub(crate) struct Upstream {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
 }
 
 impl Upstream {
     /// `era` as it takes it on its command line; what it prints goes to `folder`.
     pub(super) async fn start(era: &str, tools: usize, folder: &Path) -> anyhow::Result<Self> {
+        Self::working(era, tools, &[], folder).await
+    }
+
+    /// The same with further arguments.
+    pub(crate) async fn working(
+        era: &str,
+        tools: usize,
+        more: &[&str],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let mut command = own()?;
         let fillers = fillers(tools).to_string();
-        command.args(["upstream", "--port", &port.to_string(), "--tools", &fillers, "--era", era]);
+        command.args(["upstream", "--port", &port.to_string(), "--tools", &fillers, "--era", era]).args(more);
         let mut process = Process::start(command, &format!("upstream {port}"), folder)?;
         ready(&mut process, port, "/stats").await?;
         Ok(Self { process, port })
@@ -73,16 +83,16 @@ pub(super) async fn floor(floor: Floor, name: &str, folder: &Path) -> anyhow::Re
 }
 
 /// A gateway that has been started, ready or not.
-pub(super) struct Gateway {
-    pub(super) process: Process,
-    pub(super) port: u16,
-    admin: u16,
+pub(crate) struct Gateway {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
     pub(super) started: Instant,
 }
 
 impl Gateway {
     /// With default settings but for its servers. Its home is a new folder in `folder`.
-    pub(super) fn start(binary: &Path, name: &str, servers: &Value, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(binary: &Path, name: &str, servers: &Value, folder: &Path) -> anyhow::Result<Self> {
         let (port, admin) = (free_port()?, free_port()?);
         let home = tempfile::Builder::new().prefix("home-").tempdir_in(folder)?.keep();
         let file = home.join("trunkline.json");
@@ -99,7 +109,7 @@ impl Gateway {
     }
 
     /// Waits until it says it is ready, and has answered rightly once. Returns the time from its start.
-    pub(super) async fn come_up(&mut self, tool: &str) -> anyhow::Result<Duration> {
+    pub(crate) async fn come_up(&mut self, tool: &str) -> anyhow::Result<Duration> {
         ready(&mut self.process, self.admin, "/readyz").await?;
         self.answer(Op::Call, tool).await
     }
@@ -124,7 +134,7 @@ impl Gateway {
         }
     }
 
-    pub(super) fn url(&self) -> anyhow::Result<Uri> {
+    pub(crate) fn url(&self) -> anyhow::Result<Uri> {
         Ok(url(self.port).parse()?)
     }
 }

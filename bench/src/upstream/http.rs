@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::answer::{HEADER_MISMATCH, INVALID_REQUEST, PARSE, Reply, Server, Slow, error_message, failure};
 use super::message::Message;
@@ -34,9 +35,34 @@ const EVENT_BACKLOG: usize = 16;
 
 type Body = Either<Full<Bytes>, Events>;
 
+/// How long tool calls take, and how many are worked on at a time: a capacity that is not the processor's.
+pub(super) struct Work {
+    service: Duration,
+    room: Option<Semaphore>,
+}
+
+impl Work {
+    /// Of so many at a time, each for so long; 0 is no bound, and no time.
+    pub(super) fn new(service_ms: u64, width: usize) -> Self {
+        Self { service: Duration::from_millis(service_ms), room: (width > 0).then(|| Semaphore::new(width)) }
+    }
+
+    /// Works on one call.
+    async fn run(&self) {
+        let _room = match &self.room {
+            Some(room) => room.acquire().await.ok(),
+            None => None,
+        };
+        if !self.service.is_zero() {
+            tokio::time::sleep(self.service).await;
+        }
+    }
+}
+
 /// The server and what it counts.
 struct Site {
     server: Arc<Server>,
+    work: Work,
     sessions: Mutex<HashSet<String>>,
     /// Sessions ever opened; names the next one.
     opened: AtomicU64,
@@ -44,11 +70,12 @@ struct Site {
     requests: AtomicU64,
 }
 
-pub(super) async fn serve(server: Arc<Server>, port: u16) -> anyhow::Result<()> {
+pub(super) async fn serve(server: Arc<Server>, port: u16, work: Work) -> anyhow::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let site = Arc::new(Site {
         server,
+        work,
         sessions: Mutex::default(),
         opened: AtomicU64::new(0),
         connections: AtomicU64::new(0),
@@ -110,6 +137,9 @@ impl Site {
         };
         if let Some(refusal) = self.refuse(&head.headers, &message) {
             return refusal;
+        }
+        if message.method == "tools/call" {
+            self.work.run().await;
         }
         let reply = self.server.reply(&message);
         let begins = message.method == "initialize" && matches!(reply, Reply::Answer(_));

@@ -27,6 +27,12 @@ pub(crate) struct Options {
     /// Which eras to speak
     #[arg(long, value_enum, default_value_t = Spoken::Both)]
     era: Spoken,
+    /// Over HTTP: how long each tool call takes, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    service_ms: u64,
+    /// Over HTTP: how many tool calls are worked on at a time; more wait. With 0 all of them
+    #[arg(long, default_value_t = 0)]
+    width: usize,
 }
 
 /// Which eras the server accepts; one alone makes the gateway cross eras.
@@ -49,7 +55,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Some(port) => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(http::serve(server, port)),
+            .block_on(http::serve(server, port, http::Work::new(options.service_ms, options.width))),
         None => bail!("give --port or --stdio"),
     }
 }

@@ -71,6 +71,7 @@ impl Client {
             capabilities: Bytes::from_static(b"{}"),
             offers: trunkline_model::Offers::NONE,
             stay: None,
+            peer: None,
         };
         Self { gateway, caller: Arc::new(caller), patience }
     }
@@ -240,7 +241,7 @@ pub(crate) fn refused(outcome: &Outcome) -> Stop {
             let code = match fault.kind {
                 Kind::UnknownName(_) | Kind::InvalidParams | Kind::UnknownMethod => Code::USAGE,
                 Kind::Unavailable | Kind::TimedOut | Kind::OutcomeUnknown => Code::UNAVAILABLE,
-                Kind::Overloaded => Code::LATER,
+                Kind::Overloaded | Kind::RateLimited(_) => Code::LATER,
                 _ => Code::FAILURE,
             };
             let mut text = crate::terminal::one_line(&fault.public);

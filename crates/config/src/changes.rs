@@ -21,6 +21,8 @@ pub struct Changes {
     pub views: bool,
     /// What shall go wrong on purpose differs; it applies at once, without a word to servers.
     pub faults: bool,
+    /// Rate limits or limits of calls at a time differ; they apply at once, and what was taken counts on.
+    pub limits: bool,
     /// Further keys that differ and apply at once.
     pub applied: Vec<&'static str>,
     /// Keys whose new value only a restart applies.
@@ -53,6 +55,7 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
         adjusted: after.iter().filter(adjusted).cloned().collect(),
         views: before != after || views_differ(old, new),
         faults: old.faults != new.faults || old.environment != new.environment,
+        limits: old.gateway.limits != new.gateway.limits,
         applied: differing(&live_keys(old, new)),
         restart: differing(&[
             // A socket gets this option before it is bound.
@@ -74,7 +77,7 @@ fn differing(keys: &[(&'static str, bool)]) -> Vec<&'static str> {
     keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect()
 }
 
-fn live_keys(old: &Settings, new: &Settings) -> [(&'static str, bool); 15] {
+fn live_keys(old: &Settings, new: &Settings) -> [(&'static str, bool); 18] {
     let (a, b) = (&old.limits, &new.limits);
     [
         ("listen", old.listen != new.listen),
@@ -87,6 +90,9 @@ fn live_keys(old: &Settings, new: &Settings) -> [(&'static str, bool); 15] {
         ("limits.sessionIdle", a.session_idle != b.session_idle),
         ("limits.connections", a.connections != b.connections),
         ("limits.streams", a.streams != b.streams),
+        ("limits.connectionsPerAddress", a.connections_per_address != b.connections_per_address),
+        ("limits.sessionsPerAddress", a.sessions_per_address != b.sessions_per_address),
+        ("limits.streamsPerAddress", a.streams_per_address != b.streams_per_address),
         ("limits.headerTimeout", a.header_timeout != b.header_timeout),
         ("limits.bodyTimeout", a.body_timeout != b.body_timeout),
         ("reload", old.reload != new.reload),

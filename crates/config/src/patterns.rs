@@ -50,7 +50,7 @@ pub(crate) fn globs(node: &Node, check: &mut Check<'_>) -> Globs {
     Globs::new(texts, set)
 }
 
-fn patterns(node: &Node, exact: bool, check: &mut Check<'_>) -> Vec<String> {
+pub(crate) fn patterns(node: &Node, exact: bool, check: &mut Check<'_>) -> Vec<String> {
     let items = check.list(node);
     if items.len() > PATTERNS_MAX {
         check.problem(&node.spot, format!("more than {PATTERNS_MAX} patterns"), "");

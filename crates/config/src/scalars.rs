@@ -137,7 +137,7 @@ impl Check<'_> {
 }
 
 /// `30s`, `500ms`, `2m`, `1h30m`, `1d`; a bare number is seconds.
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     if let Ok(seconds) = rest.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();

@@ -91,6 +91,12 @@ pub struct Limits {
     pub connections: usize,
     /// Most open event streams at a time.
     pub streams: usize,
+    /// Most connections, sessions and streams of one address; `None` is the usual share, which spares loopback.
+    pub connections_per_address: Option<usize>,
+    /// See `connections_per_address`.
+    pub sessions_per_address: Option<usize>,
+    /// See `connections_per_address`.
+    pub streams_per_address: Option<usize>,
     /// Time for a request's head to arrive.
     pub header_timeout: Duration,
     /// Time for a request's body to arrive.
@@ -105,6 +111,9 @@ impl Default for Limits {
             session_idle: Duration::from_mins(30),
             connections: 10_000,
             streams: 2_000,
+            connections_per_address: None,
+            sessions_per_address: None,
+            streams_per_address: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
         }

@@ -54,6 +54,34 @@ const CASES: &[Case] = &[
         "[limits]\nstreams = \"deep\"\nsessions = 0\n",
         &["2:11: expected a whole number, found text", "3:12: expected a whole number from 1 to 10000000"],
     ),
+    // Limits of calls.
+    (
+        "a.yaml",
+        "limits:\n  rates:\n    - {per: principle, rate: fast, cost: x}\n    - {burst: 3}\n    - {rate: 5/s, cost: {tools: {\"a*\": 9}}}\n",
+        &[
+            "3:13: not something that can be counted apart",
+            "3:30: not a rate",
+            "3:42: expected a whole number, found text",
+            "4:7: this limit has no `rate`",
+            "5:25: a call that costs 9 is never admitted with a burst of 5",
+        ],
+    ),
+    (
+        "a.yaml",
+        "mcpServers: {a: {command: x, rateLimit: 0/s, maxConcurrency: 0}}\nlimits:\n  concurrency:\n    - {max: 1, match: {servers: [b]}, name: n}\n    - {max: 1, name: n, wait: -1}\n",
+        &[
+            "1:41: not a rate",
+            "1:62: expected a whole number from 1 to 1000000",
+            "4:34: no server has this name",
+            "5:22: a limit of this name is there already",
+            "5:31: not a duration",
+        ],
+    ),
+    (
+        "a.yaml",
+        "limits: {memory: 1MiB, lag: soon}\n",
+        &["1:18: expected a size from 33554432 to 70368744177664 bytes", "1:29: not a duration"],
+    ),
     // Addresses.
     ("a.yaml", "listen: here\n", &["1:9: not a listening address"]),
     (

@@ -125,3 +125,35 @@ fn a_byte_order_mark_is_no_part_of_the_document() {
         assert_eq!(settings(name, text).listen.port(), 9, "{name}");
     }
 }
+
+#[test]
+fn limits_of_calls_are_compiled_named_and_compared() {
+    let text = r#"
+mcpServers: {a: {command: x, rateLimit: 50/s, maxConcurrency: 4}}
+limits:
+  rates:
+    - {per: [principal, tool], rate: 10/m, burst: 3}
+    - {rate: 500/10s, match: {tools: ["a__*"], methods: [tools/call]}, cost: {default: 2, tools: {"a__x": 5}}}
+  concurrency:
+    - {per: client, max: 8, wait: 2s}
+    - {per: client, max: 9, wait: 0s}
+  memory: 256MiB
+  lag: off
+"#;
+    let one = settings("a.yaml", text);
+    let limits = one.gateway.limits.as_ref().expect("there are limits by default");
+    let names: Vec<&str> = limits.rates.iter().map(|rate| &*rate.name).collect();
+    assert_eq!(names, ["principal-tool", "all-tools/call", "server:a"]);
+    let bursts: Vec<u32> = limits.rates.iter().map(|rate| rate.burst).collect();
+    assert_eq!(bursts, [3, 500, 50]);
+    assert_eq!(limits.rates[0].rate.period, Duration::from_mins(1));
+    assert_eq!(limits.rates[1].rate.period, Duration::from_secs(10));
+    let names: Vec<&str> = limits.concurrency.iter().map(|limit| &*limit.name).collect();
+    assert_eq!(names, ["client", "client-2"]);
+    assert_eq!(limits.concurrency[1].wait, Duration::ZERO);
+    assert_eq!(limits.overload.servers.get("a"), Some(&4));
+    assert_eq!((limits.overload.memory, limits.overload.lag), (Some(256 << 20), None));
+    assert!(changes(&one, &settings("a.yaml", text)).is_empty());
+    let other = changes(&one, &settings("a.yaml", &text.replace("a__x", "a__y")));
+    assert!(other.limits && other.changed.is_empty() && other.restart.is_empty());
+}

@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use trunkline_model::Change;
 use trunkline_observe::metrics::{MethodHandle, Metrics};
+use trunkline_policy::limits::Limits;
 use trunkline_protocol::method;
 use trunkline_transport::front::host::ViewName;
 use trunkline_upstream::faults::Faults;
@@ -18,6 +19,7 @@ use crate::catalog::Source;
 use crate::keeper;
 use crate::options::{Naming, Options, ServerRules};
 use crate::parking::Parking;
+use crate::pressure;
 use crate::reload::Leaving;
 use crate::results::Results;
 use crate::subscriptions::Subscriptions;
@@ -54,6 +56,8 @@ pub(crate) struct Fleet {
     pub(crate) naming: Naming,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     pub(crate) rules: Vec<ServerRules>,
+    /// How much callers may.
+    pub(crate) limits: Option<Limits>,
 }
 
 impl Fleet {
@@ -123,7 +127,13 @@ impl Gateway {
             leaving: Arc::default(),
         });
         gateway.keep();
+        tokio::spawn(pressure::watch(Arc::clone(&gateway), gateway.stop.clone()));
         gateway
+    }
+
+    /// Whether memory is so tight that no new call is taken.
+    pub fn is_tight(&self) -> bool {
+        self.state.load().fleet.limits.as_ref().is_some_and(|limits| limits.pressure().is_tight())
     }
 
     /// Starts the keeper of the snapshot in force, ending the one before.
@@ -211,6 +221,9 @@ pub(crate) fn assemble(
     });
     let profiles = profiles.collect();
     let generation = old.map_or(1, |old| old.fleet.generation + 1);
-    let fleet = Fleet { generation, naming: options.naming, upstreams, rules };
+    let servers: Vec<Arc<str>> = upstreams.iter().map(|upstream| Arc::clone(upstream.name())).collect();
+    let before = old.and_then(|old| old.fleet.limits.as_ref());
+    let limits = options.limits.map(|limits| Limits::new(&limits, &servers, before, &tools.metrics));
+    let fleet = Fleet { generation, naming: options.naming, upstreams, rules, limits };
     State { fleet: Arc::new(fleet), default: (view(None), default), profiles }
 }

@@ -11,6 +11,7 @@ mod host;
 mod keeper;
 pub mod options;
 mod parking;
+mod pressure;
 mod questions;
 mod reload;
 pub mod results;

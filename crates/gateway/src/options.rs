@@ -20,6 +20,8 @@ pub struct Options {
     pub profiles: Vec<Profile>,
     /// How much is kept of large results, and for how long.
     pub results: results::Options,
+    /// How much callers may; `None` is without any limit.
+    pub limits: Option<trunkline_policy::limits::options::Options>,
 }
 
 /// How exposed names are built from a server's own.

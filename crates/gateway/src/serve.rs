@@ -8,7 +8,7 @@ use trunkline_transport::front::host::ViewName;
 
 use crate::gateway::Gateway;
 use crate::results;
-use crate::stages::{acquaint, authorize, dispatch, record, resolve};
+use crate::stages::{acquaint, admit, authorize, dispatch, record, resolve};
 use crate::tasks::Place;
 use crate::view::{Current, View};
 
@@ -60,7 +60,12 @@ async fn line(gateway: &Gateway, view: &View, now: &Current, call: &Call) -> (Op
         Ok(plan) => plan,
         Err(fault) => return (None, fault.into()),
     };
+    let plan = match admit::admit(now, plan, call).await {
+        Ok(plan) => plan,
+        Err(fault) => return (None, fault.into()),
+    };
     let place = Place { tasks: &gateway.tasks, view: &view.name, now };
     let served = dispatch::dispatch(gateway, place, &plan, call).await;
-    (Some(plan.into_inner()), served)
+    let (plan, served) = plan.ended(served);
+    (Some(plan), served)
 }

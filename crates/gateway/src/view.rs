@@ -51,8 +51,13 @@ impl View {
             cursors: &cursors,
             metrics,
         };
-        let fleet =
-            Fleet { generation: 0, naming: Naming::default(), upstreams: Vec::new(), rules: Vec::new() };
+        let fleet = Fleet {
+            generation: 0,
+            naming: Naming::default(),
+            upstreams: Vec::new(),
+            rules: Vec::new(),
+            limits: None,
+        };
         let current = ArcSwap::from_pointee(Current { catalog: build(&nothing), fleet: Arc::new(fleet) });
         Self { name, current, cursors, lists: watch::Sender::default(), built: watch::Sender::default() }
     }

@@ -1,6 +1,7 @@
 //! Who calls, what they can be asked, and how long they stay.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::BitOr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +22,8 @@ pub struct Caller {
     pub offers: Offers,
     /// The caller's session; `None` for callers without one.
     pub stay: Option<Arc<Stay>>,
+    /// The address its connection comes from; `None` on a pipe. Never what a header says: anybody can write one.
+    pub peer: Option<IpAddr>,
 }
 
 /// What a client declared that it can be asked for. Servers are told no more than this.

@@ -62,8 +62,10 @@ pub enum Kind {
     BadAnswer,
     /// The answer of the upstream is larger than is passed on.
     ResultTooLarge,
-    /// The gateway is full.
+    /// The gateway, or the server behind it, has enough to do.
     Overloaded,
+    /// The caller comes too often, or with too many calls at a time; what the limit is, where it is one of a rate.
+    RateLimited(Option<Box<Quota>>),
     /// The caller cancelled.
     Cancelled,
     /// A defect of the gateway.
@@ -93,10 +95,26 @@ impl Kind {
             Self::BadAnswer => "bad_answer",
             Self::ResultTooLarge => "result_too_large",
             Self::Overloaded => "overloaded",
+            Self::RateLimited(_) => "rate_limited",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
         }
     }
+}
+
+/// A rate limit as its caller may know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The operator's name for it.
+    pub name: Arc<str>,
+    /// So many units...
+    pub size: u64,
+    /// ...in so long a time; whole seconds.
+    pub window: Duration,
+    /// Units that are left.
+    pub left: u64,
+    /// When there will be more.
+    pub reset: Duration,
 }
 
 /// Why the `requestState` of a retry is refused. The call is never run afresh on a bad state: it may have side effects.
@@ -234,8 +252,18 @@ impl Fault {
     }
 
     /// The gateway is full.
-    pub fn overloaded(what: &'static str) -> Self {
+    pub fn overloaded(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Overloaded, Side::Gateway, Retry::After(Duration::from_secs(1)), what)
+    }
+
+    /// The caller comes too often, and may come again `after`; with `None` the same call will never be admitted.
+    pub fn rate_limited(
+        public: impl Into<Cow<'static, str>>,
+        quota: Option<Quota>,
+        after: Option<Duration>,
+    ) -> Self {
+        let retry = after.map_or(Retry::Never, Retry::After);
+        Self::new(Kind::RateLimited(quota.map(Box::new)), Side::Client, retry, public)
     }
 
     /// A defect of the gateway; the caller learns only that.

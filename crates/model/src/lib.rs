@@ -10,6 +10,7 @@ mod change;
 mod fault;
 mod operation;
 mod outcome;
+mod place;
 mod secret;
 mod text;
 
@@ -17,9 +18,10 @@ pub use arriving::{Arriving, Served, Source};
 pub use call::{Ask, AskAnswer, Call, Note, Notes, Params, Quiet, Span};
 pub use caller::{Caller, Offers, Stay};
 pub use change::{Change, ListKind};
-pub use fault::{Fault, Kind, Retry, Side, StateProblem};
+pub use fault::{Fault, Kind, Quota, Retry, Side, StateProblem};
 pub use operation::{Level, Operation, Reference, TaskRequest, Watch};
 pub use outcome::{Outcome, PeerError, Reply};
+pub use place::Place;
 pub use secret::Secret;
 pub use text::Text;
 

@@ -31,7 +31,6 @@ pub fn speak(fault: &Fault, era: Era, operation: Option<&Operation>) -> Spoken {
             | Kind::CircuitOpen
             | Kind::TimedOut
             | Kind::CannotBridge
-            | Kind::Overloaded
             | Kind::BadAnswer
             | Kind::ResultTooLarge
     ) || (era == Era::Legacy && matches!(fault.kind, Kind::MissingCapability(_)));
@@ -61,6 +60,7 @@ fn code(kind: &Kind, era: Era) -> i64 {
         | Kind::BadAnswer
         | Kind::ResultTooLarge
         | Kind::Overloaded
+        | Kind::RateLimited(_)
         | Kind::Cancelled
         | Kind::Internal => INTERNAL,
     }
@@ -71,6 +71,7 @@ pub fn http_status(kind: &Kind) -> u16 {
     match kind {
         Kind::UnknownMethod => 404,
         Kind::Overloaded => 503,
+        Kind::RateLimited(_) => 429,
         Kind::Internal => 500,
         _ => 400,
     }
@@ -247,6 +248,24 @@ mod tests {
                 r#"{"supported":["2026-07-28"],"requested":"1"}"#,
             ),
             (Fault::unknown_method("x"), -32601, -32601, ""),
+            (
+                Fault::overloaded("full"),
+                -32603,
+                -32603,
+                r#"{"reason":"overloaded","retryable":true,"retryAfterMs":1000}"#,
+            ),
+            (
+                Fault::rate_limited("often", None, Some(wait)),
+                -32603,
+                -32603,
+                r#"{"reason":"rate_limited","retryable":true,"retryAfterMs":3000}"#,
+            ),
+            (
+                Fault::rate_limited("never", None, None),
+                -32603,
+                -32603,
+                r#"{"reason":"rate_limited","retryable":false}"#,
+            ),
         ] {
             for (era, expected) in [(Era::Legacy, legacy), (Era::Modern, modern)] {
                 let Spoken::Error(code, raw) = speak(&fault, era, Some(&read)) else {
@@ -286,6 +305,7 @@ mod tests {
             (Kind::InvalidParams, 400),
             (Kind::UnknownMethod, 404),
             (Kind::Overloaded, 503),
+            (Kind::RateLimited(None), 429),
         ] {
             assert_eq!(http_status(&kind), status, "{kind:?}");
         }

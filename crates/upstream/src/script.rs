@@ -167,6 +167,7 @@ fn call(era: Era, operation: Operation, level: Option<Level>, notes: &Arc<Heap>)
             capabilities: Bytes::from_static(b"{}"),
             offers: trunkline_model::Offers::NONE,
             stay: None,
+            peer: None,
         }),
         progress: None,
         log_level: level,

@@ -155,6 +155,7 @@ impl Scene {
                 capabilities: Bytes::from_static(b"{}"),
                 offers: Offers::FORM | Offers::ROOTS,
                 stay: None,
+                peer: None,
             }),
             progress: None,
             log_level: None,

@@ -74,14 +74,25 @@ impl Gateway {
     /// # Panics
     /// When it does not come up.
     pub fn unready(document: Value) -> Self {
-        Self::under(document, |_| {})
+        Self::begin(document, None, |_| {})
+    }
+
+    /// Starts it with this document and no more than so many open files, and waits until it is ready.
+    pub fn with_descriptors(document: Value, descriptors: u32) -> Self {
+        let gateway = Self::begin(document, Some(descriptors), |_| {});
+        gateway.wait_until_ready();
+        gateway
     }
 
     /// The same, with something done to the command first.
     ///
     /// # Panics
     /// When it does not come up.
-    pub fn under(mut document: Value, prepare: impl Fn(&mut Command)) -> Self {
+    pub fn under(document: Value, prepare: impl Fn(&mut Command)) -> Self {
+        Self::begin(document, None, prepare)
+    }
+
+    fn begin(mut document: Value, descriptors: Option<u32>, prepare: impl Fn(&mut Command)) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         if document.get("listen").is_none() {
             document["listen"] = json!("127.0.0.1:0");
@@ -98,7 +109,7 @@ impl Gateway {
         let config = dir.path().join("trunkline.json");
         std::fs::write(&config, serde_json::to_vec_pretty(&document).expect("a document"))
             .expect("the folder is ours");
-        let (child, log) = launch(&config, dir.path(), &prepare);
+        let (child, log) = launch(&config, dir.path(), descriptors, &prepare);
         let mut gateway = Self { child, dir, front: unset(), admin: unset(), log };
         gateway.wait_until_it_listens();
         gateway
@@ -108,7 +119,7 @@ impl Gateway {
     pub fn restart(&mut self) {
         process::signal(self.pid(), Signal::SIGTERM);
         wait::until(END, "the end of the gateway", || (!self.runs()).then_some(()));
-        (self.child, self.log) = launch(&self.config(), self.dir.path(), &|_| {});
+        (self.child, self.log) = launch(&self.config(), self.dir.path(), None, &|_| {});
         self.wait_until_it_listens();
         self.wait_until_ready();
     }
@@ -295,8 +306,21 @@ impl Drop for Gateway {
     }
 }
 
-fn launch(config: &Path, dir: &Path, prepare: &dyn Fn(&mut Command)) -> (Child, Log) {
-    let mut command = Command::new(binary());
+fn launch(
+    config: &Path,
+    dir: &Path,
+    descriptors: Option<u32>,
+    prepare: &dyn Fn(&mut Command),
+) -> (Child, Log) {
+    let mut command = match descriptors {
+        // The shell lowers the limit and becomes the gateway.
+        Some(number) => {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("ulimit -n {number} && exec \"$0\" \"$@\"")]).arg(binary());
+            command
+        }
+        None => Command::new(binary()),
+    };
     command
         .args(["serve", "--config"])
         .arg(config)

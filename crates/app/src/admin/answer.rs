@@ -52,7 +52,11 @@ fn look<B>(request: &Request<B>, seen: &Seen) -> Response<Body> {
         }
         "/readyz" => {
             let (sources, phase) = (seen.gateway.sources(), seen.standing.phase());
-            let missing = seen.standing.missing(&sources);
+            let mut missing = seen.standing.missing(&sources);
+            // Whoever spreads calls should spare a gateway that refuses new ones.
+            if seen.gateway.is_tight() {
+                missing.push("the gateway is overloaded: memory is tight".to_owned());
+            }
             let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             response(status, JSON, health::ready(phase, &missing, &sources))
         }

@@ -117,8 +117,14 @@ fn call(era: Era, tool: &str, arguments: &str) -> Option<Call> {
     );
     let scanned = scan(Bytes::from(text)).ok()?;
     let (operation, params) = request::decode(&scanned, era).ok()?;
-    let caller =
-        Caller { era, info: None, capabilities: Bytes::from_static(b"{}"), offers: Offers::NONE, stay: None };
+    let caller = Caller {
+        era,
+        info: None,
+        capabilities: Bytes::from_static(b"{}"),
+        offers: Offers::NONE,
+        stay: None,
+        peer: None,
+    };
     Some(Call {
         operation,
         params,

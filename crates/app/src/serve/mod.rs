@@ -1,5 +1,6 @@
 //! `trunkline serve`: from a configuration to a gateway that runs, reloads and ends well.
 
+mod descriptors;
 mod ending;
 mod inherited;
 mod listener;

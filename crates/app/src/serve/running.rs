@@ -13,10 +13,10 @@ use trunkline_transport::front::host::Host;
 use trunkline_transport::front::http::{self, Server, Sharing};
 
 use super::inherited::Inherited;
-use super::listener;
 use super::phase::Standing;
 use super::pulse;
 use super::supervisor::Supervisor;
+use super::{descriptors, listener};
 use crate::environment::Environment;
 use crate::stop::Stop;
 use crate::{admin, assemble};
@@ -178,15 +178,25 @@ pub(super) fn front_options(settings: &Settings) -> http::Options {
     let Limits {
         body_bytes, sessions, session_idle, connections, streams, header_timeout, body_timeout, ..
     } = settings.limits;
+    let usual = http::Options::default();
+    let share = |given: Option<usize>, usual: http::Share| {
+        given.map_or(usual, |most| http::Share { most, loopback: true })
+    };
     http::Options {
         allowed_hosts: settings.security.allowed_hosts.clone(),
         allowed_origins: settings.security.allowed_origins.clone(),
         body_bytes_max: body_bytes,
         header_timeout,
         body_timeout,
-        connections_max: connections,
+        connections_max: descriptors::connections(connections),
+        connections_per_address: share(
+            settings.limits.connections_per_address,
+            usual.connections_per_address,
+        ),
         sessions_max: sessions,
+        sessions_per_address: share(settings.limits.sessions_per_address, usual.sessions_per_address),
         session_idle,
         streams_max: streams,
+        streams_per_address: share(settings.limits.streams_per_address, usual.streams_per_address),
     }
 }

@@ -1,5 +1,8 @@
 //! Security, limits and log.
 
+use trunkline_policy::limits::options::Options as CallLimits;
+
+use super::server::Server;
 use crate::check::Check;
 use crate::fields::{Fields, nearest};
 use crate::settings::{Limits, LogFormat, LogOptions, Security};
@@ -45,9 +48,12 @@ fn names(node: &Node, wanted: &str, origin: bool, check: &mut Check<'_>) -> Vec<
     list
 }
 
-pub(super) fn limits(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
+/// The bounds of the front side, and those of calls.
+pub(super) fn limits(node: Option<&Node>, servers: &[Server], check: &mut Check<'_>) -> (Limits, CallLimits) {
     let mut limits = Limits::default();
-    let Some(mut fields) = node.and_then(|node| Fields::open(node, "limits", check)) else { return limits };
+    let Some(mut fields) = node.and_then(|node| Fields::open(node, "limits", check)) else {
+        return (limits, CallLimits::default());
+    };
     if let Some(size) =
         fields.take("bodyBytes", check).and_then(|node| check.bytes(node, 1024..=BODY_BYTES_MAX))
     {
@@ -63,6 +69,16 @@ pub(super) fn limits(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
             *slot = count;
         }
     }
+    let shares = [
+        ("connectionsPerAddress", &mut limits.connections_per_address),
+        ("sessionsPerAddress", &mut limits.sessions_per_address),
+        ("streamsPerAddress", &mut limits.streams_per_address),
+    ];
+    for (key, slot) in shares {
+        if let Some(node) = fields.take(key, check) {
+            *slot = check.whole(node, 1..=COUNT_MAX);
+        }
+    }
     let waits = [
         ("sessionIdle", &mut limits.session_idle),
         ("headerTimeout", &mut limits.header_timeout),
@@ -73,8 +89,9 @@ pub(super) fn limits(node: Option<&Node>, check: &mut Check<'_>) -> Limits {
             *slot = wait;
         }
     }
+    let calls = super::limits::calls(&mut fields, servers, check);
     fields.finish(check);
-    limits
+    (limits, calls)
 }
 
 pub(super) fn log(node: Option<&Node>, check: &mut Check<'_>) -> LogOptions {

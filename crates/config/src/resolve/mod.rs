@@ -8,6 +8,7 @@ pub(crate) mod faults;
 mod front;
 pub(crate) mod keys;
 mod lifecycle;
+mod limits;
 mod naming;
 mod profiles;
 mod reach;
@@ -41,7 +42,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     let instructions = instructions(fields.take("instructions", check), check);
     let profiles_node = fields.take("profiles", check);
     let security = front::security(fields.take("security", check), check);
-    let limits = front::limits(fields.take("limits", check), check);
+    let limits = fields.take("limits", check);
     let results = results::all(fields.take("results", check), check);
     let log = front::log(fields.take("log", check), check);
     let environment = faults::environment(fields.take("environment", check), check);
@@ -59,6 +60,8 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     let servers = servers.map(|node| server::all(node, &naming, &results, world, check)).unwrap_or_default();
     server::prefixes(&servers, check);
     server::fallbacks(&servers, check);
+    let (limits, mut calls) = front::limits(limits, &servers, check);
+    limits::of_servers(&servers, &mut calls);
     let profiles = profiles::all(profiles_node, &servers, check);
     profiles::transparency(&servers, &profiles, check);
     let readiness = lifecycle::readiness(readiness_node, &servers, check);
@@ -77,6 +80,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
             servers: in_use.iter().map(|server| server.rules.clone()).collect(),
             profiles,
             results: results.store,
+            limits: Some(calls),
         },
         shown: in_use.iter().map(|server| server.shown.clone()).collect(),
         upstreams: in_use.into_iter().map(|server| server.options).collect(),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use trunkline_gateway::options::{Naming, ServerRules};
+use trunkline_policy::limits::options::Rate;
 use trunkline_upstream::{EraChoice, Live, Options, Reach, SessionScope};
 
 use super::results::Results;
-use super::{breaker, keys, reach, retry, shown, timing};
+use super::{breaker, keys, limits, reach, retry, shown, timing};
 use crate::check::Check;
 use crate::fields::{Fields, nearest};
 use crate::settings::Shown;
@@ -37,6 +38,9 @@ pub(crate) struct Server {
     /// The server that answers in its place.
     pub(super) fallback: Option<(String, Spot)>,
     pub(super) resolved: Option<Resolved>,
+    /// Its short forms of limits.
+    pub(super) rate: Option<Rate>,
+    pub(super) max_concurrency: Option<usize>,
 }
 
 /// A server that is in use and without problems.
@@ -127,6 +131,7 @@ fn one(
     let fallback = fields
         .take("fallback", check)
         .and_then(|node| check.text(node).map(|name| (name.to_owned(), node.spot.clone())));
+    let (rate, max_concurrency) = limits::short(&mut fields, check);
     let shown = shown::shown(&mut fields, name, &spot, naming, check);
     fields.ignore(&keys::SERVER_IGNORED, check);
     fields.skip(|key| key.starts_with("x-"));
@@ -158,6 +163,8 @@ fn one(
         prefix: shown.prefix,
         fallback,
         resolved,
+        rate,
+        max_concurrency,
     })
 }
 

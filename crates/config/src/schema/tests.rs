@@ -10,7 +10,7 @@ use crate::surroundings::Surroundings;
 use crate::{Source, formats};
 
 /// The resolver's name of a section, and where the schema keeps it.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 31] = [
     ("document", ""),
     ("admin", "/$defs/AdminListener"),
     ("server", "/$defs/Server"),
@@ -37,6 +37,10 @@ const SECTIONS: [(&str, &str); 27] = [
     ("reload", "/$defs/Reload"),
     ("shutdown", "/$defs/Shutdown"),
     ("readiness", "/$defs/Readiness"),
+    ("rate", "/$defs/RateLimit"),
+    ("concurrency", "/$defs/ConcurrencyLimit"),
+    ("match", "/$defs/Matching"),
+    ("cost", "/$defs/CostByTool"),
     // The one map without a section of its own: `{name, source}` is read in place.
     ("", "/$defs/Inherited"),
 ];
@@ -46,7 +50,9 @@ const EVERYTHING: &str = "
 admin: {}
 naming: {}
 security: {}
-limits: {}
+limits:
+  rates: [{rate: 1/s, match: {}, cost: {}}]
+  concurrency: [{max: 1}]
 log: {}
 faults: {rules: [{kind: drop}]}
 results: {}

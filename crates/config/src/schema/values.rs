@@ -53,6 +53,10 @@ value!(Count, "A whole number above zero; text when a variable decides.", {
     "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "\\$\\{" }]
 });
 
+value!(Number, "A whole number; text when a variable decides.", {
+    "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "\\$\\{" }]
+});
+
 value!(Switch, "On or off; text when a variable decides.", {
     "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": "\\$\\{" }]
 });

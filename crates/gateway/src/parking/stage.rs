@@ -38,6 +38,7 @@ pub(super) fn call(offers: Offers, arguments: &Value, retry: Option<(&str, &Valu
             capabilities: Bytes::from_static(b"{}"),
             offers,
             stay: None,
+            peer: None,
         }),
         progress: None,
         log_level: None,

@@ -22,6 +22,7 @@ fn caller(stay: Option<u64>) -> Arc<Caller> {
         capabilities: Bytes::from_static(b"{}"),
         offers: Offers::NONE,
         stay,
+        peer: None,
     })
 }
 

@@ -11,19 +11,14 @@ use crate::catalog::{Catalog, Route, Speller};
 use crate::gateway::Gateway;
 use crate::parking::{Parking, Work};
 use crate::results;
-use crate::stages::authorize::Authorized;
+use crate::stages::admit::Admitted;
 use crate::stages::resolve::Plan;
 use crate::stages::{drive, fallback, remirror};
 use crate::status;
 use crate::tasks::{self, Place, Way};
 
-/// Carries out what was authorized.
-pub(crate) async fn dispatch(
-    gateway: &Gateway,
-    place: Place<'_>,
-    plan: &Authorized<Plan>,
-    call: &Call,
-) -> Served {
+/// Carries out what was admitted.
+pub(crate) async fn dispatch(gateway: &Gateway, place: Place<'_>, plan: &Admitted, call: &Call) -> Served {
     let now = place.now;
     let catalog = &now.catalog;
     let era = call.caller.era;

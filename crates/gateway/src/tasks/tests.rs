@@ -13,6 +13,7 @@ fn caller(stay: Option<u64>) -> Caller {
         capabilities: Bytes::from_static(b"{}"),
         offers: trunkline_model::Offers::NONE,
         stay: stay.map(|number| Arc::new(Stay::new(number, Arc::new(Quiet)))),
+        peer: None,
     }
 }
 

@@ -89,6 +89,7 @@ fn asking(caller: &Arc<Caller>, id: &Text) -> Call {
         capabilities: tasks::declaring(&caller.capabilities),
         offers: caller.offers,
         stay: None,
+        peer: caller.peer,
     };
     Call {
         operation: Operation::Task(TaskRequest::Get, id.clone()),

@@ -8,6 +8,7 @@ mod buckets;
 mod exposition;
 mod gateway;
 mod http;
+mod limits;
 mod methods;
 mod runtime;
 mod sharded;
@@ -25,6 +26,7 @@ use prometheus_client::registry::Registry;
 pub use exposition::{Format, negotiate};
 pub use gateway::{Gateway, Held, Kind, Level};
 pub use http::RouteHandle;
+pub use limits::{Crowd, Crowds, LimitHandle};
 pub use methods::MethodHandle;
 pub use tools::{Outcome, ToolHandle};
 pub use upstreams::{Again, CircuitState, Era, RunningChild, UpstreamHandle};
@@ -38,6 +40,8 @@ pub struct Metrics {
     routes: Arc<http::Routes>,
     upstreams: Arc<upstreams::Upstreams>,
     runtime: Arc<runtime::Runtime>,
+    limits: Arc<limits::Limits>,
+    crowds: Arc<Crowds>,
     gateway: Gateway,
 }
 
@@ -56,7 +60,10 @@ impl Metrics {
         registry.register_collector(Box::new(Arc::clone(&methods)));
         registry.register_collector(Box::new(Arc::clone(&routes)));
         registry.register_collector(Box::new(Arc::clone(&upstreams)));
-        Self { registry, tools, methods, routes, upstreams, runtime, gateway }
+        let (limits, crowds) = (Arc::<limits::Limits>::default(), Arc::<Crowds>::default());
+        registry.register_collector(Box::new(Arc::clone(&limits)));
+        registry.register_collector(Box::new(Arc::clone(&crowds)));
+        Self { registry, tools, methods, routes, upstreams, runtime, limits, crowds, gateway }
     }
 
     /// The series of one tool, by upstream and exposed name. The same pair gives the same series. Beyond 10,000 tools
@@ -83,6 +90,16 @@ impl Metrics {
     /// Shows how many tasks live, as `tasks` counts them. The first one counts.
     pub fn show_tasks(&self, tasks: impl Fn() -> u64 + Send + Sync + 'static) {
         let _ = self.runtime.0.set(Box::new(tasks));
+    }
+
+    /// The series of one limit, by its name in the configuration. Beyond 1,000 limits the series `other`.
+    pub fn limit(&self, name: &str) -> LimitHandle {
+        self.limits.handle(name)
+    }
+
+    /// Where calls gather.
+    pub fn crowds(&self) -> &Crowds {
+        &self.crowds
     }
 
     /// What concerns the gateway as a whole.

@@ -1,7 +1,9 @@
 //! An outcome in the words of the caller.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use trunkline_model::{Arriving, Era, Fault, Kind, Operation, Outcome, Reference, Served};
+use trunkline_model::{Arriving, Era, Fault, Kind, Operation, Outcome, Quota, Reference, Retry, Served};
 use trunkline_protocol::fault::{self, Spoken};
 use trunkline_protocol::{Message, Revision, bridge, compose};
 
@@ -13,6 +15,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// What comes after the message, which is only its beginning then. Never there for calls that do not pass.
     pub(crate) rest: Option<Box<Rest>>,
+    /// What headers say to a caller that may come again later.
+    pub(crate) later: Option<Box<Later>>,
 }
 
 /// The rest of an answer whose result still arrives.
@@ -24,9 +28,32 @@ pub(crate) struct Rest {
     operation: Operation,
 }
 
+/// When a caller that was refused for want of room may come again.
+#[derive(Debug)]
+pub(crate) struct Later {
+    pub(crate) after: Option<Duration>,
+    /// The rate limit that refused, if it was one.
+    pub(crate) quota: Option<Quota>,
+}
+
+impl Later {
+    fn of(fault: &Fault) -> Option<Box<Self>> {
+        let quota = match &fault.kind {
+            Kind::RateLimited(quota) => quota.as_deref().cloned(),
+            Kind::Overloaded => None,
+            _ => return None,
+        };
+        let after = match fault.retry {
+            Retry::After(wait) => Some(wait),
+            Retry::Never | Retry::AtOwnRisk => None,
+        };
+        Some(Box::new(Self { after, quota }))
+    }
+}
+
 impl Answer {
     pub(crate) const fn of(message: Message, status: u16) -> Self {
-        Self { message, status, rest: None }
+        Self { message, status, rest: None, later: None }
     }
 
     /// The same answer with all of it in its message: where only whole messages can be said.
@@ -55,7 +82,12 @@ pub(crate) fn served(id: &Bytes, served: Served, revision: Revision, operation: 
         Served::Arriving(arriving) => arriving,
     };
     let rest = Rest { arriving, id: id.clone(), revision, operation: operation.clone() };
-    Answer { message: Message::One(compose::result_head(id)), status: 200, rest: Some(Box::new(rest)) }
+    Answer {
+        message: Message::One(compose::result_head(id)),
+        status: 200,
+        rest: Some(Box::new(rest)),
+        later: None,
+    }
 }
 
 /// The answer to a request with this id.
@@ -112,10 +144,16 @@ fn after_dispatch(id: &[u8], fault: &Fault, era: Era, operation: &Operation) -> 
     let status = match (&fault.kind, era) {
         (Kind::UnknownMethod, Era::Modern) => 404,
         (Kind::HeaderMismatch | Kind::MissingCapability(_), Era::Modern) => 400,
+        // Modern clients read the error in the body of any status; some legacy ones give up their whole session at a
+        // status that is not 2xx, and the others lose the error (decision 0057).
+        (Kind::RateLimited(_) | Kind::Overloaded, Era::Modern) => fault::http_status(&fault.kind),
         _ => 200,
     };
     match fault::speak(fault, era, Some(operation)) {
-        Spoken::Error(_, object) => Answer::of(compose::error(Some(id), &object), status),
+        Spoken::Error(_, object) => {
+            let message = compose::error(Some(id), &object);
+            Answer { later: Later::of(fault), ..Answer::of(message, status) }
+        }
         Spoken::ToolResult(raw) => result(id, &raw),
     }
 }
@@ -125,7 +163,8 @@ pub(crate) fn refusal(id: Option<&[u8]>, fault: &Fault, era: Era) -> Answer {
     let object = match fault::speak(fault, era, None) {
         Spoken::Error(_, object) | Spoken::ToolResult(object) => object,
     };
-    Answer::of(compose::error(id, &object), fault::http_status(&fault.kind))
+    let (message, status) = (compose::error(id, &object), fault::http_status(&fault.kind));
+    Answer { later: Later::of(fault), ..Answer::of(message, status) }
 }
 
 /// A result of our own.

@@ -1,5 +1,6 @@
 //! From a scanned request to a call.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,10 @@ use trunkline_protocol::{Revision, Scanned, offers, request, tasks};
 ///
 /// # Errors
 /// A revision that is not spoken here, or missing or malformed metadata.
-pub(crate) fn modern_caller(scanned: &Scanned) -> Result<(Caller, Option<Level>), Fault> {
+pub(crate) fn modern_caller(
+    scanned: &Scanned,
+    peer: Option<IpAddr>,
+) -> Result<(Caller, Option<Level>), Fault> {
     let invalid = |text: &'static str| Fault::client(Kind::InvalidParams, text);
     let meta = &scanned.params.meta;
     let version = match &meta.version {
@@ -43,6 +47,7 @@ pub(crate) fn modern_caller(scanned: &Scanned) -> Result<(Caller, Option<Level>)
         offers: offers::of(&capabilities),
         capabilities,
         stay: None,
+        peer,
     };
     Ok((caller, level))
 }

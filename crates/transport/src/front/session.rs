@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,7 +77,12 @@ impl Session {
     ///
     /// # Errors
     /// Params without a protocol version, capabilities or client information.
-    pub(crate) fn open(view: ViewName, hello: &Scanned, counted: Held) -> Result<Self, Fault> {
+    pub(crate) fn open(
+        view: ViewName,
+        hello: &Scanned,
+        peer: Option<IpAddr>,
+        counted: Held,
+    ) -> Result<Self, Fault> {
         let p = &hello.params;
         let invalid = |text: &'static str| Fault::client(Kind::InvalidParams, text);
         let asked =
@@ -101,6 +107,7 @@ impl Session {
             offers: offers::of(&capabilities),
             capabilities,
             stay: Some(Arc::new(stay)),
+            peer,
         };
         Ok(Self {
             view,
@@ -119,6 +126,11 @@ impl Session {
             over: CancellationToken::new(),
             _counted: counted,
         })
+    }
+
+    /// Where it was opened from; `None` is a pipe.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.caller.peer
     }
 
     /// The result of `initialize`.

@@ -11,6 +11,7 @@ mod hostile;
 mod kept;
 mod large;
 mod lifecycle;
+mod limits;
 mod members;
 mod modern_metadata;
 mod old_clients;

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -19,6 +20,7 @@ use trunkline_observe::metrics::Metrics;
 
 use super::super::bell::Bell;
 use super::super::host::Host;
+use super::address::Taken;
 use super::door::{Door, Sharing};
 use super::heads::Busy;
 use super::leaving;
@@ -31,6 +33,15 @@ use super::{Front, Options, route};
 const HEADERS_MAX: usize = 100;
 /// Buffer for the head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// A connection that was taken.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Who is at the other end, as the kernel says.
+    pub(crate) peer: IpAddr,
+    _room: Slot,
+    _taken: Taken,
+}
 
 /// Serves clients at one address until `stop`, then lets what runs end. Whoever wants more to say has a [`Server`].
 ///
@@ -51,13 +62,17 @@ pub async fn serve(
 }
 
 /// Serves one connection, in a task of its own.
-pub(super) fn begin(front: &Arc<Front>, door: &Arc<Door>, stream: TcpStream, room: Slot) {
+pub(super) fn begin(front: &Arc<Front>, door: &Arc<Door>, stream: TcpStream, peer: IpAddr, room: Slot) {
+    // Closed without a word: whoever has so many open does not wait for one.
+    let Some(taken) = front.connections_by_address.take(peer) else {
+        return front.metrics.gateway().rejected("connections_of_address");
+    };
     let _ = stream.set_nodelay(true);
     let busy = Busy::default();
     let stream = Patient::new(stream, busy.clone(), front.live.load().options.header_timeout);
     let service_front = Arc::clone(front);
     // Shared with what may outlive the connection as such: a WebSocket.
-    let room = Arc::new(room);
+    let room = Arc::new(Connection { peer, _room: room, _taken: taken });
     let kept = Arc::clone(&room);
     let entered = Arc::clone(door);
     // See `bell.rs`: one for the connection, one for what answers on it, request after request.

@@ -78,6 +78,7 @@ impl Door {
 }
 
 async fn run(front: Arc<Front>, door: Arc<Door>, listener: TcpListener) {
+    let mut failing = Failing::default();
     loop {
         // Room first, then a connection: what we cannot serve stays in the kernel's queue.
         let room = tokio::select! {
@@ -85,7 +86,7 @@ async fn run(front: Arc<Front>, door: Arc<Door>, listener: TcpListener) {
             () = door.shut.cancelled() => break,
         };
         tokio::select! {
-            accepted = listener.accept() => take(&front, &door, accepted, room).await,
+            accepted = listener.accept() => take(&front, &door, accepted, room, &mut failing).await,
             () = door.shut.cancelled() => break,
         }
     }
@@ -95,16 +96,42 @@ async fn run(front: Arc<Front>, door: Arc<Door>, listener: TcpListener) {
     door.closed.send_replace(true);
 }
 
+/// Accepting that fails, for want of descriptors most of all: told once, and once more when it is over.
+#[derive(Debug, Default)]
+struct Failing(Option<(Instant, u64)>);
+
+impl Failing {
+    fn tell(&mut self, error: &io::Error) {
+        if let Some((_, times)) = &mut self.0 {
+            *times += 1;
+            return;
+        }
+        tracing::warn!(%error, "no connection can be accepted now; those that are there go on");
+        self.0 = Some((Instant::now(), 1));
+    }
+
+    fn over(&mut self) {
+        if let Some((since, times)) = self.0.take() {
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::info!(seconds, times, "connections are accepted again");
+        }
+    }
+}
+
 async fn take(
     front: &Arc<Front>,
     door: &Arc<Door>,
     accepted: io::Result<(TcpStream, SocketAddr)>,
     room: Slot,
+    failing: &mut Failing,
 ) {
     match accepted {
-        Ok((stream, _)) => accept::begin(front, door, stream, room),
+        Ok((stream, from)) => {
+            failing.over();
+            accept::begin(front, door, stream, from.ip(), room);
+        }
         Err(error) => {
-            tracing::warn!(%error, "could not accept a connection");
+            failing.tell(&error);
             sleep(ACCEPT_PAUSE).await;
         }
     }
@@ -121,7 +148,7 @@ async fn finish(front: &Arc<Front>, door: &Arc<Door>, listener: TcpListener) -> 
         loop {
             let Some(room) = front.connections.try_take() else { break };
             tokio::select! {
-                accepted = listener.accept() => take(front, door, accepted, room).await,
+                accepted = listener.accept() => take(front, door, accepted, room, &mut Failing::default()).await,
                 () = sleep_until(over) => break,
             }
         }
@@ -130,10 +157,10 @@ async fn finish(front: &Arc<Front>, door: &Arc<Door>, listener: TcpListener) -> 
     let listener = listener.into_std()?;
     loop {
         match listener.accept() {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 stream.set_nonblocking(true)?;
                 let Some(room) = front.connections.try_take() else { continue };
-                accept::begin(front, door, TcpStream::from_std(stream)?, room);
+                accept::begin(front, door, TcpStream::from_std(stream)?, from.ip(), room);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,5 +1,6 @@
 //! Requests of the legacy era: `initialize`, sessions, the GET stream, DELETE, and batches of the oldest revisions.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -31,12 +32,13 @@ pub(crate) async fn post(
     view: ViewName,
     headers: &Headers<'_>,
     scanned: Scanned,
+    peer: IpAddr,
 ) -> Handled {
     if scanned.shape == Shape::Request && &*scanned.method() == method::INITIALIZE {
         if front.ending.refuses() {
             return Err(leaving::refusal(front, scanned.id_bytes().as_deref(), Era::Legacy));
         }
-        return Box::pin(initialize(front, view, &scanned)).await;
+        return Box::pin(initialize(front, view, &scanned, peer)).await;
     }
     let session = find(front, &view, headers, scanned.id_bytes())?;
     if scanned.shape != Shape::Request {
@@ -78,9 +80,9 @@ fn goes_on(scanned: &Scanned) -> bool {
     )
 }
 
-async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned) -> Handled {
+async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned, peer: IpAddr) -> Handled {
     let id = scanned.id_bytes().unwrap_or_default();
-    let session = match Session::open(view, scanned, front.sessions.counted()) {
+    let session = match Session::open(view, scanned, Some(peer), front.sessions.counted()) {
         Ok(session) => Arc::new(session.by_exchange()),
         Err(fault) => return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy))),
     };
@@ -153,7 +155,7 @@ fn refusal(front: &Front, status: StatusCode, text: &'static str, id: Option<Byt
 
 /// The stream on which a session hears of changes, which takes the place of the one that was open before; or, with the
 /// id of an event, the rest of the stream that the event was on.
-pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) -> Handled {
+pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>, peer: IpAddr) -> Handled {
     if !headers.session.is_some() {
         let text =
             "a GET stream needs a session; start with initialize, or accept text/event-stream for HTTP+SSE";
@@ -165,7 +167,7 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) ->
     if !headers.accepts_events() {
         return Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
-    let Some(room) = front.streams.try_take() else {
+    let Some(room) = front.stream_room(peer) else {
         return Err(refuse(
             front,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -173,7 +175,7 @@ pub(crate) fn get(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>) ->
         ));
     };
     session.touch();
-    let guard = (room, front.metrics.gateway().streams().hold(), Open::begin(&session));
+    let guard = (room, Open::begin(&session));
     let last = headers.last_event_id.text();
     let reader = match last.map_or(Resumed::Afresh, |id| session.replay.resume(id)) {
         Resumed::Reader(reader) => reader,

@@ -2,6 +2,7 @@
 //! `legacy.rs` are Streamable HTTP; `pipes/` are the transports that keep a client on one connection.
 
 mod accept;
+mod address;
 mod body;
 #[cfg(test)]
 mod coming_back;
@@ -28,17 +29,18 @@ mod stream;
 mod tests;
 mod unhurried;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
-use trunkline_observe::metrics::Metrics;
+use trunkline_observe::metrics::{Held, Metrics};
 
 use super::host::Host;
 
 pub use accept::serve;
+pub use address::Share;
 pub use door::Sharing;
 pub use server::{Ending, Server};
 
@@ -60,12 +62,18 @@ pub struct Options {
     pub body_timeout: Duration,
     /// Most open connections.
     pub connections_max: usize,
+    /// Most open connections of one address; further ones are closed at once.
+    pub connections_per_address: Share,
     /// Most legacy sessions.
     pub sessions_max: usize,
+    /// Most legacy sessions of one address; the idlest of them makes room for a further one.
+    pub sessions_per_address: Share,
     /// A session of which nothing was heard for this long is ended.
     pub session_idle: Duration,
     /// Most open streams: GET, listen, HTTP+SSE and WebSocket.
     pub streams_max: usize,
+    /// Most open streams of one address.
+    pub streams_per_address: Share,
 }
 
 impl Default for Options {
@@ -77,9 +85,12 @@ impl Default for Options {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             connections_max: 10_000,
+            connections_per_address: Share { most: 256, loopback: false },
             sessions_max: 10_000,
+            sessions_per_address: Share { most: 1000, loopback: false },
             session_idle: Duration::from_mins(30),
             streams_max: 2_000,
+            streams_per_address: Share { most: 500, loopback: false },
         }
     }
 }
@@ -93,6 +104,8 @@ pub(crate) struct Front {
     pub(crate) clients: pipes::sse::Clients,
     pub(crate) connections: Arc<slots::Slots>,
     pub(crate) streams: Arc<slots::Slots>,
+    pub(crate) connections_by_address: Arc<address::Addresses>,
+    pub(crate) streams_by_address: Arc<address::Addresses>,
     /// Room for events that are kept for clients that come back, in bytes.
     pub(crate) kept: Arc<tokio::sync::Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -126,5 +139,17 @@ impl Live {
     fn new(options: Options, addresses: &[SocketAddr]) -> Self {
         let guard = guard::Guard::new(addresses, &options.allowed_hosts, &options.allowed_origins);
         Self { options, guard }
+    }
+}
+
+/// The room that an open stream takes.
+pub(crate) type StreamRoom = (slots::Slot, address::Taken, Held);
+
+impl Front {
+    /// Room for one more stream of this address.
+    pub(crate) fn stream_room(&self, peer: IpAddr) -> Option<StreamRoom> {
+        let taken = self.streams_by_address.take(peer)?;
+        let room = self.streams.try_take()?;
+        Some((room, taken, self.metrics.gateway().streams().hold()))
     }
 }

@@ -1,6 +1,7 @@
 //! Requests of the modern era: nothing is remembered, every request brings its own metadata.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -8,7 +9,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::StatusCode;
 use trunkline_model::{Call, Caller, Era, Fault, Kind, Notes, Operation, Served, Watch};
-use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
 use trunkline_protocol::{Revision, Scanned, Shape, bridge, headers};
 
@@ -20,7 +20,6 @@ use super::super::listen::{acknowledgement, completion, reader};
 use super::super::notes::Pad;
 use super::header::Headers;
 use super::route::Handled;
-use super::slots::Slot;
 use super::{Front, leaving, respond, stream};
 
 /// Answers one message.
@@ -29,6 +28,7 @@ pub(crate) async fn post(
     view: ViewName,
     headers: &Headers<'_>,
     scanned: Scanned,
+    peer: IpAddr,
 ) -> Handled {
     match scanned.shape {
         Shape::Request => {}
@@ -41,7 +41,7 @@ pub(crate) async fn post(
     }
     let id = scanned.id_bytes().unwrap_or_default();
     let (notes, pad) = Pad::of_client(headers.accepts_events());
-    match request(headers, &scanned, notes) {
+    match request(headers, &scanned, peer, notes) {
         Ok(call) if front.ending.refuses() && !leaving::goes_on(&call) => {
             Err(leaving::refusal(front, Some(&id), Era::Modern))
         }
@@ -54,9 +54,14 @@ pub(crate) async fn post(
 }
 
 /// The checks of a modern request, in the order that `bridging.md` 3.1 gives them.
-fn request(headers: &Headers<'_>, scanned: &Scanned, notes: Arc<dyn Notes>) -> Result<Call, Fault> {
+fn request(
+    headers: &Headers<'_>,
+    scanned: &Scanned,
+    peer: IpAddr,
+    notes: Arc<dyn Notes>,
+) -> Result<Call, Fault> {
     headers::check(scanned, headers.version.values(), headers.method.values(), headers.name.values())?;
-    let (caller, level) = decode::modern_caller(scanned)?;
+    let (caller, level) = decode::modern_caller(scanned, Some(peer))?;
     let mut call = decode::call(scanned, Arc::new(caller), level, Some(mirrored(headers)), notes)?;
     call.passes = bridge::passes(Revision::MODERN_LATEST, &call.operation);
     if call.traceparent.is_none() {
@@ -125,13 +130,14 @@ fn listen(
 ) -> Handled {
     let refuse = |fault: Fault| -> Handled {
         front.metrics.gateway().rejected(fault.kind.reason());
-        let Answer { message, .. } = answer::refusal(Some(&id), &fault, Era::Modern);
-        Ok(respond::json(StatusCode::SERVICE_UNAVAILABLE, message))
+        let refused = answer::refusal(Some(&id), &fault, Era::Modern);
+        Ok(respond::answer(Answer { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..refused }))
     };
     if !headers.accepts_events() {
         return Err(super::route::refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream"));
     }
-    let Some(room) = front.streams.try_take() else {
+    // On HTTP every caller has an address.
+    let Some(room) = caller.peer.and_then(|peer| front.stream_room(peer)) else {
         return refuse(Fault::overloaded("too many streams are open; try again later"));
     };
     let Some(changes) = front.host.changes(view) else { return refuse(Fault::internal("the view has gone")) };
@@ -139,6 +145,5 @@ fn listen(
     let first = acknowledgement(&reader);
     let last = Some(completion(&id));
     let follower = Follower::new(reader, changes, [front.stop.clone(), front.stop.clone()]);
-    let guard: (Slot, Held) = (room, front.metrics.gateway().streams().hold());
-    Ok(respond::events(stream::following(follower, first, last, guard)))
+    Ok(respond::events(stream::following(follower, first, last, room)))
 }

@@ -1,25 +1,52 @@
 //! Building responses.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use trunkline_protocol::{Message, bridge, compose};
 
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Later};
 use super::body::Body;
 use crate::pieces::Pieces;
 
 /// A JSON answer; what of it still arrives is sent as it comes.
 pub(crate) fn answer(answer: Answer) -> Response<Body> {
-    let Answer { message, status, rest } = answer;
+    let Answer { message, status, rest, later } = answer;
     let mut response = json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), message);
     if let Some(rest) = rest {
         response.body_mut().goes_on(rest.arriving);
     }
+    if let Some(later) = &later {
+        come_later(response.headers_mut(), later);
+    }
     response
+}
+
+/// Says when to come again, and which limit it was: `Retry-After` (RFC 9110, 10.2.3), `RateLimit` and
+/// `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
+fn come_later(headers: &mut HeaderMap, later: &Later) {
+    let seconds = |wait: Duration| wait.as_millis().div_ceil(1000).max(1);
+    let mut say = |name: HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(after) = later.after {
+        say(RETRY_AFTER, seconds(after).to_string());
+    }
+    if let Some(quota) = &later.quota {
+        // A structured string (RFC 9651, 3.3.3) has printable ASCII, and two characters that need an escape.
+        let plain = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        let name: String = quota.name.chars().filter(plain).collect();
+        let (size, window) = (quota.size, quota.window.as_secs().max(1));
+        say(HeaderName::from_static("ratelimit-policy"), format!("\"{name}\";q={size};w={window}"));
+        let (left, reset) = (quota.left, seconds(quota.reset));
+        say(HeaderName::from_static("ratelimit"), format!("\"{name}\";r={left};t={reset}"));
+    }
 }
 
 /// A JSON message with a status.

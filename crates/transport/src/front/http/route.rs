@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future as _;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,9 +22,9 @@ use trunkline_runtime::Alarm;
 use super::super::answer;
 use super::super::host::ViewName;
 use super::super::said::{self, Unreadable};
+use super::accept::Connection;
 use super::body::Body;
 use super::header::Headers;
-use super::slots::Slot;
 use super::{Front, legacy, modern, pipes, respond};
 
 /// The path of the endpoint; views besides the default one lie below it.
@@ -57,12 +58,12 @@ impl Meters {
 
 /// Answers one request.
 ///
-/// `mixed` says that the head told the end of the body in two ways; `connection` is the place of the connection.
+/// `mixed` says that the head told the end of the body in two ways; `connection` is the one it came by.
 pub(crate) async fn answer(
     front: Arc<Front>,
     request: Request<Incoming>,
     mixed: bool,
-    connection: Arc<Slot>,
+    connection: Arc<Connection>,
 ) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     let path = request.uri().path();
@@ -121,7 +122,7 @@ fn reason(status: StatusCode) -> &'static str {
     }
 }
 
-async fn handle(front: &Arc<Front>, request: Request<Incoming>, connection: Arc<Slot>) -> Handled {
+async fn handle(front: &Arc<Front>, request: Request<Incoming>, connection: Arc<Connection>) -> Handled {
     let (mut parts, body) = request.into_parts();
     let all = std::mem::take(&mut parts.headers);
     let headers = &Headers::of(&all);
@@ -142,17 +143,17 @@ async fn handle(front: &Arc<Front>, request: Request<Incoming>, connection: Arc<
                 let text = "this path serves HTTP+SSE, which begins with GET; Streamable HTTP is at /mcp";
                 Err(not_allowed(front, "GET", text))
             }
-            None => post(front, view, headers, body).await,
+            None => post(front, view, headers, connection.peer, body).await,
         },
         Method::GET if !only_sse && pipes::websocket::wanted(&all) => {
             let upgrade = parts.extensions.remove::<OnUpgrade>();
             pipes::websocket::open(front, view, &all, upgrade, connection)
         }
         Method::GET if (only_sse && headers.accepts_events()) || opens_sse(headers) => {
-            pipes::sse::open(front, view, path)
+            pipes::sse::open(front, view, path, connection.peer)
         }
         Method::GET if only_sse => Err(refuse(front, StatusCode::NOT_ACCEPTABLE, "accept text/event-stream")),
-        Method::GET => legacy::get(front, &view, headers),
+        Method::GET => legacy::get(front, &view, headers, connection.peer),
         Method::DELETE if !only_sse => legacy::delete(front, &view, headers),
         _ if only_sse => Err(not_allowed(front, "GET, POST", "use GET, and POST where its stream says")),
         _ => Err(not_allowed(front, "POST, GET, DELETE", "use POST, or GET and DELETE with a session")),
@@ -182,7 +183,13 @@ fn view(path: &str, endpoint: &str) -> Option<ViewName> {
     }
 }
 
-async fn post(front: &Arc<Front>, view: ViewName, headers: &Headers<'_>, body: Incoming) -> Handled {
+async fn post(
+    front: &Arc<Front>,
+    view: ViewName,
+    headers: &Headers<'_>,
+    peer: IpAddr,
+    body: Incoming,
+) -> Handled {
     check_head(front, headers)?;
     let raw = read(front, headers, body).await?;
     let scanned = match scan(raw.clone()) {
@@ -196,9 +203,9 @@ async fn post(front: &Arc<Front>, view: ViewName, headers: &Headers<'_>, body: I
         }
     };
     if scanned.params.meta.version.is_some() || headers.claims_modern() {
-        modern::post(front, view, headers, scanned).await
+        modern::post(front, view, headers, scanned, peer).await
     } else {
-        legacy::post(front, view, headers, scanned).await
+        legacy::post(front, view, headers, scanned, peer).await
     }
 }
 

@@ -14,6 +14,7 @@ use trunkline_observe::metrics::Metrics;
 
 use super::super::host::Host;
 use super::super::replay::KEPT_BYTES_MAX;
+use super::address::Addresses;
 use super::door::{Door, Sharing};
 use super::slots::Slots;
 use super::{Front, Live, Options, pipes, route, sessions};
@@ -50,6 +51,8 @@ impl Server {
             sessions: sessions::Sessions::new(&options, Arc::clone(&metrics)),
             streams: Slots::new(options.streams_max),
             connections: Slots::new(options.connections_max),
+            connections_by_address: Addresses::new(options.connections_per_address),
+            streams_by_address: Addresses::new(options.streams_per_address),
             kept: Arc::new(Semaphore::new(KEPT_BYTES_MAX)),
             routes: route::Meters::new(&metrics),
             live: ArcSwap::from_pointee(Live::new(options, &[])),
@@ -103,6 +106,8 @@ impl Server {
         let addresses: Vec<_> = doors.iter().map(|door| door.address).collect();
         self.front.connections.set_max(options.connections_max);
         self.front.streams.set_max(options.streams_max);
+        self.front.connections_by_address.set(options.connections_per_address);
+        self.front.streams_by_address.set(options.streams_per_address);
         self.front.sessions.reconfigure(&options);
         self.front.live.store(Arc::new(Live::new(options, &addresses)));
     }

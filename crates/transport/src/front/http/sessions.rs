@@ -1,16 +1,18 @@
 //! The legacy sessions of this front: bounded, and ended when nobody uses them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use trunkline_model::Place as Origin;
 use trunkline_observe::metrics::{Held, Metrics};
 
 use super::super::session::Session;
-use super::{Front, Options};
+use super::{Front, Options, Share};
 
 /// Sessions that are looked at when one must make room: enough to find one of the idlest, few enough that a client
 /// that opens sessions all the time does not hold the table's lock for long.
@@ -25,6 +27,7 @@ type Table = HashMap<String, Arc<Session>, foldhash::fast::RandomState>;
 pub(crate) struct Sessions {
     by_id: Mutex<Table>,
     max: AtomicUsize,
+    share: Mutex<Share>,
     /// Places of clients whose session is not in the table: it lives with their connection.
     reserved: Arc<AtomicUsize>,
     idle_ms: AtomicU64,
@@ -34,7 +37,14 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(options: &Options, metrics: Arc<Metrics>) -> Self {
         let (max, idle_ms) = (AtomicUsize::default(), AtomicU64::default());
-        let sessions = Self { by_id: Mutex::default(), max, reserved: Arc::default(), idle_ms, metrics };
+        let sessions = Self {
+            by_id: Mutex::default(),
+            max,
+            reserved: Arc::default(),
+            idle_ms,
+            metrics,
+            share: Mutex::new(options.sessions_per_address),
+        };
         sessions.reconfigure(options);
         sessions
     }
@@ -42,6 +52,7 @@ impl Sessions {
     /// A lower number ends no session: the next one that opens takes the place of the idlest.
     pub(crate) fn reconfigure(&self, options: &Options) {
         self.max.store(options.sessions_max, Ordering::Relaxed);
+        *self.share.lock().unwrap_or_else(PoisonError::into_inner) = options.sessions_per_address;
         self.idle_ms.store(options.session_idle.as_millis() as u64, Ordering::Relaxed);
     }
 
@@ -62,6 +73,7 @@ impl Sessions {
     pub(crate) fn add(&self, session: Arc<Session>) -> Option<String> {
         let id = trunkline_runtime::random_id();
         let mut sessions = self.lock();
+        self.make_room_of(session.peer(), &mut sessions)?;
         self.make_room(&mut sessions)?;
         sessions.insert(id.clone(), session);
         Some(id)
@@ -73,6 +85,24 @@ impl Sessions {
         self.make_room(&mut sessions)?;
         self.reserved.fetch_add(1, Ordering::Relaxed);
         Some(Place(Arc::clone(&self.reserved)))
+    }
+
+    /// Room for one more of an address: the idlest of its own goes when it has as many as it may.
+    fn make_room_of(&self, peer: Option<IpAddr>, sessions: &mut Table) -> Option<()> {
+        let share = *self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        // Few have so many: only then are all of them looked at.
+        let Some(most) = peer.and_then(|peer| share.of(peer)).filter(|most| sessions.len() >= *most) else {
+            return Some(());
+        };
+        let place = Origin::of(peer);
+        let own = sessions.iter().filter(|(_, session)| Origin::of(session.peer()) == place);
+        let own: Vec<(u64, &String)> = own.map(|(id, session)| (session.idle_ms(), id)).collect();
+        if own.len() < most {
+            return Some(());
+        }
+        let idlest = own.into_iter().filter(|(ms, _)| *ms > 0).max_by_key(|(ms, _)| *ms)?.1.clone();
+        sessions.remove(&idlest)?.end();
+        Some(())
     }
 
     fn make_room(&self, sessions: &mut Table) -> Option<()> {
@@ -148,14 +178,20 @@ mod tests {
     use trunkline_protocol::scan;
 
     fn table(max: usize) -> Sessions {
-        let options = Options { sessions_max: max, ..Options::default() };
+        let share = Share { most: 2, loopback: true };
+        let options = Options { sessions_max: max, sessions_per_address: share, ..Options::default() };
         Sessions::new(&options, Arc::new(Metrics::new("test")))
     }
 
     fn session(sessions: &Sessions) -> Arc<Session> {
+        session_of(None, sessions)
+    }
+
+    fn session_of(peer: Option<&str>, sessions: &Sessions) -> Arc<Session> {
+        let peer = peer.map(|peer| peer.parse().unwrap());
         let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
         let hello = scan(hello.as_bytes().into()).unwrap();
-        Arc::new(Session::open(None, &hello, sessions.counted()).unwrap())
+        Arc::new(Session::open(None, &hello, peer, sessions.counted()).unwrap())
     }
 
     #[test]
@@ -171,6 +207,19 @@ mod tests {
         assert!(sessions.get(&used_id).is_some());
         assert!(sessions.get(&idle_id).is_none() && idle.over.is_cancelled());
         assert!(sessions.add(session(&sessions)).is_none(), "both are in use now");
+    }
+
+    #[test]
+    fn an_address_with_its_share_of_sessions_loses_its_own_idlest_and_nobody_elses() {
+        let sessions = table(10);
+        let other = sessions.add(session_of(Some("192.0.2.2"), &sessions)).unwrap();
+        let mine: Vec<_> =
+            (0..2).map(|_| sessions.add(session_of(Some("192.0.2.1"), &sessions)).unwrap()).collect();
+        std::thread::sleep(Duration::from_millis(3));
+        sessions.get(&mine[1]).unwrap().touch();
+        assert!(sessions.add(session_of(Some("192.0.2.1"), &sessions)).is_some());
+        assert!(sessions.get(&other).is_some());
+        assert_eq!(mine.iter().filter(|id| sessions.get(id).is_some()).count(), 1);
     }
 
     #[test]

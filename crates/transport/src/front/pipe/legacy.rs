@@ -16,7 +16,7 @@ impl Pipe {
     pub(super) async fn initialize(&self, scanned: &Scanned) {
         let id = scanned.id_bytes().unwrap_or_default();
         let counted = self.metrics.gateway().sessions().hold();
-        let session = match Session::open(self.view.clone(), scanned, counted) {
+        let session = match Session::open(self.view.clone(), scanned, self.peer, counted) {
             Ok(session) => Arc::new(session),
             Err(fault) => return self.say(answer::refusal(Some(&id), &fault, Era::Legacy)).await,
         };

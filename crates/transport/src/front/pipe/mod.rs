@@ -9,6 +9,7 @@ mod legacy;
 mod modern;
 mod outbox;
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub(crate) struct Opening {
     pub(crate) metrics: Arc<Metrics>,
     /// Whether requests of the modern era are served too.
     pub(crate) modern: bool,
+    /// Where its connection comes from; `None` on standard input and output.
+    pub(crate) peer: Option<IpAddr>,
     /// Ends whatever runs for the client.
     pub(crate) over: CancellationToken,
 }
@@ -48,6 +51,7 @@ pub(crate) struct Pipe {
     metrics: Arc<Metrics>,
     outbox: Outbox,
     modern: bool,
+    peer: Option<IpAddr>,
     /// Room for calls; all of it is back when none runs.
     calls: Arc<Semaphore>,
     /// Room for listen requests, which last and must not take that of calls.
@@ -69,7 +73,7 @@ impl Pipe {
     /// A pipe on which nothing was said yet, and what goes out of it. That ends when the pipe is dropped and nothing
     /// runs any more.
     pub(crate) fn open(opening: Opening) -> (Arc<Self>, Outgoing) {
-        let Opening { host, view, metrics, modern, over } = opening;
+        let Opening { host, view, metrics, modern, peer, over } = opening;
         let (outbox, outgoing) = outbox::outbox();
         let pipe = Self {
             host,
@@ -77,6 +81,7 @@ impl Pipe {
             metrics,
             outbox,
             modern,
+            peer,
             calls: Arc::new(Semaphore::new(RUNNING_MAX)),
             listens: Arc::new(Semaphore::new(LISTENS_MAX)),
             session: Mutex::new(None),

@@ -34,7 +34,7 @@ impl Pipe {
     }
 
     fn begin(&self, id: &[u8], scanned: &Scanned) -> Result<(Call, Entry, OwnedSemaphorePermit), Fault> {
-        let (caller, level) = decode::modern_caller(scanned)?;
+        let (caller, level) = decode::modern_caller(scanned, self.peer)?;
         let call = decode::call(scanned, Arc::new(caller), level, None, self.notes())?;
         let places = if matches!(call.operation, Operation::Listen(_)) { &self.listens } else { &self.calls };
         let room = room(places, 1)?;

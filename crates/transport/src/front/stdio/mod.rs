@@ -33,7 +33,7 @@ pub async fn serve(
     let over = stop.child_token();
     // However this ends, also by an error or by being dropped: nothing goes on for a client that is not there.
     let _ended = over.clone().drop_guard();
-    let (pipe, outgoing) = Pipe::open(Opening { host, view, metrics, modern: true, over });
+    let (pipe, outgoing) = Pipe::open(Opening { host, view, metrics, modern: true, peer: None, over });
     let writing = tokio::spawn(write(output, outgoing));
     let mut lines = LineReader::new(input, body_bytes_max);
     loop {

@@ -6,38 +6,43 @@ pub(super) mod sse;
 mod tests;
 pub(super) mod websocket;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use trunkline_model::Era;
-use trunkline_observe::metrics::Held;
 
 use super::super::host::ViewName;
 use super::super::pipe::{Opening, Outgoing, Pipe};
 use super::route::{Refusal, refuse};
 use super::sessions::Place;
-use super::slots::Slot;
-use super::{Front, leaving};
+use super::{Front, StreamRoom, leaving};
 
 /// What a client of this kind takes up while it is there: a stream, and a session whether it began one or not.
-type Room = (Slot, Place, Held);
+type Room = (StreamRoom, Place);
 
 /// Room for one more client.
-fn room(front: &Front) -> Result<Room, Refusal> {
+fn room(front: &Front, peer: IpAddr) -> Result<Room, Refusal> {
     let full = |text| refuse(front, StatusCode::SERVICE_UNAVAILABLE, text);
     if front.ending.refuses() {
         return Err(leaving::refusal(front, None, Era::Legacy));
     }
-    let stream = front.streams.try_take();
+    let stream = front.stream_room(peer);
     let stream = stream.ok_or_else(|| full("too many streams are open; try again later"))?;
     let place =
         front.sessions.reserve().ok_or_else(|| full("too many sessions are in use; try again later"))?;
-    Ok((stream, place, front.metrics.gateway().streams().hold()))
+    Ok((stream, place))
 }
 
 /// The pipe of a client whose connection `over` ends.
-fn pipe(front: &Front, view: ViewName, modern: bool, over: CancellationToken) -> (Arc<Pipe>, Outgoing) {
+fn pipe(
+    front: &Front,
+    view: ViewName,
+    modern: bool,
+    peer: IpAddr,
+    over: CancellationToken,
+) -> (Arc<Pipe>, Outgoing) {
     let (host, metrics) = (Arc::clone(&front.host), Arc::clone(&front.metrics));
-    Pipe::open(Opening { host, view, metrics, modern, over })
+    Pipe::open(Opening { host, view, metrics, modern, peer: Some(peer), over })
 }

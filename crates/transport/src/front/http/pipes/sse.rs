@@ -2,6 +2,7 @@
 //! said comes in those POSTs, everything else goes out on the stream (2024-11-05, transports, HTTP with SSE).
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -55,13 +56,13 @@ pub(crate) fn session_of(uri: &Uri) -> Option<&str> {
 }
 
 /// Opens the stream of a new client.
-pub(crate) fn open(front: &Arc<Front>, view: ViewName, path: &str) -> Handled {
-    let room = super::room(front)?;
+pub(crate) fn open(front: &Arc<Front>, view: ViewName, path: &str, peer: IpAddr) -> Handled {
+    let room = super::room(front, peer)?;
     let id = trunkline_runtime::random_id();
     let (inbox, incoming) = mpsc::channel(INBOX);
     front.clients.lock().insert(id.clone(), Client { view: view.clone(), inbox });
     let over = CancellationToken::new();
-    let (pipe, outgoing) = super::pipe(front, view, false, over.clone());
+    let (pipe, outgoing) = super::pipe(front, view, false, peer, over.clone());
     tokio::spawn(read(Arc::clone(front), pipe, incoming, over.clone()));
     // The path that the client came by, so that it need not know another.
     let first = endpoint(&format!("{path}?{SESSION}={id}"));

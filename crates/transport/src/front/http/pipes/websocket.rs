@@ -1,6 +1,7 @@
 //! WebSocket: one JSON-RPC message per text frame, subprotocol `mcp`. No revision defines it; this is what clients and
 //! servers do (RFC 6455).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::super::host::ViewName;
 use super::super::super::pipe::{Outgoing, Pipe};
 use super::super::super::said::Said;
+use super::super::accept::Connection;
 use super::super::body::Body;
 use super::super::route::{Handled, refuse};
 use super::super::{Front, respond};
@@ -64,7 +66,7 @@ pub(crate) fn open(
     view: ViewName,
     headers: &HeaderMap,
     upgrade: Option<OnUpgrade>,
-    connection: impl Send + 'static,
+    connection: Arc<Connection>,
 ) -> Handled {
     let mut response = agree(headers).map_err(|(status, text)| {
         let mut refused = refuse(front, status, text);
@@ -76,7 +78,7 @@ pub(crate) fn open(
     let Some(upgrade) = upgrade else {
         return Err(refuse(front, StatusCode::BAD_REQUEST, "this connection cannot become a WebSocket"));
     };
-    let room = super::room(front)?;
+    let room = super::room(front, connection.peer)?;
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let front = Arc::clone(front);
     // A task per connection, in place of the one that ends with the upgrade.
@@ -93,7 +95,7 @@ pub(crate) fn open(
                 .max_frame_size(Some(largest));
             let io = TokioIo::new(upgraded);
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-            serve(&front, view, socket).await;
+            serve(&front, view, connection.peer, socket).await;
         }
         drop((room, connection));
     });
@@ -145,10 +147,10 @@ enum End {
     Stopping,
 }
 
-async fn serve(front: &Front, view: ViewName, socket: Socket) {
+async fn serve(front: &Front, view: ViewName, peer: IpAddr, socket: Socket) {
     let over = CancellationToken::new();
     let _ends = over.clone().drop_guard();
-    let (pipe, mut outgoing) = super::pipe(front, view, true, over);
+    let (pipe, mut outgoing) = super::pipe(front, view, true, peer, over);
     let (mut to, mut from) = socket.split();
     let end = {
         let speaking = speak(&mut to, &mut outgoing);
@@ -280,6 +282,7 @@ mod tests {
             view: None,
             metrics: Arc::new(Metrics::new("test")),
             modern: true,
+            peer: None,
             over: CancellationToken::new(),
         };
         let (pipe, mut outgoing) = Pipe::open(opening);
