@@ -9,7 +9,7 @@ mod arriving;
 mod arriving_tests;
 mod client;
 mod events;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
 mod http_sse;

@@ -8,7 +8,7 @@
 mod body;
 mod connection;
 mod dial;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod head;
 mod pool;
