@@ -71,8 +71,10 @@ pub(super) async fn until_answer(
         if message.shape == Shape::Answer && (message.id_number() == Some(id) || message.id.is_none()) {
             return Ok(Some(message));
         }
-        // An answer to another number on this exchange belongs to nobody.
-        if let (Some(heard), true) = (heard, message.shape != Shape::Answer) {
+        if message.shape == Shape::Answer {
+            // It belongs to nobody. A server that confuses its answers may have more of them on this connection.
+            events.spend();
+        } else if let Some(heard) = heard {
             heard.hear(message);
         }
     }
@@ -103,7 +105,8 @@ pub(super) async fn resume(
                         events.finish();
                         return Ok(message);
                     }
-                    Ok(None) | Err(WireError::Broken(_)) => {}
+                    Ok(None) => events.finish(),
+                    Err(WireError::Broken(_)) => {}
                     Err(error) => return Err(error),
                 }
             }

@@ -68,7 +68,10 @@ impl Caller {
     }
 
     async fn text(&self) -> Result<Bytes, WireError> {
-        self.send(Bytes::from_static(b"{}")).await?.body.collect(1 << 20).await
+        let mut body = self.send(Bytes::from_static(b"{}")).await?.body;
+        let text = body.collect(1 << 20).await?;
+        body.finish();
+        Ok(text)
     }
 
     /// Waits until the number of idle connections is this.
