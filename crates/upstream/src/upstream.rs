@@ -11,6 +11,7 @@ use trunkline_observe::metrics::UpstreamHandle;
 
 use crate::breaker::{Circuit, Guard};
 use crate::group::{Group, MemberState};
+use crate::judged::judged;
 use crate::manner::Manner;
 use crate::member::{Ended, Hold, Member};
 use crate::options::{Live, Options};
@@ -221,7 +222,7 @@ impl Upstream {
         extra: &[(String, String)],
     ) -> (Outcome, Option<Hold>) {
         let policies = self.policies.load_full();
-        let guard = match Guard::begin(policies.circuits.as_deref(), None) {
+        let guard = match Guard::begin(policies.circuits.as_ref(), None) {
             Ok(guard) => guard,
             Err(fault) => return (fault.into(), None),
         };
@@ -249,17 +250,25 @@ impl Upstream {
     /// One call, unless the breakers hold it back; not to the member to avoid, where there is another.
     pub(crate) async fn send(&self, sending: &Sending<'_>, call: &Call, avoid: Option<usize>) -> Ended {
         let Sending { policies, manner, target, extra, passes, .. } = *sending;
-        let guard = match Guard::begin(policies.circuits.as_deref(), manner.breaker.as_deref()) {
+        let guard = match Guard::begin(policies.circuits.as_ref(), manner.breaker.as_ref()) {
             Ok(guard) => guard,
             Err(fault) => return Ended::refused(fault),
         };
-        let ended = match &self.members {
+        let mut ended = match &self.members {
             Members::One(member) => member.call(call, target, extra, passes).await,
             Members::Several(group) => {
                 Box::pin(group.call(&policies.live().outliers, avoid, call, target, extra, passes)).await
             }
         };
-        guard.ended(ended.verdict);
+        match ended.served {
+            Served::Arriving(arriving) => {
+                ended.served = Served::Arriving(match guard.rest() {
+                    Some(rest) => judged(arriving, |verdict| rest.ended(verdict)),
+                    None => arriving,
+                });
+            }
+            Served::Whole(_) => guard.ended(ended.verdict),
+        }
         ended
     }
 
