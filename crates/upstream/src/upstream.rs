@@ -309,6 +309,11 @@ impl Upstream {
         }
     }
 
+    /// Resolves when it is being stopped.
+    pub(crate) async fn stopped(&self) {
+        self.lead().shared.stop.cancelled().await;
+    }
+
     /// Stops the upstream; returns when nothing of it runs any more.
     pub async fn stop(&self) {
         match &self.members {

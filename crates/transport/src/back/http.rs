@@ -34,7 +34,7 @@ pub struct HttpWire {
 }
 
 pub(super) struct Inner {
-    client: HttpClient,
+    pub(super) client: HttpClient,
     pool: Arc<Pool>,
     uri: Uri,
     target: Target,

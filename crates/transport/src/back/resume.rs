@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use trunkline_protocol::{Scanned, Shape, headers};
 
 use super::client::Kind;
@@ -94,7 +94,10 @@ pub(super) async fn resume(
     context.session = context.session.or_else(|| session.cloned());
     let mut fruitless = 0;
     while fruitless < FRUITLESS_MAX {
-        sleep((position.wait() * (1 << fruitless)).min(WAIT_MAX)).await;
+        let wait = (position.wait() * (1 << fruitless)).min(WAIT_MAX);
+        if timeout(wait, wire.client.closed()).await.is_ok() {
+            return Err(broken("the gateway is ending"));
+        }
         let before = position.last().cloned();
         tracing::debug!(id, fruitless, "going on with an answer stream that ended early");
         match wire.send("GET", None, &context.headers(&position), "text/event-stream").await {
