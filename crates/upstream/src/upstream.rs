@@ -236,13 +236,19 @@ impl Upstream {
         (ended.served.outcome(), hold)
     }
 
-    /// Runs one call on what an earlier one ran on; where that is gone, like any other.
+    /// Runs one call on what an earlier one ran on; where that is gone, like any other, but on no other member.
     pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
         match hold.call(call, target).await {
             Ok(outcome) => outcome,
             Err(Lost(why)) => {
                 tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
-                self.call(call, target, &[]).await
+                match (&self.members, hold.member) {
+                    // Another member knows nothing of it, or knows something else by the same name.
+                    (Members::Several(group), Some(index)) => {
+                        group.members()[index].call(call, target, &[], false).await.served.outcome()
+                    }
+                    _ => self.call(call, target, &[]).await,
+                }
             }
         }
     }

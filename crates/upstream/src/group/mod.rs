@@ -187,7 +187,7 @@ impl Group {
             let ended = self.ended(index, ended, rules, call);
             tried = tried.with(index);
             if !self.goes_on(&bound, &ended, tried) {
-                return (ended, hold);
+                return (ended, hold.map(|hold| hold.of(index)));
             }
         }
     }
@@ -231,6 +231,10 @@ impl Group {
                 // Its member is gone, and with it the conversation.
                 let other = self.pick(tried, avoid);
                 self.bindings.bind_client(*stay, other);
+                // What it wants to hear of it wants to hear of from there.
+                for uri in self.members()[index].shared.pool.take_wishes(*stay) {
+                    self.members()[other].want_own(&call.caller, &uri, true);
+                }
                 other
             }
             Bound::Free => self.pick(tried, avoid),
