@@ -5,7 +5,7 @@
 //! at once. A member that fails while others do not is left out for a while (`outliers.rs`). What the server offers and
 //! how it stands is what its leading member says (`lead.rs`).
 
-mod bindings;
+pub(crate) mod bindings;
 mod lead;
 pub(crate) mod outliers;
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use trunkline_model::{Call, Caller, Era, Operation, Outcome, Served, Text};
 use trunkline_observe::events::MemberEjected;
 use trunkline_observe::metrics::UpstreamHandle;
-use trunkline_protocol::{asks, rounds, tasks};
+use trunkline_protocol::tasks;
 
 use crate::breaker::Verdict;
 use crate::judged::judged;
@@ -208,8 +208,8 @@ impl Group {
         {
             return Bound::Member(index);
         }
-        if let Ok(Some(answers)) = rounds::answers(&call.params.raw)
-            && let Some(index) = answers.state.and_then(|state| self.bindings.thing(state.as_bytes()))
+        if let Some(index) =
+            bindings::goes_on_from(call).and_then(|state| self.bindings.thing(state.as_bytes()))
         {
             return Bound::Member(index);
         }
@@ -306,10 +306,7 @@ impl Group {
         {
             self.bindings.bind_thing(task.id.as_bytes(), index);
         }
-        if memchr::memmem::find(&reply.raw, b"\"requestState\"").is_some()
-            && let Some(wanted) = asks::wanted(&reply.raw)
-            && let Some(state) = wanted.state.and_then(|state| serde_json::from_slice::<String>(&state).ok())
-        {
+        if let Some(state) = bindings::asked_with(reply) {
             self.bindings.bind_thing(state.as_bytes(), index);
         }
     }

@@ -226,6 +226,25 @@ fn a_round_of_questions_returns_to_the_member_that_asked() {
 }
 
 #[test]
+fn a_round_of_questions_goes_to_the_fallback_only_where_that_asked() {
+    let (one, two) = (modern(), modern());
+    let gateway = Gateway::start(&json!({
+        "one": { "url": one.url, "fallback": "two" },
+        "two": { "url": two.url },
+    }));
+    let mut client = able(&gateway, Era::Modern, FORMS);
+    let call = json!({ "name": "one__test_input_required_result_multi_round", "arguments": {} });
+    let (state, key) = asked(&client.request("tools/call", &call.to_string()));
+    kill(&one);
+    let reply = answer(&mut client, &call, &state, &key, json!({ "name": "x" }));
+    assert!(is_unavailable(&reply), "{}", reply.raw);
+    let (state, key) = asked(&client.request("tools/call", &call.to_string()));
+    let (state, key) = asked(&answer(&mut client, &call, &state, &key, json!({ "name": "y" })));
+    let last = answer(&mut client, &call, &state, &key, json!({ "color": "red" }));
+    assert_eq!(last.text(), "y likes red.");
+}
+
+#[test]
 fn a_parked_call_goes_on_at_its_member_and_ends_with_it() {
     let (members, gateway) = before_two(legacy);
     let mut client = able(&gateway, Era::Modern, FORMS);
