@@ -7,6 +7,8 @@
 mod arriving;
 #[cfg(test)]
 mod arriving_tests;
+#[cfg(test)]
+mod behind_tests;
 mod client;
 mod events;
 #[cfg(any(test, fuzzing))]
