@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use futures_util::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use trunkline_model::{Arriving, Source};
@@ -26,10 +26,10 @@ pub(crate) enum Body {
 /// The beginning of a message, then a result as it comes, then the end of the message: only behind a result that was
 /// whole and right.
 pub(crate) struct Passing {
+    /// Goes along with the first piece.
     head: Pieces,
     /// Gone once its end has come.
     arriving: Option<Arriving>,
-    is_over: bool,
     busy: Option<Busy>,
 }
 
@@ -49,8 +49,8 @@ impl Body {
     /// Has a result follow what there is.
     pub(super) fn goes_on(&mut self, arriving: Arriving) {
         if let Self::Whole(head) = self {
-            let head = std::mem::replace(head, Pieces::from(None));
-            let passing = Passing { head, arriving: Some(arriving), is_over: false, busy: None };
+            let head = std::mem::take(head);
+            let passing = Passing { head, arriving: Some(arriving), busy: None };
             *self = Self::Arriving(Box::new(passing));
         }
     }
@@ -64,21 +64,23 @@ impl Body {
 }
 
 impl Passing {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
-        if let Some(piece) = self.head.next() {
-            return Poll::Ready(Some(Ok(piece)));
-        }
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Pieces, BrokenOff>>> {
         let Some(arriving) = self.arriving.as_mut() else { return Poll::Ready(None) };
-        let next = ready!(arriving.poll_piece(cx));
+        let mut next = ready!(arriving.poll_piece(cx));
+        let mut out = std::mem::take(&mut self.head);
         if let Some(Ok(piece)) = next {
-            return Poll::Ready(Some(Ok(piece)));
+            out.push(piece);
+            // Where the end is at hand it comes along: to write one byte costs about as much as to write many.
+            let end = if arriving.is_whole() { arriving.poll_piece(cx) } else { Poll::Pending };
+            let Poll::Ready(end) = end else { return Poll::Ready(Some(Ok(out))) };
+            next = end;
         }
         self.arriving = None;
-        self.is_over = true;
-        Poll::Ready(Some(match next {
-            Some(Err(_)) => Err(BrokenOff),
-            _ => Ok(Bytes::from_static(compose::RESULT_TAIL)),
-        }))
+        if next.is_some() {
+            return Poll::Ready(Some(Err(BrokenOff)));
+        }
+        out.push(Bytes::from_static(compose::RESULT_TAIL));
+        Poll::Ready(Some(Ok(out)))
     }
 }
 
@@ -91,35 +93,38 @@ impl Drop for Passing {
 }
 
 impl HttpBody for Body {
-    type Data = Bytes;
+    type Data = Pieces;
     type Error = BrokenOff;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Pieces>, BrokenOff>>> {
         match self.get_mut() {
-            Self::Whole(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
+            Self::Whole(pieces) => {
+                let all = std::mem::take(pieces);
+                Poll::Ready(all.has_remaining().then(|| Ok(Frame::data(all))))
+            }
             Self::Arriving(passing) => {
                 passing.poll_data(cx).map(|next| next.map(|data| data.map(Frame::data)))
             }
             Self::Events(events) => {
-                events.as_mut().poll_next(cx).map(|next| next.map(|data| Ok(Frame::data(data))))
+                events.as_mut().poll_next(cx).map(|next| next.map(|data| Ok(Frame::data(data.into()))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(pieces) => pieces.left() == 0,
-            Self::Arriving(passing) => passing.is_over,
+            Self::Whole(pieces) => !pieces.has_remaining(),
+            Self::Arriving(passing) => passing.arriving.is_none(),
             Self::Events(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(pieces) => SizeHint::with_exact(pieces.left()),
+            Self::Whole(pieces) => SizeHint::with_exact(pieces.remaining() as u64),
             Self::Arriving(_) | Self::Events(_) => SizeHint::default(),
         }
     }
