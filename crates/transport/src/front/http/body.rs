@@ -129,3 +129,80 @@ impl HttpBody for Body {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use trunkline_model::Fault;
+
+    use super::*;
+
+    type Said = Poll<Option<Result<Bytes, Box<Fault>>>>;
+
+    /// Says these one after the other; of pieces, `whole` is the number of the last one.
+    struct Script {
+        said: VecDeque<Said>,
+        whole: usize,
+        pieces: usize,
+    }
+
+    impl Source for Script {
+        fn poll_piece(&mut self, _: &mut Context<'_>) -> Said {
+            let next = self.said.pop_front().unwrap_or(Poll::Pending);
+            self.pieces += usize::from(matches!(next, Poll::Ready(Some(Ok(_)))));
+            next
+        }
+
+        fn is_whole(&self) -> bool {
+            self.pieces == self.whole
+        }
+
+        fn is_tool_error(&self) -> bool {
+            false
+        }
+    }
+
+    fn piece(text: &'static str) -> Said {
+        Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes()))))
+    }
+
+    /// The frames that come, a dot for each wait, and whether it broke off.
+    fn frames(said: impl Into<VecDeque<Said>>) -> Vec<String> {
+        let mut body = Body::Whole(Bytes::from_static(b"<").into());
+        body.goes_on(Arriving::new(Script { said: said.into(), whole: 2, pieces: 0 }));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut out = Vec::new();
+        while !body.is_end_stream() && out.len() < 9 {
+            out.push(match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Pending => ".".to_owned(),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let mut data = frame.into_data().expect("data");
+                    String::from_utf8(data.copy_to_bytes(data.remaining()).to_vec()).expect("text")
+                }
+                Poll::Ready(Some(Err(_))) => "broken".to_owned(),
+                Poll::Ready(None) => "end".to_owned(),
+            });
+        }
+        out
+    }
+
+    #[test]
+    fn head_and_end_go_along_where_they_can() {
+        let end = || Poll::Ready(None);
+        assert_eq!(frames([piece("a"), piece("b"), end()]), ["<a", "b}"]);
+        assert_eq!(
+            frames([Poll::Pending, piece("a"), Poll::Pending, piece("b"), end()]),
+            [".", "<a", ".", "b}"]
+        );
+        assert_eq!(frames([piece("a"), piece("b"), Poll::Pending, end()]), ["<a", "b", "}"]);
+    }
+
+    #[test]
+    fn what_is_wrong_at_the_end_is_told_before_the_last_piece() {
+        let fault = || Poll::Ready(Some(Err(Box::new(Fault::internal("x")))));
+        assert_eq!(frames([piece("a"), piece("b"), fault()]), ["<a", "broken"]);
+        assert_eq!(frames([piece("a"), fault()]), ["<a", "broken"]);
+        assert_eq!(frames([fault()]), ["broken"]);
+    }
+}
