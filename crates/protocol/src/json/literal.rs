@@ -74,6 +74,7 @@ pub(super) fn odd_string<const CHECKS: bool>(text: &[u8], mut at: usize) -> Read
 /// Walks over what most strings are made of, plain ASCII and escapes of two characters, and never into the middle of an
 /// escape. Stops at the first byte that needs a look, where a long plain stretch is better left to [`long`], or near the
 /// end of the text.
+#[inline(always)]
 pub(super) fn usual(text: &[u8], mut at: usize) -> End {
     let (mut escaped, mut quiet) = (0, 0);
     'block: loop {
@@ -109,10 +110,19 @@ pub(super) fn usual(text: &[u8], mut at: usize) -> End {
     }
 }
 
-/// Whether a backslash and this are an escape.
+/// Whether a backslash and this are an escape. A table: what comes next is hard to foresee for a processor.
 #[inline(always)]
 const fn escapes(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+    const ESCAPES: [bool; 256] = {
+        let (mut table, mut at) = ([false; 256], 0);
+        let escapes = *b"\"\\/bfnrt";
+        while at < escapes.len() {
+            table[escapes[at] as usize] = true;
+            at += 1;
+        }
+        table
+    };
+    ESCAPES[byte as usize]
 }
 
 /// Skips plain ASCII: to the first byte that needs a look, or to where it is worth while to go on with [`long`].
