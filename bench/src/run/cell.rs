@@ -2,8 +2,8 @@
 
 use super::target::of_peer;
 use super::target::{
-    DIRECT, FIVE, FLOOR, GATEWAY, LISTS, Name, PIPE_FLOOR, SHAPES, STDIO, TO_LEGACY, TO_MODERN, memory,
-    shaped, sized,
+    DIRECT, FIVE, FLOOR, GATEWAY, LIMITED, LISTS, Name, PIPE_FLOOR, SHAPES, STDIO, THREADS, TO_LEGACY,
+    TO_MODERN, memory, shaped, sized, threaded,
 };
 use crate::era::Era;
 use crate::load::{Op, Pace};
@@ -13,6 +13,7 @@ use crate::peers::peer::{AtHand, Wire};
 pub(super) const ECHO: &str = "echo";
 pub(super) const OVER_STDIO: &str = "echo over stdio";
 pub(super) const MANY_TOOLS: &str = "echo among many tools";
+pub(super) const WITH_THREADS: &str = "echo by number of threads";
 pub(super) const PROGRESS: &str = "progress events";
 pub(super) const PAYLOADS: [(&str, usize); 2] =
     [("result of 64 KiB", 64 << 10), ("result of 1 MiB", 1 << 20)];
@@ -64,7 +65,7 @@ pub(super) fn all() -> Vec<Cell> {
         for connections in [1, 16, 64] {
             let mut targets = vec![DIRECT, FLOOR, GATEWAY, crossing(era)];
             if connections == 16 {
-                targets.push(FIVE);
+                targets.extend([FIVE, LIMITED]);
             }
             cells.push(cell(ECHO, era, Op::Call, connections, &targets));
         }
@@ -104,6 +105,13 @@ pub(super) fn all() -> Vec<Cell> {
         direct: None,
         ..cell(MANY_TOOLS, Era::Modern, Op::Call, 16, &[])
     });
+    for connections in [16, 256] {
+        cells.push(Cell {
+            targets: [FLOOR.into()].into_iter().chain(THREADS.map(threaded)).collect(),
+            direct: None,
+            ..cell(WITH_THREADS, Era::Modern, Op::Call, connections, &[])
+        });
+    }
     cells
 }
 

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 use super::cell::Cell;
 use super::process::Process;
-use super::start::{Floor, Gateway, Upstream, children, fillers, floor, free_port, servers, tools, url};
+use super::start::{
+    Floor, Gateway, Upstream, children, document, fillers, floor, free_port, servers, tools, url,
+};
 use super::target::{self, Behind, Kind, Name, ORDINARY, Spec};
 use super::usage;
 use crate::peers::call::{first_answer, listening};
@@ -113,7 +115,7 @@ impl Fleet {
     }
 
     async fn begin(&mut self, spec: Spec, gateway: Option<&Path>) -> anyhow::Result<()> {
-        let Spec { name, kind, behind } = spec;
+        let Spec { name, kind, behind, settings } = spec;
         match (kind, gateway) {
             (Kind::Direct, _) => {
                 let upstream = self.upstream(behind).await?;
@@ -129,11 +131,13 @@ impl Fleet {
             (Kind::Gateway, Some(binary)) => {
                 let upstream = self.upstream(behind).await?;
                 let servers = servers(behind, upstream.port);
-                self.gateway(binary, name, servers, behind, Some(upstream)).await;
+                let document = document(servers, settings);
+                self.gateway(binary, name, document, behind, Some(upstream)).await;
                 Ok(())
             }
             (Kind::GatewayOfChild, Some(binary)) => {
-                self.gateway(binary, name, children(1)?, behind, None).await;
+                let document = document(children(1)?, settings);
+                self.gateway(binary, name, document, behind, None).await;
                 Ok(())
             }
             (Kind::Gateway | Kind::GatewayOfChild, None) => Ok(()),
@@ -199,11 +203,11 @@ impl Fleet {
         &mut self,
         binary: &Path,
         name: Name,
-        servers: Value,
+        document: Value,
         behind: Behind,
         upstream: Option<Running>,
     ) {
-        if let Err(error) = self.try_gateway(binary, &name, &servers, behind, upstream).await {
+        if let Err(error) = self.try_gateway(binary, &name, document, behind, upstream).await {
             self.problems.push(format!("{name} did not come up: {error:#}"));
         }
     }
@@ -212,11 +216,11 @@ impl Fleet {
         &mut self,
         binary: &Path,
         name: &Name,
-        servers: &Value,
+        document: Value,
         behind: Behind,
         upstream: Option<Running>,
     ) -> anyhow::Result<()> {
-        let mut gateway = Gateway::start(binary, name, servers, self.folder.path())?;
+        let mut gateway = Gateway::with(binary, name, document, self.folder.path())?;
         let mut took = 0.0;
         // All of them, so that none is still connecting when calls are measured.
         for tool in tools(behind.servers, "echo") {

@@ -82,6 +82,12 @@ pub(super) async fn floor(floor: Floor, name: &str, folder: &Path) -> anyhow::Re
     Ok((process, port))
 }
 
+/// A document with these servers and these other settings.
+pub(super) fn document(servers: Value, mut settings: Value) -> Value {
+    settings["mcpServers"] = servers;
+    settings
+}
+
 /// A gateway that has been started, ready or not.
 pub(crate) struct Gateway {
     pub(crate) process: Process,
@@ -93,11 +99,21 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// With default settings but for its servers. Its home is a new folder in `folder`.
     pub(crate) fn start(binary: &Path, name: &str, servers: &Value, folder: &Path) -> anyhow::Result<Self> {
+        Self::with(binary, name, document(servers.clone(), json!({})), folder)
+    }
+
+    /// With a document of its own but for the addresses.
+    pub(super) fn with(
+        binary: &Path,
+        name: &str,
+        mut document: Value,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let (port, admin) = (free_port()?, free_port()?);
         let home = tempfile::Builder::new().prefix("home-").tempdir_in(folder)?.keep();
         let file = home.join("trunkline.json");
-        let config = json!({"admin": {"listen": format!("127.0.0.1:{admin}")}, "mcpServers": servers});
-        std::fs::write(&file, config.to_string())?;
+        document["admin"] = json!({ "listen": format!("127.0.0.1:{admin}") });
+        std::fs::write(&file, document.to_string())?;
         let mut command = Command::new(binary);
         command.arg("serve").arg("--config").arg(&file).args(["--listen", &format!("127.0.0.1:{port}")]);
         // Nothing of the user's own settings, and nothing left behind in their home.

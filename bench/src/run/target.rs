@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Value, json};
+
 use crate::peers::peer::{AtHand, Wire};
 
 /// A target's name; a string of its own where it was put together, or came with a peer.
@@ -13,6 +15,7 @@ pub(super) const GATEWAY: &str = "trunkline";
 pub(super) const FIVE: &str = "trunkline, five upstreams";
 pub(super) const TO_LEGACY: &str = "trunkline, to a legacy upstream";
 pub(super) const TO_MODERN: &str = "trunkline, to a modern upstream";
+pub(super) const LIMITED: &str = "trunkline, rate limits";
 pub(super) const PIPE_FLOOR: &str = "pipe floor";
 pub(super) const STDIO: &str = "trunkline, stdio";
 /// A peer of this name has rows of its own among the goals.
@@ -25,6 +28,14 @@ pub(super) const LISTS: [usize; 3] = [TOOLS, 100, 1000];
 /// Tools in all, and upstreams they are spread over: what a call must not cost more for. The first is [`GATEWAY`].
 pub(super) const SHAPES: [(usize, usize); 7] =
     [(TOOLS, 1), (1000, 1), (10_000, 1), (1000, 10), (10_000, 10), (1000, 100), (10_000, 100)];
+
+/// Worker threads that are compared: what more of them cost where there are fewer processors.
+pub(super) const THREADS: [usize; 5] = [1, 2, 4, 16, 64];
+
+/// The gateway with so many worker threads.
+pub(super) fn threaded(threads: usize) -> Name {
+    format!("{GATEWAY}, threads {threads}").into()
+}
 
 /// `base` alone with the ordinary upstream, else with the number of its tools.
 pub(super) fn sized(base: &str, tools: usize) -> Name {
@@ -58,6 +69,8 @@ pub(super) struct Spec {
     pub(super) name: Name,
     pub(super) kind: Kind,
     pub(super) behind: Behind,
+    /// What stands in the gateway's document besides its servers.
+    pub(super) settings: Value,
 }
 
 /// What it is.
@@ -93,7 +106,7 @@ pub(super) const ORDINARY: Behind = Behind { era: "both", servers: 1, tools: TOO
 /// All targets the kit knows by itself.
 pub(super) fn all() -> Vec<Spec> {
     let mut all = Vec::new();
-    let mut add = |name: Name, kind, behind| all.push(Spec { name, kind, behind });
+    let mut add = |name: Name, kind, behind| all.push(Spec { name, kind, behind, settings: json!({}) });
     add(FLOOR.into(), Kind::Proxy, ORDINARY);
     for tools in LISTS {
         add(sized(DIRECT, tools), Kind::Direct, Behind { tools, ..ORDINARY });
@@ -111,6 +124,20 @@ pub(super) fn all() -> Vec<Spec> {
     for shape @ (tools, servers) in SHAPES.into_iter().skip(1) {
         add(shaped(shape), Kind::Gateway, Behind { servers, tools: tools / servers, ..ORDINARY });
     }
+    let mut set = |name: Name, settings| {
+        all.push(Spec { name, kind: Kind::Gateway, behind: ORDINARY, settings });
+    };
+    for threads in THREADS {
+        set(threaded(threads), json!({ "threads": threads }));
+    }
+    // Limits that every call meets and none reaches: by caller, by caller and tool, by server with costs, and of all.
+    let rates = json!([
+        { "per": "principal", "rate": "1000000/s" },
+        { "per": ["principal", "tool"], "rate": "1000000/s" },
+        { "per": "upstream", "rate": "10000000/s", "burst": 10_000_000, "cost": { "tools": { "slow*": 10 } } },
+        { "per": "all", "rate": "10000000/s" },
+    ]);
+    set(LIMITED.into(), json!({ "limits": { "rates": rates } }));
     all
 }
 

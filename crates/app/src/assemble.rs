@@ -74,9 +74,9 @@ fn start_logging(options: LogOptions) -> Result<Logs, Stop> {
     logs::init(&options).map_err(|error| Stop::usage(error.to_string()))
 }
 
-/// The runtime of the long-running commands: a worker for each processor.
-pub(crate) fn many_threads() -> Result<Runtime, Stop> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+/// The runtime of the long-running commands: so many workers, or one for each processor that the process may use.
+pub(crate) fn many_threads(workers: Option<usize>) -> Result<Runtime, Stop> {
+    let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     runtime.map_err(|error| Stop::new(Code::LATER, format!("no threads to work with: {error}")))
 }

@@ -60,6 +60,7 @@ pub fn changes(old: &Settings, new: &Settings) -> Changes {
         restart: differing(&[
             // A socket gets this option before it is bound.
             ("reusePort", old.reuse_port != new.reuse_port),
+            ("threads", old.threads != new.threads),
             ("stateDir", old.state_dir != new.state_dir),
         ]),
     }

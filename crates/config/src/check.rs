@@ -9,7 +9,7 @@ use crate::source::Source;
 use crate::tree::{Place, Spot};
 
 /// Most findings kept; beyond that the first ones are the ones to repair.
-const FINDINGS_MAX: usize = 200;
+pub(crate) const FINDINGS_MAX: usize = 200;
 
 /// The findings so far, and what is needed to make one.
 pub(crate) struct Check<'s> {

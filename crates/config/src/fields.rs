@@ -1,6 +1,6 @@
 //! Reads a map key by key and refuses what nobody asked for.
 
-use crate::check::Check;
+use crate::check::{Check, FINDINGS_MAX};
 use crate::tree::{Entry, Node, Spot, Value};
 
 /// A map being read. Each key that is asked for is known; `finish` reports the others.
@@ -83,9 +83,10 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reports each key that was not asked for.
+    /// Reports each key that was not asked for, as far as anybody will read about them.
     pub(crate) fn finish(self, check: &mut Check<'_>) {
-        for (entry, _) in self.entries.iter().zip(&self.used).filter(|(_, used)| !**used) {
+        let unknown = self.entries.iter().zip(&self.used).filter(|(_, used)| !**used);
+        for (entry, _) in unknown.take(FINDINGS_MAX) {
             let hint = nearest(&entry.key, &self.known)
                 .map_or_else(|| listing(&self.known), |known| format!("did you mean `{known}`?"));
             let shown: String = entry.key.chars().take(64).collect();

@@ -37,6 +37,8 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// When the process counts as ready.
     pub readiness: Readiness,
+    /// Worker threads of the event loop; `None` is one for each processor.
+    pub threads: Option<usize>,
     /// Where state that outlives the process is kept; `None` is the platform's place.
     pub state_dir: Option<PathBuf>,
     /// What kind of place this is; `None` when nobody said it.

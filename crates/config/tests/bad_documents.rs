@@ -66,6 +66,7 @@ const CASES: &[Case] = &[
             "5:25: a call that costs 9 is never admitted with a burst of 5",
         ],
     ),
+    ("a.yaml", "threads: 0\n", &["1:10: expected a whole number from 1 to 1024"]),
     (
         "a.yaml",
         "mcpServers: {a: {command: x, rateLimit: 0/s, maxConcurrency: 0}}\nlimits:\n  concurrency:\n    - {max: 1, match: {servers: [b]}, name: n}\n    - {max: 1, name: n, wait: -1}\n",

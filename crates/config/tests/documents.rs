@@ -108,8 +108,8 @@ fn a_reload_tells_servers_views_and_restarts_apart() {
     assert_eq!(texts(&found.changed), ["b"]);
     assert_eq!(found.applied, ["listen", "log.level", "limits.streams"]);
     assert!(found.views && found.restart.is_empty());
-    let next = changes(&old, &settings("a.yaml", "reusePort: true\nstateDir: /s\n"));
-    assert_eq!(next.restart, ["reusePort", "stateDir"]);
+    let next = changes(&old, &settings("a.yaml", "reusePort: true\nthreads: 3\nstateDir: /s\n"));
+    assert_eq!(next.restart, ["reusePort", "threads", "stateDir"]);
     assert_eq!(next.applied, ["shutdown"], "a shared address has another delay");
     assert!(changes(&old, &old).is_empty());
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets try to forge. Built for them alone (`cfg(fuzzing)`).
+//! What the fuzz targets try to forge. Built for them (`cfg(fuzzing)`), and with the tests, so that clippy sees it.
 
 use trunkline_model::{Caller, Text};
 use trunkline_transport::front::host::ViewName;

@@ -158,13 +158,18 @@ impl Gateway {
         &self.tools.faults
     }
 
-    /// Stops every upstream; returns when nothing of them runs any more.
+    /// Stops every upstream; returns when nothing of them runs any more. Calls that still run end like those of a process that
+    /// ended: what became of them is unknown, and their callers hear so.
     pub async fn stop(&self) {
+        // At first those on their way, so that their callers need not wait for servers that take their time to stop; in the
+        // end whatever was sent meanwhile. In between sessions are ended in order.
+        self.tools.http.cut();
         self.stop.cancel();
         let state = self.state.load_full();
         let stopping = state.fleet.upstreams.iter().map(|upstream| upstream.stop());
         futures_util::future::join_all(stopping).await;
         self.leaving.ended().await;
+        self.tools.http.close();
         // Their servers are gone, so each of them has ended or is about to.
         let parked = self.parking.count();
         if parked > 0 {

@@ -4,7 +4,7 @@
 //! than a call, `keeper.rs` the task that turns changes of upstreams into new catalogs.
 
 pub mod catalog;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gateway;
 mod host;

@@ -1,4 +1,4 @@
-//! What the fuzz targets compare with. Built for them alone (`cfg(fuzzing)`).
+//! What the fuzz targets compare with. Built for them (`cfg(fuzzing)`), and with the tests, so that clippy sees it.
 
 use bytes::Bytes;
 

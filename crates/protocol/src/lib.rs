@@ -10,7 +10,7 @@ pub mod capabilities;
 pub mod compose;
 pub mod extensions;
 pub mod fault;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod headers;
 pub mod hello;

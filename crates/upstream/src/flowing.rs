@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use trunkline_model::{Fault, Source};
+use trunkline_model::{Fault, Side, Source};
 use trunkline_runtime::Alarm;
 use trunkline_transport::back::Incoming;
 
@@ -26,6 +26,8 @@ pub(crate) struct Flowing {
     total: Duration,
     end: Instant,
     alarm: Alarm,
+    /// The server was waited for last, and not the client.
+    waits: bool,
 }
 
 impl Flowing {
@@ -39,13 +41,18 @@ impl Flowing {
         let now = Instant::now();
         let end = now + total;
         let alarm = Alarm::at(end.min(now + idle));
-        Self { server: Arc::clone(server), incoming, reads, idle, total, end, alarm }
+        Self { server: Arc::clone(server), incoming, reads, idle, total, end, alarm, waits: false }
     }
 
     fn late(&self, now: Instant) -> Fault {
         let passed = if now >= self.end { self.total } else { self.idle };
         let mut fault = Fault::timed_out(&self.server, passed);
-        "the rest of its result did not come, or was not taken, in time".clone_into(&mut fault.detail);
+        if self.waits {
+            "the rest of its result did not come in time".clone_into(&mut fault.detail);
+        } else {
+            "the rest of its result was not taken in time".clone_into(&mut fault.detail);
+            fault.side = Side::Client;
+        }
         fault
     }
 }
@@ -59,6 +66,7 @@ impl Source for Flowing {
         }
         match self.incoming.poll_piece(cx) {
             Poll::Ready(piece) => {
+                self.waits = false;
                 self.alarm.reset(self.end.min(now + self.idle));
                 Poll::Ready(
                     piece.map(|piece| {
@@ -69,7 +77,10 @@ impl Source for Flowing {
             Poll::Pending if Pin::new(&mut self.alarm).poll(cx).is_ready() => {
                 Poll::Ready(Some(Err(Box::new(self.late(Instant::now())))))
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                self.waits = true;
+                Poll::Pending
+            }
         }
     }
 

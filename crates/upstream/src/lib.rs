@@ -19,6 +19,7 @@ mod globs;
 pub mod group;
 pub mod health;
 mod hearing;
+mod judged;
 mod lists;
 mod loss;
 mod manner;

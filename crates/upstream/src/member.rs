@@ -259,7 +259,7 @@ impl Member {
     ) -> (Ended, Option<Hold>) {
         let running = Running::begin(Arc::clone(&self.shared));
         let (served, conversation, verdict) = self.run(call, target, extra, false).await;
-        let hold = conversation.map(|conversation| Hold { conversation, _running: running });
+        let hold = conversation.map(|conversation| Hold { conversation, member: None, _running: running });
         (Ended { served, verdict, member: None }, hold)
     }
 
@@ -410,10 +410,17 @@ impl Conversation {
 /// Counts as a use of the server, which is not stopped for being idle meanwhile.
 pub struct Hold {
     conversation: Conversation,
+    /// The member that it belongs to, where there are several.
+    pub(crate) member: Option<usize>,
     _running: Running<Arc<Shared>>,
 }
 
 impl Hold {
+    /// The same, of this one of several members.
+    pub(crate) fn of(self, member: usize) -> Self {
+        Self { member: Some(member), ..self }
+    }
+
     /// The era spoken there.
     pub fn era(&self) -> Era {
         self.conversation.session().era()

@@ -280,6 +280,12 @@ impl Pool {
         wish.send_if_modified(|set| if wanted { set.insert(uri.clone()) } else { set.remove(uri) });
     }
 
+    /// Takes what a stay wants to hear of, for another member to know.
+    pub(crate) fn take_wishes(&self, stay: u64) -> Wanted {
+        let mut wishes = self.wishes();
+        wishes.get_mut(&stay).map(|wish| wish.send_replace(Wanted::new())).unwrap_or_default()
+    }
+
     /// The stay is over.
     pub(crate) fn forget(&self, stay: u64) {
         self.wishes().remove(&stay);

@@ -153,8 +153,8 @@ async fn converse(
     });
     let end = tokio::select! {
         biased;
-        why = session.wire.ended() => Err(End::Lost(why.into())),
         () = stop.cancelled() => Err(End::Shutdown),
+        why = session.wire.ended() => Err(End::Lost(why.into())),
         why = session.lost.heard() => Err(End::Again(why.to_owned())),
         read = read_first(shared, &session) => Ok(read),
     };
@@ -228,10 +228,10 @@ async fn attend(
         let (due, kinds) = next_refresh(shared, session, *live.borrow(), refreshed);
         let quiet = reading.is_none();
         tokio::select! {
-            // A wire that ended says more than a call that found it broken.
+            // At the end wires end, and that is no news; a wire that ended says more than a call that found it broken.
             biased;
-            why = session.wire.ended() => return End::Lost(Failed::from(why)),
             () = stop.cancelled() => return End::Shutdown,
+            why = session.wire.ended() => return End::Lost(Failed::from(why)),
             () = gone(child) => {
                 session.wire.close("the process ended");
                 return End::Lost(Failed::from("the process ended".to_owned()));

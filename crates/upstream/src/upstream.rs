@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Served, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Reply, Served, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 
 use crate::breaker::{Circuit, Guard};
+use crate::group::bindings::{self, Bindings};
 use crate::group::{Group, MemberState};
+use crate::judged::judged;
 use crate::manner::Manner;
 use crate::member::{Ended, Hold, Member};
 use crate::options::{Live, Options};
@@ -26,6 +28,8 @@ pub struct Upstream {
     options: Options,
     pub(crate) members: Members,
     policies: ArcSwap<Policies>,
+    /// The rounds that it asked in the place of another server.
+    stood_in: Bindings,
     pub(crate) meter: UpstreamHandle,
 }
 
@@ -51,7 +55,7 @@ impl Upstream {
             Members::Several(Group::start(&options, &tools, meter.clone(), before))
         };
         let policies = Policies::new(&options.name, options.live.clone(), &meter, None, 0);
-        Self { options, members, policies: ArcSwap::new(policies), meter }
+        Self { options, members, policies: ArcSwap::new(policies), stood_in: Bindings::default(), meter }
     }
 
     /// The operator's name for it.
@@ -221,7 +225,7 @@ impl Upstream {
         extra: &[(String, String)],
     ) -> (Outcome, Option<Hold>) {
         let policies = self.policies.load_full();
-        let guard = match Guard::begin(policies.circuits.as_deref(), None) {
+        let guard = match Guard::begin(policies.circuits.as_ref(), None) {
             Ok(guard) => guard,
             Err(fault) => return (fault.into(), None),
         };
@@ -235,13 +239,19 @@ impl Upstream {
         (ended.served.outcome(), hold)
     }
 
-    /// Runs one call on what an earlier one ran on; where that is gone, like any other.
+    /// Runs one call on what an earlier one ran on; where that is gone, like any other, but on no other member.
     pub async fn call_on(&self, hold: &Hold, call: &Call, target: Option<&str>) -> Outcome {
         match hold.call(call, target).await {
             Ok(outcome) => outcome,
             Err(Lost(why)) => {
                 tracing::debug!(server = &**self.name(), %why, "the conversation that was held is over");
-                self.call(call, target, &[]).await
+                match (&self.members, hold.member) {
+                    // Another member knows nothing of it, or knows something else by the same name.
+                    (Members::Several(group), Some(index)) => {
+                        group.members()[index].call(call, target, &[], false).await.served.outcome()
+                    }
+                    _ => self.call(call, target, &[]).await,
+                }
             }
         }
     }
@@ -249,18 +259,38 @@ impl Upstream {
     /// One call, unless the breakers hold it back; not to the member to avoid, where there is another.
     pub(crate) async fn send(&self, sending: &Sending<'_>, call: &Call, avoid: Option<usize>) -> Ended {
         let Sending { policies, manner, target, extra, passes, .. } = *sending;
-        let guard = match Guard::begin(policies.circuits.as_deref(), manner.breaker.as_deref()) {
+        let guard = match Guard::begin(policies.circuits.as_ref(), manner.breaker.as_ref()) {
             Ok(guard) => guard,
             Err(fault) => return Ended::refused(fault),
         };
-        let ended = match &self.members {
+        let mut ended = match &self.members {
             Members::One(member) => member.call(call, target, extra, passes).await,
             Members::Several(group) => {
                 Box::pin(group.call(&policies.live().outliers, avoid, call, target, extra, passes)).await
             }
         };
-        guard.ended(ended.verdict);
+        match ended.served {
+            Served::Arriving(arriving) => {
+                ended.served = Served::Arriving(match guard.rest() {
+                    Some(rest) => judged(arriving, |verdict| rest.ended(verdict)),
+                    None => arriving,
+                });
+            }
+            Served::Whole(_) => guard.ended(ended.verdict),
+        }
         ended
+    }
+
+    /// Takes note of what it answered in the place of another server: if it asked something, the call goes on with it.
+    pub fn stood_in(&self, reply: &Reply) {
+        if let Some(state) = bindings::asked_with(reply).filter(|_| reply.era == Era::Modern) {
+            self.stood_in.bind_thing(state.as_bytes(), 0);
+        }
+    }
+
+    /// Whether it may take a call in the place of another server: not one that goes on with what somebody else asked.
+    pub fn may_stand_in(&self, call: &Call) -> bool {
+        bindings::goes_on_from(call).is_none_or(|state| self.stood_in.thing(state.as_bytes()).is_some())
     }
 
     /// Counts a call that its fallback answered.
@@ -298,6 +328,11 @@ impl Upstream {
             Members::One(member) => told(member),
             Members::Several(group) => group.members().iter().for_each(|member| told(member)),
         }
+    }
+
+    /// Resolves when it is being stopped.
+    pub(crate) async fn stopped(&self) {
+        self.lead().shared.stop.cancelled().await;
     }
 
     /// Stops the upstream; returns when nothing of it runs any more.

@@ -30,7 +30,7 @@ pub struct Row {
     pub reaches: Reaches,
     /// At the latest this long after the fault is gone, calls pass again.
     pub back: Duration,
-    /// What calls may still see after the fault, before they pass for good.
+    /// What calls may still see after the fault, before they pass for good: one call for each connection.
     pub stray: &'static [&'static str],
     /// How much memory may be held in the end that was not held in the beginning, in MiB.
     pub grown_mib: u64,
@@ -89,7 +89,7 @@ impl Row {
         self
     }
 
-    /// Calls after the fault may still see one of these reasons, before they pass for good.
+    /// After the fault one call for each connection may still see one of these reasons, before calls pass for good.
     pub fn stray(mut self, reasons: &'static [&'static str]) -> Self {
         self.stray = reasons;
         self

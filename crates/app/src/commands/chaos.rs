@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, terminal: &Terminal) -> Result<Code, Stop> {
         }
     };
     let _logs = assemble::logging_on_request(args.log_level.as_deref(), terminal)?;
-    let seen = assemble::many_threads()?.block_on(async {
+    let seen = assemble::many_threads(None)?.block_on(async {
         let mut signals = Signals::listen()?;
         let control = if chaos::breaks(&scenario) { Some(Control::open(&args.admin).await?) } else { None };
         let stopped = tokio::select! {

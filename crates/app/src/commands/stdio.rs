@@ -34,7 +34,7 @@ pub(super) fn run(args: Args, environment: &Environment, terminal: &Terminal) ->
     let settings = loaded.settings;
     let view = args.profile.map(|name| profile(&settings, &name)).transpose()?;
     let _logs = assemble::logging(&settings, terminal)?;
-    let runtime = assemble::many_threads()?;
+    let runtime = assemble::many_threads(settings.threads)?;
     let ended = runtime.block_on(serve(settings, view, environment));
     // A thread may still wait for a line on stdin; it must not hold us back.
     runtime.shutdown_background();

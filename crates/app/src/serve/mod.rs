@@ -44,7 +44,7 @@ pub(crate) fn run(
     let (path, noted) = config_file::load_noting(args, overrides.clone(), environment, terminal)?;
     let logs = assemble::logging(&noted.loaded.settings, terminal)?;
     let reload = Reload { path, overrides: overrides.clone(), environment, logs: &logs };
-    let runtime = assemble::many_threads()?;
+    let runtime = assemble::many_threads(noted.loaded.settings.threads)?;
     let ended = runtime.block_on(serve(noted, &reload, terminal));
     runtime.shutdown_background();
     ended

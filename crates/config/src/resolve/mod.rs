@@ -32,6 +32,9 @@ use crate::tree::{Node, Value};
 /// The name of the section at the root.
 pub(crate) const DOCUMENT: &str = "document";
 
+/// Most worker threads. Nobody has as many processors for one gateway; beyond it lies a slip.
+const THREADS_MAX: usize = 1024;
+
 /// Resolves the whole document. `None` when anything is wrong; `check` then knows what.
 pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<'_>) -> Option<Settings> {
     let mut fields = Fields::open(root, DOCUMENT, check)?;
@@ -51,6 +54,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
     let reload = lifecycle::reload(fields.take("reload", check), check);
     let shutdown = lifecycle::shutdown(fields.take("shutdown", check), reuse_port, check);
     let readiness_node = fields.take("readiness", check);
+    let threads = fields.take("threads", check).and_then(|node| check.whole(node, 1..=THREADS_MAX));
     let state_dir = fields.take("stateDir", check).and_then(|node| check.text(node)).map(PathBuf::from);
     check.asked.insert((DOCUMENT, "$schema".to_owned()));
     fields.skip(|key| key == "$schema" || key.starts_with("x-"));
@@ -91,6 +95,7 @@ pub(crate) fn document(root: &Node, world: &Surroundings<'_>, check: &mut Check<
         reload,
         shutdown,
         readiness,
+        threads,
         state_dir,
         environment,
         faults,

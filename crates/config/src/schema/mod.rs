@@ -1,6 +1,11 @@
 //! The JSON Schema of the document, for editors.
 
 mod document;
+mod faults;
+mod lifecycle;
+mod limits;
+mod reliability;
+mod server;
 mod values;
 
 use std::collections::HashSet;

@@ -17,6 +17,9 @@ pub(crate) async fn answered(
     call: &Call,
 ) -> Option<Outcome> {
     let upstream = place.now.fleet.upstreams.get(fallback.server)?;
+    if !upstream.may_stand_in(call) {
+        return None;
+    }
     // The headers that mirror its arguments are its own; the client's were for the other.
     let call = Call { mirrored: None, ..call.clone() };
     let extra = dispatch::headers_of(&fallback.mirrored, &call).ok()?;
@@ -28,6 +31,7 @@ pub(crate) async fn answered(
         Outcome::Fault(fault) if fault.unbegun => None,
         Outcome::Result(reply) => {
             asked.fell_back();
+            upstream.stood_in(&reply);
             let raw = meta::noted(&reply.raw, meta::ANSWERED_BY, upstream.name());
             Some(Outcome::Result(Reply { raw, era: reply.era }))
         }

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use trunkline_protocol::streamed::{AnswerReader, Part};
 
 use super::client::Body;
+use super::http::foreign;
 use super::{Answered, WireError};
 
 /// Answers up to this size are read whole, in bytes: that costs less, and whatever is wrong with them is told as an
@@ -113,10 +114,12 @@ impl Incoming {
                 ahead.push_back(piece.slice(fed.value));
             }
         }
-        // An id behind the result is compared at the end.
-        let others = reader.id().is_some_and(|said| !is(said, id));
-        if reader.part() != Some(Part::Result) || reader.is_object() != Some(true) || others {
+        if reader.part() != Some(Part::Result) || reader.is_object() != Some(true) {
             return Ok(Err((body, begun)));
+        }
+        // An id behind the result is compared at the end.
+        if reader.id().is_some_and(|said| !is(said, id)) {
+            return Err(foreign());
         }
         let taken = begun.length;
         let reader = Some(reader);
@@ -196,10 +199,11 @@ impl Incoming {
         let Some(reader) = self.reader.take() else { return Ok(()) };
         self.tool_error = says_failed(&reader);
         let ended = reader.finish().map_err(|error| WireError::Invalid(error.to_string()))?;
-        if ended.id.is_some_and(|said| is(&said, self.id)) {
-            return Ok(());
+        if !ended.id.is_some_and(|said| is(&said, self.id)) {
+            return Err(foreign());
         }
-        Err(WireError::Invalid("the message is not the answer to this request".to_owned()))
+        self.body.finish();
+        Ok(())
     }
 
     /// Whether all of the result was handed on, so that only the end of the message is to come.

@@ -78,9 +78,14 @@ impl Events {
         }
     }
 
-    /// All that was of interest has been read; the connection may be used again.
-    pub(super) fn finish(self) {
+    /// All that was of interest has been read; the connection may be used again, unless it was spent.
+    pub(super) fn finish(mut self) {
         self.body.finish();
+    }
+
+    /// The connection is not to be used again.
+    pub(super) fn spend(&mut self) {
+        self.body.spend();
     }
 
     /// The next message; events that hold none are skipped. All of them move the position.

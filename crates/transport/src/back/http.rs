@@ -34,7 +34,7 @@ pub struct HttpWire {
 }
 
 pub(super) struct Inner {
-    client: HttpClient,
+    pub(super) client: HttpClient,
     pool: Arc<Pool>,
     uri: Uri,
     target: Target,
@@ -109,6 +109,7 @@ impl HttpWire {
         while let Some(message) = events.message(position).await? {
             heard.hear(message);
         }
+        events.finish();
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl HttpWire {
     pub(super) async fn listen(&self, extra: Headers) -> Result<Events, WireError> {
         let response = self.get(extra, "text/event-stream").await?;
         if !response.head.is_success() {
-            return Err(refusal(response).await);
+            return Err(refusal(response, None).await);
         }
         if response.head.kind != Kind::Events {
             return Err(WireError::Invalid("what it answered is no event stream".to_owned()));
@@ -167,8 +168,9 @@ impl Inner {
         let id = out.id;
         match self.begin(out).await? {
             Begun::Answered(answered) => Ok(*answered),
-            Begun::Json(body, session) => {
+            Begun::Json(mut body, session) => {
                 let message = answer(body.collect(self.message_bytes_max).await?, id)?;
+                body.finish();
                 Ok(Answered { message, session })
             }
         }
@@ -193,12 +195,17 @@ impl Inner {
                 } else {
                     match Incoming::of(body, begun, id, limit)? {
                         Ok(incoming) => return Ok(Exchanged::Arriving(Box::new(incoming))),
-                        Err((body, begun)) => rest(body, begun, limit).await?,
+                        Err((returned, begun)) => {
+                            body = returned;
+                            rest(&mut body, begun, limit).await?
+                        }
                     }
                 }
             }
         };
-        Ok(Exchanged::Whole(Answered { message: answer(raw, id)?, session }))
+        let message = answer(raw, id)?;
+        body.finish();
+        Ok(Exchanged::Whole(Answered { message, session }))
     }
 
     /// Sends a request and reads what comes back as far as it is no plain JSON.
@@ -206,7 +213,7 @@ impl Inner {
         let Outgoing { id, message, headers: extra, heard } = out;
         let Response { head, body } = self.send("POST", Some(message), &extra, ANSWER).await?;
         if !head.is_success() {
-            return Err(refusal(Response { head, body }).await);
+            return Err(refusal(Response { head, body }, Some(id)).await);
         }
         let session = head.session;
         let limit = self.message_bytes_max;
@@ -218,8 +225,11 @@ impl Inner {
                     events.finish();
                     message
                 }
-                Ok(None) | Err(WireError::Broken(_)) if Context::of(&extra).resumes(&position) => {
-                    drop(events);
+                ended @ (Ok(None) | Err(WireError::Broken(_))) if Context::of(&extra).resumes(&position) => {
+                    match ended {
+                        Ok(_) => events.finish(),
+                        Err(_) => drop(events),
+                    }
                     // Boxed: it is rare, and would make every call's future larger.
                     let context = Context::of(&extra);
                     let rest = resume(self, context, session.as_ref(), position, id, heard.as_ref());
@@ -250,13 +260,17 @@ fn answer(raw: Bytes, id: u64) -> Result<Scanned, WireError> {
     let message = scan(raw).map_err(|e| WireError::Invalid(e.to_string()))?;
     let ours = message.id_number() == Some(id) || (message.error.is_some() && !is_number(&message));
     if message.shape != Shape::Answer || !ours {
-        return Err(WireError::Invalid("the message is not the answer to this request".to_owned()));
+        return Err(foreign());
     }
     Ok(message)
 }
 
+pub(super) fn foreign() -> WireError {
+    WireError::Invalid("the message is not the answer to this request".to_owned())
+}
+
 /// The whole of an answer whose beginning was read.
-async fn rest(body: Body, mut begun: Beginning, limit: usize) -> Result<Bytes, WireError> {
+async fn rest(body: &mut Body, mut begun: Beginning, limit: usize) -> Result<Bytes, WireError> {
     let rest = body.collect(limit - begun.length).await.map_err(|error| match error {
         WireError::TooLarge(_) => WireError::TooLarge(limit),
         other => other,
@@ -277,11 +291,13 @@ impl Wire for HttpWire {
 
     fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {
         Box::pin(async move {
-            let response = self.inner.send("POST", Some(message), &headers, ANSWER).await?;
+            let mut response = self.inner.send("POST", Some(message), &headers, ANSWER).await?;
             if !response.head.is_success() {
-                return Err(refusal(response).await);
+                return Err(refusal(response, None).await);
             }
-            response.body.finish();
+            if acknowledges(&mut response).await {
+                response.body.finish();
+            }
             Ok(())
         })
     }
@@ -310,11 +326,33 @@ impl Wire for HttpWire {
     }
 }
 
-pub(super) async fn refusal(response: Response) -> WireError {
-    let Response { head, body } = response;
-    let body = body.collect(ERROR_PAGE_BYTES_MAX).await.unwrap_or_default();
-    let message = scan(body.clone()).ok().filter(|m| m.shape == Shape::Answer);
+/// Whether this is what a server says to a message that has no answer. An answer is none: it belongs to another request, and
+/// what the server says to this message is still to come on the connection.
+async fn acknowledges(response: &mut Response) -> bool {
+    if response.head.status != StatusCode::OK || response.body.length() == Some(0) {
+        return true;
+    }
+    if response.head.kind == Kind::Events {
+        return false;
+    }
+    let Ok(page) = response.body.collect(ERROR_PAGE_BYTES_MAX).await else { return false };
+    !scan(page).is_ok_and(|message| is_number(&message))
+}
+
+/// What a status that is no success means. `id` is the number of the request that was refused, if it has one.
+pub(super) async fn refusal(response: Response, id: Option<u64>) -> WireError {
+    let Response { head, mut body } = response;
+    let collected = body.collect(ERROR_PAGE_BYTES_MAX).await;
+    let page = collected.as_ref().cloned().unwrap_or_default();
+    let message = scan(page.clone()).ok().filter(|m| m.shape == Shape::Answer);
+    let named = message.as_ref().and_then(Scanned::id_number);
+    if id.is_some() && named.is_some() && named != id {
+        return foreign();
+    }
+    if collected.is_ok() {
+        body.finish();
+    }
     let mut headers = head.headers;
     headers.remove(ALLOW);
-    WireError::Refused(Box::new(Refusal { status: head.status, headers, body, message }))
+    WireError::Refused(Box::new(Refusal { status: head.status, headers, body: page, message }))
 }

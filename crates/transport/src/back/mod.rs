@@ -7,9 +7,11 @@
 mod arriving;
 #[cfg(test)]
 mod arriving_tests;
+#[cfg(test)]
+mod behind_tests;
 mod client;
 mod events;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
 mod http_sse;

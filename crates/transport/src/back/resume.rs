@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use trunkline_protocol::{Scanned, Shape, headers};
 
 use super::client::Kind;
@@ -71,8 +71,10 @@ pub(super) async fn until_answer(
         if message.shape == Shape::Answer && (message.id_number() == Some(id) || message.id.is_none()) {
             return Ok(Some(message));
         }
-        // An answer to another number on this exchange belongs to nobody.
-        if let (Some(heard), true) = (heard, message.shape != Shape::Answer) {
+        if message.shape == Shape::Answer {
+            // It belongs to nobody. A server that confuses its answers may have more of them on this connection.
+            events.spend();
+        } else if let Some(heard) = heard {
             heard.hear(message);
         }
     }
@@ -92,7 +94,10 @@ pub(super) async fn resume(
     context.session = context.session.or_else(|| session.cloned());
     let mut fruitless = 0;
     while fruitless < FRUITLESS_MAX {
-        sleep((position.wait() * (1 << fruitless)).min(WAIT_MAX)).await;
+        let wait = (position.wait() * (1 << fruitless)).min(WAIT_MAX);
+        if timeout(wait, wire.client.closed()).await.is_ok() {
+            return Err(broken("the gateway is ending"));
+        }
         let before = position.last().cloned();
         tracing::debug!(id, fruitless, "going on with an answer stream that ended early");
         match wire.send("GET", None, &context.headers(&position), "text/event-stream").await {
@@ -103,7 +108,8 @@ pub(super) async fn resume(
                         events.finish();
                         return Ok(message);
                     }
-                    Ok(None) | Err(WireError::Broken(_)) => {}
+                    Ok(None) => events.finish(),
+                    Err(WireError::Broken(_)) => {}
                     Err(error) => return Err(error),
                 }
             }

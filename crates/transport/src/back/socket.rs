@@ -126,6 +126,6 @@ async fn write(
     }
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[path = "socket_fuzzing.rs"]
 pub(super) mod fuzzing;

@@ -52,7 +52,7 @@ impl WebSocketWire {
             return Err(if response.head.is_success() {
                 WireError::Invalid("what it answered is no WebSocket".to_owned())
             } else {
-                refusal(response).await
+                refusal(response, None).await
             });
         }
         check(&response.head.headers, &key).map_err(|why| WireError::Invalid(why.to_owned()))?;

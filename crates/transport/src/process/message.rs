@@ -69,7 +69,7 @@ fn unfolded(pieces: Vec<Bytes>) -> Vec<Bytes> {
 }
 
 /// A message as the child reads it, and its length without the line end. For fuzz targets.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub fn written(message: Message) -> (usize, Vec<u8>) {
     let (length, mut out) = (message.len(), Vec::new());
     message.append_to(&mut out);

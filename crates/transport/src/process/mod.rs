@@ -27,7 +27,7 @@ pub use environment::Environment;
 pub use guest::{Guest, Launch, Launched, Output};
 pub use limits::Limits;
 pub use message::Message;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub use message::written;
 pub use reader::{LineError, LineReader};
 pub use shepherd::Shepherd;

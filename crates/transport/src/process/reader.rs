@@ -62,7 +62,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     /// Bytes of memory that the line under way takes, for fuzz targets.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub fn held(&self) -> usize {
         self.buffer.capacity()
     }

@@ -1,5 +1,6 @@
 //! The breakers of one upstream, and what puts them around its calls.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -121,27 +122,46 @@ fn told(state: State) -> CircuitState {
     }
 }
 
+/// What a call was given by the breakers that let it through.
+struct Tickets<T> {
+    server: Ticket,
+    tool: Option<(T, Ticket)>,
+}
+
+/// A call that was let through, to be settled with what its end says.
+struct Passed<'a> {
+    circuits: &'a Arc<Circuits>,
+    tickets: Tickets<&'a Arc<Tool>>,
+}
+
 /// One call that the breakers let through. Dropped before its end is told, it counts as nothing.
 pub(crate) struct Guard<'a> {
-    circuits: Option<&'a Circuits>,
-    server: Option<Ticket>,
-    tool: Option<(&'a Tool, Ticket)>,
+    passed: Option<Passed<'a>>,
     /// Taken only where slow calls count.
     began: Option<Instant>,
 }
 
+/// The same, for as long as the rest of the result takes.
+pub(crate) struct Rest {
+    circuits: Arc<Circuits>,
+    tickets: Option<Tickets<Arc<Tool>>>,
+    took: Option<Duration>,
+}
+
 impl<'a> Guard<'a> {
     /// Lets a call through, or says when it may come again.
-    pub(crate) fn begin(circuits: Option<&'a Circuits>, tool: Option<&'a Tool>) -> Result<Self, Fault> {
-        let Some(circuits) = circuits else {
-            return Ok(Self { circuits: None, server: None, tool: None, began: None });
-        };
+    pub(crate) fn begin(
+        circuits: Option<&'a Arc<Circuits>>,
+        tool: Option<&'a Arc<Tool>>,
+    ) -> Result<Self, Fault> {
+        let Some(circuits) = circuits else { return Ok(Self { passed: None, began: None }) };
         let server = admit(circuits, &circuits.own, None)?;
         let began = circuits.options().slow.map(|_| Instant::now());
         // From here on what was let through is given back whatever happens.
-        let mut guard = Self { circuits: Some(circuits), server: Some(server), tool: None, began };
-        if let Some(tool) = tool {
-            guard.tool = Some((tool, admit(circuits, &tool.breaker, Some(tool))?));
+        let tickets = Tickets { server, tool: None };
+        let mut guard = Self { passed: Some(Passed { circuits, tickets }), began };
+        if let (Some(tool), Some(passed)) = (tool, &mut guard.passed) {
+            passed.tickets.tool = Some((tool, admit(circuits, &tool.breaker, Some(tool))?));
         }
         Ok(guard)
     }
@@ -151,26 +171,20 @@ impl<'a> Guard<'a> {
         self.settle(verdict);
     }
 
+    /// The call has a result whose end will tell what it says about the server; `None` where nobody wants to know. How long
+    /// the rest takes is the caller's doing as well and makes no call slow.
+    pub(crate) fn rest(mut self) -> Option<Rest> {
+        let took = self.began.map(|began| Instant::now().saturating_duration_since(began));
+        let Passed { circuits, tickets: Tickets { server, tool } } = self.passed.take()?;
+        let tool = tool.map(|(tool, ticket)| (Arc::clone(tool), ticket));
+        Some(Rest { circuits: Arc::clone(circuits), tickets: Some(Tickets { server, tool }), took })
+    }
+
     fn settle(&mut self, verdict: Verdict) {
-        let (Some(circuits), Some(ticket)) = (self.circuits.take(), self.server.take()) else { return };
-        let now = Instant::now();
-        let took = self.began.map(|began| now.saturating_duration_since(began));
-        let Some((tool, of_tool)) = self.tool.take() else {
-            if let Some(change) = circuits.own.ended(ticket, verdict, took, now) {
-                circuits.changed(None, change);
-            }
-            return;
-        };
-        // A tool with a breaker of its own does not take the server along, unless the server itself cannot be reached.
-        let of_server = match verdict {
-            Verdict::Failed(Trouble::TimedOut | Trouble::Status | Trouble::BadAnswer) => Verdict::Nothing,
-            other => other,
-        };
-        if let Some(change) = circuits.own.ended(ticket, of_server, None, now) {
-            circuits.changed(None, change);
-        }
-        if let Some(change) = tool.breaker.ended(of_tool, verdict, took, now) {
-            circuits.changed(Some(tool), change);
+        if let Some(Passed { circuits, tickets }) = self.passed.take() {
+            let now = Instant::now();
+            let took = self.began.map(|began| now.saturating_duration_since(began));
+            settle(circuits, tickets, verdict, took, now);
         }
     }
 }
@@ -178,6 +192,53 @@ impl<'a> Guard<'a> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.settle(Verdict::Nothing);
+    }
+}
+
+impl Rest {
+    /// The rest has ended.
+    pub(crate) fn ended(mut self, verdict: Verdict) {
+        self.settle(verdict);
+    }
+
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(tickets) = self.tickets.take() {
+            settle(&self.circuits, tickets, verdict, self.took, Instant::now());
+        }
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.settle(Verdict::Nothing);
+    }
+}
+
+fn settle<T: Borrow<Arc<Tool>>>(
+    circuits: &Circuits,
+    tickets: Tickets<T>,
+    verdict: Verdict,
+    took: Option<Duration>,
+    now: Instant,
+) {
+    let Tickets { server, tool } = tickets;
+    let Some((tool, of_tool)) = tool else {
+        if let Some(change) = circuits.own.ended(server, verdict, took, now) {
+            circuits.changed(None, change);
+        }
+        return;
+    };
+    let tool: &Tool = tool.borrow();
+    // A tool with a breaker of its own does not take the server along, unless the server itself cannot be reached.
+    let of_server = match verdict {
+        Verdict::Failed(Trouble::TimedOut | Trouble::Status | Trouble::BadAnswer) => Verdict::Nothing,
+        other => other,
+    };
+    if let Some(change) = circuits.own.ended(server, of_server, None, now) {
+        circuits.changed(None, change);
+    }
+    if let Some(change) = tool.breaker.ended(of_tool, verdict, took, now) {
+        circuits.changed(Some(tool), change);
     }
 }
 

@@ -1,13 +1,13 @@
 //! What the end of a call says about its server, which is not what it says to its caller: a tool that reports an error
 //! has answered.
 
-use trunkline_model::{Kind, Outcome, Served};
+use trunkline_model::{Fault, Kind, Outcome, Served, Side};
 use trunkline_transport::back::{Refusal, WireError};
 
 /// What the end of a call says about its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It answered; whether it liked the request is between it and the caller.
+    /// It answered, or began to; whether it liked the request is between it and the caller.
     Well,
     /// It failed.
     Failed(Trouble),
@@ -53,6 +53,17 @@ impl Verdict {
             500.. => Self::Failed(Trouble::Status),
             // The request was not to its liking.
             _ => Self::Well,
+        }
+    }
+
+    /// The verdict on a result whose rest did not come. Where the caller did not take it in time, that is nobody else's doing.
+    pub(crate) fn on_rest(fault: &Fault) -> Self {
+        match fault.kind {
+            _ if fault.side != Side::Upstream => Self::Nothing,
+            Kind::TimedOut => Self::Failed(Trouble::TimedOut),
+            Kind::BadAnswer => Self::Failed(Trouble::BadAnswer),
+            Kind::OutcomeUnknown | Kind::Unavailable => Self::Failed(Trouble::Broken),
+            _ => Self::Nothing,
         }
     }
 

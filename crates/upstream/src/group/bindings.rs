@@ -4,6 +4,21 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use trunkline_model::{Call, Reply};
+use trunkline_protocol::{asks, rounds};
+
+/// The state of the round of questions that a modern server's result is.
+pub(crate) fn asked_with(reply: &Reply) -> Option<String> {
+    memchr::memmem::find(&reply.raw, b"\"requestState\"")?;
+    let state = asks::wanted(&reply.raw)?.state?;
+    serde_json::from_slice(&state).ok()
+}
+
+/// The state of the round that a call goes on with.
+pub(crate) fn goes_on_from(call: &Call) -> Option<String> {
+    rounds::answers(&call.params.raw).ok()??.state
+}
+
 /// Most tasks and rounds that are remembered; beyond it the oldest are forgotten, and go to any member.
 const THINGS_MAX: usize = 8192;
 

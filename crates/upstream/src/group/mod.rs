@@ -5,7 +5,7 @@
 //! at once. A member that fails while others do not is left out for a while (`outliers.rs`). What the server offers and
 //! how it stands is what its leading member says (`lead.rs`).
 
-mod bindings;
+pub(crate) mod bindings;
 mod lead;
 pub(crate) mod outliers;
 
@@ -19,9 +19,10 @@ use tokio::time::Instant;
 use trunkline_model::{Call, Caller, Era, Operation, Outcome, Served, Text};
 use trunkline_observe::events::MemberEjected;
 use trunkline_observe::metrics::UpstreamHandle;
-use trunkline_protocol::{asks, rounds, tasks};
+use trunkline_protocol::tasks;
 
 use crate::breaker::Verdict;
+use crate::judged::judged;
 use crate::member::{Ended, Hold, Member};
 use crate::options::Options;
 use crate::pool::Pool;
@@ -53,7 +54,7 @@ pub struct MemberState {
 pub(crate) struct Group {
     server: Arc<str>,
     common: Arc<Common>,
-    outliers: Outliers,
+    outliers: Arc<Outliers>,
     bindings: Arc<Bindings>,
     meter: UpstreamHandle,
     task: JoinHandle<()>,
@@ -95,7 +96,7 @@ impl Group {
                 Arc::new(Member::begin(own, tools.clone(), &label, before.clone()))
             })
             .collect();
-        let outliers = Outliers::new(members.len(), Instant::now());
+        let outliers = Arc::new(Outliers::new(members.len(), Instant::now()));
         let common = Arc::new(Common::new(members, meter.clone()));
         let task = tokio::spawn(lead::follow(Arc::clone(&common)));
         let server = Arc::clone(&options.name);
@@ -162,7 +163,7 @@ impl Group {
             let index = self.choose(&bound, call, tried, avoid);
             let ended = self.members()[index].call(call, target, extra, passes).await;
             let ended = Ended { member: Some(index), ..ended };
-            self.ended(index, &ended, rules, call);
+            let ended = self.ended(index, ended, rules, call);
             tried = tried.with(index);
             if !self.goes_on(&bound, &ended, tried) {
                 return ended;
@@ -183,10 +184,10 @@ impl Group {
         loop {
             let index = self.choose(&bound, call, tried, None);
             let (ended, hold) = self.members()[index].call_holding(call, target, extra).await;
-            self.ended(index, &ended, rules, call);
+            let ended = self.ended(index, ended, rules, call);
             tried = tried.with(index);
             if !self.goes_on(&bound, &ended, tried) {
-                return (ended, hold);
+                return (ended, hold.map(|hold| hold.of(index)));
             }
         }
     }
@@ -207,8 +208,8 @@ impl Group {
         {
             return Bound::Member(index);
         }
-        if let Ok(Some(answers)) = rounds::answers(&call.params.raw)
-            && let Some(index) = answers.state.and_then(|state| self.bindings.thing(state.as_bytes()))
+        if let Some(index) =
+            bindings::goes_on_from(call).and_then(|state| self.bindings.thing(state.as_bytes()))
         {
             return Bound::Member(index);
         }
@@ -230,6 +231,10 @@ impl Group {
                 // Its member is gone, and with it the conversation.
                 let other = self.pick(tried, avoid);
                 self.bindings.bind_client(*stay, other);
+                // What it wants to hear of it wants to hear of from there.
+                for uri in self.members()[index].shared.pool.take_wishes(*stay) {
+                    self.members()[other].want_own(&call.caller, &uri, true);
+                }
                 other
             }
             Bound::Free => self.pick(tried, avoid),
@@ -277,17 +282,17 @@ impl Group {
     }
 
     /// Takes note of the end of a call.
-    fn ended(&self, index: usize, ended: &Ended, rules: &outliers::Options, call: &Call) {
-        match ended.verdict {
-            Verdict::Well => _ = self.outliers.ended(index, false, rules, Instant::now()),
-            Verdict::Failed(_) => {
-                if self.outliers.ended(index, true, rules, Instant::now()) {
-                    MemberEjected { upstream: &self.server, member: index + 1 }.emit(&self.meter);
-                }
-            }
-            Verdict::Wait | Verdict::Nothing => {}
+    fn ended(&self, index: usize, mut ended: Ended, rules: &outliers::Options, call: &Call) -> Ended {
+        if let Served::Arriving(arriving) = ended.served {
+            let (outliers, rules, meter) = (Arc::clone(&self.outliers), *rules, self.meter.clone());
+            let server = Arc::clone(&self.server);
+            let tell = move |verdict| note(&outliers, &server, &meter, index, verdict, &rules);
+            ended.served = Served::Arriving(judged(arriving, tell));
+            return ended;
         }
+        note(&self.outliers, &self.server, &self.meter, index, ended.verdict, rules);
         self.bind(index, &ended.served, call);
+        ended
     }
 
     /// Remembers who knows the task or the round in an answer. Legacy tasks are held together with their conversation.
@@ -301,12 +306,28 @@ impl Group {
         {
             self.bindings.bind_thing(task.id.as_bytes(), index);
         }
-        if memchr::memmem::find(&reply.raw, b"\"requestState\"").is_some()
-            && let Some(wanted) = asks::wanted(&reply.raw)
-            && let Some(state) = wanted.state.and_then(|state| serde_json::from_slice::<String>(&state).ok())
-        {
+        if let Some(state) = bindings::asked_with(reply) {
             self.bindings.bind_thing(state.as_bytes(), index);
         }
+    }
+}
+
+/// Counts the end of a call for or against its member.
+fn note(
+    outliers: &Outliers,
+    server: &str,
+    meter: &UpstreamHandle,
+    index: usize,
+    verdict: Verdict,
+    rules: &outliers::Options,
+) {
+    let failed = match verdict {
+        Verdict::Well => false,
+        Verdict::Failed(_) => true,
+        Verdict::Wait | Verdict::Nothing => return,
+    };
+    if outliers.ended(index, failed, rules, Instant::now()) {
+        MemberEjected { upstream: server, member: index + 1 }.emit(meter);
     }
 }
 

@@ -63,7 +63,10 @@ impl Sending<'_> {
                 upstream.meter.retry_unaffordable();
                 return ended.served;
             }
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = upstream.stopped() => return ended.served,
+            }
             upstream.meter.retried(why);
             tracing::debug!(server = &**upstream.name(), reason = why.as_str(), sent, "a call is sent again");
             let Ok(next) = timeout_at(end, self.once(self.call, ended.member)).await else {

@@ -178,7 +178,7 @@ fn large_results_come_through_byte_for_byte() {
 #[test]
 fn a_result_that_goes_wrong_after_its_beginning_breaks_the_connection() {
     for era in ERAS {
-        let (gateway, _server, _) = gateway(is_modern(era), &json!({}));
+        let (gateway, _server, _) = gateway(is_modern(era), &json!({ "circuitBreaker": "off" }));
         for (n, how) in ["cut", "short", "bad-json", "other-id-last", "bad-envelope"].into_iter().enumerate()
         {
             let mut client = gateway.client(era);
@@ -225,6 +225,24 @@ fn what_is_wrong_with_the_beginning_is_told_as_a_fault() {
                 assert!(said.contains("2097152 bytes") && said.contains("maxMessageBytes"), "{said}");
             }
         }
+    }
+}
+
+#[test]
+fn a_result_that_breaks_off_counts_once_against_its_server_and_never_for_it() {
+    for era in ERAS {
+        let options = json!({ "circuitBreaker": { "consecutiveFailures": 2, "minimumCalls": 1000 } });
+        let (gateway, _server, _) = gateway(is_modern(era), &options);
+        let circuit = || gateway.client(Era::Modern).status()["servers"]["s"]["circuit"]["state"].clone();
+        let pass = |how: &str| gateway.client(era).try_request("tools/call", &params(MIB, how)).is_ok();
+        assert!(!pass("cut"));
+        assert_eq!(circuit(), "closed", "{era:?}: it counted more than once");
+        assert!(pass("length") && !pass("bad-json"));
+        assert_eq!(circuit(), "closed", "{era:?}: there was a whole one between them");
+        assert!(!pass("other-id-last"));
+        assert_eq!(circuit(), "open", "{era:?}: the beginning of a result counted as a success");
+        let refused = gateway.client(era).request("tools/call", &params(MIB, "length"));
+        assert_eq!(refused.reason().as_deref(), Some("circuit_open"), "{}", refused.raw);
     }
 }
 

@@ -13,6 +13,7 @@ mod large;
 mod lifecycle;
 mod limits;
 mod members;
+mod members_bound;
 mod modern_metadata;
 mod old_clients;
 mod old_servers;

@@ -84,7 +84,8 @@ fn one_of_two_endpoints_is_killed_under_load_and_no_read_fails() {
             >= 1.0
     );
     let states = members(&gateway);
-    assert_ne!(states[0]["state"], "ready", "{states:?}");
+    // Whether calls found it gone first, or broke on it in a row first, is a matter of luck.
+    assert!(states[0]["state"] != "ready" || states[0]["ejected"] == true, "{states:?}");
     assert_eq!(states[1]["state"], "ready", "{states:?}");
     assert_eq!(gateway.client(Era::Legacy).call("one__echo", r#"{"message":"a"}"#).text(), "Echo: a");
     let health = gateway.admin("/health").text();

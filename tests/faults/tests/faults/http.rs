@@ -67,10 +67,10 @@ rows! {
             echo(seen, to);
             to.result(&seen.id(), r#"{"resultType":"complete","content":[{"type":"text","text":"the second answer"}]}"#);
         })))
-        // The second answer may come when the connection is in use again: then that call is the one that sees it, by a
-        // number that is not its own. The connection is kept all the same, which is a defect (see decisions/0059).
+        // The second answer may come when the connection is in use again: then that call sees it, by a number that is not its
+        // own, and no other.
         .stray(&["bad_answer"])
-        .inside("the first is the answer; a connection on which the second is seen in time is not used again; else the next call on it is told that its answer is invalid");
+        .inside("the first is the answer; a connection on which the second is seen in time is not used again; else one call is told that its answer is invalid, and its connection is dropped");
     chunk_garbage => Row::new("a chunk whose size is no number", || bytes(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n0\r\n\r\n"))
         .sees(&["bad_answer", "outcome_unknown"])
         .inside("what is no HTTP is no answer; the connection is dropped");

@@ -1,5 +1,6 @@
-//! The body of an answer, read from its connection as it comes. When it ends the connection goes back to its pool; a
-//! body that is dropped before takes its connection along, which is how a server learns that nobody listens any more.
+//! The body of an answer, read from its connection as it comes. Whoever finds it to be the right answer gives the
+//! connection back to its pool; a body that is dropped takes its connection along. That is how a server learns that
+//! nobody listens any more, and why nothing is sent on a connection whose answers are not those to its requests.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ const LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// The rest of an answer.
 pub(in super::super) struct Body {
-    /// Until the end was read.
+    /// Until it was given back, or broke.
     connection: Option<Box<Connection>>,
     pool: Arc<Pool>,
     /// Whether it is among the large ones that the pool counts.
@@ -44,12 +45,7 @@ impl Body {
             Rest::Over => Some(0),
             _ => None,
         });
-        let mut body =
-            Self { connection: Some(Box::new(connection)), pool: Arc::clone(pool), is_large: false };
-        if body.rest() == Rest::Over {
-            body.end();
-        }
-        body
+        Self { connection: Some(Box::new(connection)), pool: Arc::clone(pool), is_large: false }
     }
 
     fn rest(&self) -> Rest {
@@ -71,16 +67,19 @@ impl Body {
         Some(Upgraded { stream: connection.stream, ahead: connection.ahead })
     }
 
-    fn end(&mut self) {
+    /// All that was of interest has been read, and it was the answer to what was sent: the connection may be used again.
+    /// What still follows, such as the end of an event stream, is read when it is wanted.
+    pub(in super::super) fn finish(&mut self) {
         if let Some(connection) = self.connection.take() {
             self.pool.put(*connection);
         }
     }
 
-    /// All that was of interest has been read. What still follows, such as the end of an event stream, is read when the
-    /// connection is wanted again.
-    pub(in super::super) fn finish(mut self) {
-        self.end();
+    /// The connection is not to be used again, whatever else is read from it.
+    pub(in super::super) fn spend(&mut self) {
+        if let Some(connection) = self.connection.as_deref_mut() {
+            connection.spend();
+        }
     }
 
     /// The next bytes, as they came; `None` at the end. Cancel safe.
@@ -96,16 +95,8 @@ impl Body {
         loop {
             let Some(connection) = self.connection.as_deref_mut() else { return Poll::Ready(None) };
             match step(&mut connection.rest, &mut connection.ahead) {
-                Ok(Step::Data(data)) => {
-                    if connection.rest == Rest::Over {
-                        self.end();
-                    }
-                    return Poll::Ready(Some(Ok(data)));
-                }
-                Ok(Step::Over) => {
-                    self.end();
-                    return Poll::Ready(None);
-                }
+                Ok(Step::Data(data)) => return Poll::Ready(Some(Ok(data))),
+                Ok(Step::Over) => return Poll::Ready(None),
                 Ok(Step::More) => {}
                 Err(why) => return Poll::Ready(Some(Err(self.broken(WireError::Invalid(why.to_owned()))))),
             }
@@ -145,7 +136,7 @@ impl Body {
 
     /// All of it, at most `limit` bytes. A declared length is checked before anything is read, and then read to where
     /// it stays.
-    pub(in super::super) async fn collect(mut self, limit: usize) -> Result<Bytes, WireError> {
+    pub(in super::super) async fn collect(&mut self, limit: usize) -> Result<Bytes, WireError> {
         if self.length().is_some_and(|length| length > limit as u64) {
             return Err(WireError::TooLarge(limit));
         }
@@ -197,7 +188,6 @@ impl Body {
             whole
         };
         connection.rest = Rest::Over;
-        self.end();
         Ok(whole.freeze())
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service as _;
 
 use super::super::{BoxFuture, WireError};
-use super::stream::Stream;
+use super::stream::Way;
 
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -65,12 +65,12 @@ impl Dialer {
     }
 
     /// A new connection to `origin`. Nothing of a request has been sent when this fails.
-    pub(super) async fn dial(&self, origin: &Uri) -> Result<Stream, WireError> {
+    pub(super) async fn dial(&self, origin: &Uri) -> Result<Way, WireError> {
         let mut connector = match self {
             Self::System(connector) => connector.clone(),
             Self::Handed(network) => {
                 let dialled = network.dial(origin).await;
-                return dialled.map(Stream::Handed).map_err(|error| WireError::NotSent(error.to_string()));
+                return dialled.map(Way::Handed).map_err(|error| WireError::NotSent(error.to_string()));
             }
         };
         // The connector is always ready; it only wants to be asked.
@@ -78,8 +78,8 @@ impl Dialer {
         ready.map_err(|error| WireError::NotSent(with_causes(&*error)))?;
         let dialled = connector.call(origin.clone()).await;
         match dialled.map_err(|error| WireError::NotSent(with_causes(&*error)))? {
-            MaybeHttpsStream::Http(plain) => Ok(Stream::Plain(plain.into_inner())),
-            secured @ MaybeHttpsStream::Https(_) => Ok(Stream::Tls(Box::new(TokioIo::new(secured)))),
+            MaybeHttpsStream::Http(plain) => Ok(Way::Plain(plain.into_inner())),
+            secured @ MaybeHttpsStream::Https(_) => Ok(Way::Tls(Box::new(TokioIo::new(secured)))),
         }
     }
 }

@@ -8,8 +8,9 @@
 mod appetite;
 mod body;
 mod connection;
+mod cut;
 mod dial;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod head;
 mod pool;
@@ -21,6 +22,7 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use http::Uri;
+use tokio_util::sync::CancellationToken;
 use trunkline_protocol::Message;
 
 pub(super) use body::Body;
@@ -42,6 +44,9 @@ struct Inner {
     dialer: dial::Dialer,
     /// The pools that somebody uses, by origin.
     pools: Mutex<Vec<Weak<Pool>>>,
+    lines: cut::Lines,
+    /// No connection is opened any more.
+    closed: CancellationToken,
 }
 
 /// An answer whose head was read.
@@ -62,13 +67,47 @@ pub(super) struct Request<'a> {
 impl HttpClient {
     /// A client with the bundled root certificates.
     pub fn new() -> Self {
-        Self { inner: Arc::new(Inner { dialer: dial::Dialer::new(), pools: Mutex::default() }) }
+        Self::with(dial::Dialer::new())
     }
 
     /// A client whose connections are those of `network`. Nothing of them is encrypted.
     pub fn over(network: Arc<dyn Dial>) -> Self {
-        let dialer = dial::Dialer::Handed(network);
-        Self { inner: Arc::new(Inner { dialer, pools: Mutex::default() }) }
+        Self::with(dial::Dialer::Handed(network))
+    }
+
+    fn with(dialer: dial::Dialer) -> Self {
+        let (pools, lines, closed) = (Mutex::default(), cut::Lines::default(), CancellationToken::new());
+        Self { inner: Arc::new(Inner { dialer, pools, lines, closed }) }
+    }
+
+    /// Cuts every connection that is open: what runs over it has ended, and nobody knows how. Others may be opened.
+    pub fn cut(&self) {
+        self.inner.lines.cut();
+    }
+
+    /// Cuts every connection, and opens none any more.
+    pub fn close(&self) {
+        self.inner.closed.cancel();
+        self.inner.lines.cut();
+    }
+
+    /// Resolves when no connection is opened any more. Cancel safe.
+    pub(super) async fn closed(&self) {
+        self.inner.closed.cancelled().await;
+    }
+
+    async fn dial(&self, origin: &Uri) -> Result<stream::Stream, WireError> {
+        let ending = || WireError::NotSent("the gateway is ending".to_owned());
+        let way = tokio::select! {
+            way = self.inner.dialer.dial(origin) => way?,
+            () = self.closed() => return Err(ending()),
+        };
+        let line = self.inner.lines.open();
+        // Closed meanwhile, it may have come too late to be cut with the others.
+        if self.inner.closed.is_cancelled() {
+            return Err(ending());
+        }
+        Ok(stream::Stream::new(way, line))
     }
 
     /// The connections to the origin of `uri`.
@@ -100,7 +139,7 @@ impl HttpClient {
             let reused = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => connection::Connection::new(self.inner.dialer.dial(pool.origin()).await?),
+                None => connection::Connection::new(self.dial(pool.origin()).await?),
             };
             match connection.write(&mut rendered).await {
                 Ok(()) => {}

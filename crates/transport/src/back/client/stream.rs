@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf as _, BufMut, BytesMut};
@@ -11,10 +12,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
+use super::cut::Line;
 use super::dial::Link;
 
-/// A TCP connection, with or without TLS.
-pub(super) enum Stream {
+/// A TCP connection, with or without TLS, that can be cut.
+pub(super) struct Stream {
+    way: Way,
+    line: Arc<Line>,
+}
+
+/// What carries the bytes.
+pub(super) enum Way {
     Plain(TcpStream),
     /// Boxed: its state is a hundred times that of a plain one.
     Tls(Box<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>),
@@ -23,21 +31,31 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    pub(super) fn new(way: Way, line: Arc<Line>) -> Self {
+        Self { way, line }
+    }
+
     /// Whether the peer has neither closed it nor said anything that nobody asked for. Asks the system only if there
     /// is news.
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut byte = [0_u8; 1];
         matches!(self.read_now(&mut byte.as_mut_slice()), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+            && !self.line.is_cut()
     }
 
     /// Reads what has come, without waiting for more.
     pub(super) fn read_now(&mut self, buf: &mut impl BufMut) -> io::Result<usize> {
-        match self {
-            Self::Plain(tcp) => tcp.try_read_buf(buf),
+        match &mut self.way {
+            Way::Plain(tcp) => tcp.try_read_buf(buf),
             // Records without data, such as tickets for later sessions, are taken in here.
-            Self::Tls(tls) => poll_now(tls, buf),
-            Self::Handed(link) => poll_now(link, buf),
+            Way::Tls(tls) => poll_now(tls, buf),
+            Way::Handed(link) => poll_now(link, buf),
         }
+    }
+
+    /// The same, or that it was cut.
+    fn or_cut<T>(&self, polled: Poll<io::Result<T>>, cx: &Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_pending() { self.line.poll_cut(cx) } else { polled }
     }
 }
 
@@ -51,21 +69,25 @@ fn poll_now(from: &mut (impl AsyncRead + Unpin), buf: &mut impl BufMut) -> io::R
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-            Self::Handed(link) => Pin::new(link).poll_read(cx, buf),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Way::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Way::Handed(link) => Pin::new(link).poll_read(cx, buf),
+        };
+        this.or_cut(polled, cx)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-            Self::Handed(link) => Pin::new(link).poll_write(cx, buf),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Way::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Way::Handed(link) => Pin::new(link).poll_write(cx, buf),
+        };
+        this.or_cut(polled, cx)
     }
 
     fn poll_write_vectored(
@@ -73,34 +95,38 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-            Self::Handed(link) => Pin::new(link).poll_write_vectored(cx, bufs),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Way::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            Way::Handed(link) => Pin::new(link).poll_write_vectored(cx, bufs),
+        };
+        this.or_cut(polled, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(tcp) => tcp.is_write_vectored(),
-            Self::Tls(tls) => tls.is_write_vectored(),
-            Self::Handed(link) => link.is_write_vectored(),
+        match &self.way {
+            Way::Plain(tcp) => tcp.is_write_vectored(),
+            Way::Tls(tls) => tls.is_write_vectored(),
+            Way::Handed(link) => link.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-            Self::Handed(link) => Pin::new(link).poll_flush(cx),
-        }
+        let this = self.get_mut();
+        let polled = match &mut this.way {
+            Way::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Way::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Way::Handed(link) => Pin::new(link).poll_flush(cx),
+        };
+        this.or_cut(polled, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-            Self::Handed(link) => Pin::new(link).poll_shutdown(cx),
+        match &mut self.get_mut().way {
+            Way::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Way::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Way::Handed(link) => Pin::new(link).poll_shutdown(cx),
         }
     }
 }

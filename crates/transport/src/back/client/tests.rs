@@ -68,7 +68,10 @@ impl Caller {
     }
 
     async fn text(&self) -> Result<Bytes, WireError> {
-        self.send(Bytes::from_static(b"{}")).await?.body.collect(1 << 20).await
+        let mut body = self.send(Bytes::from_static(b"{}")).await?.body;
+        let text = body.collect(1 << 20).await?;
+        body.finish();
+        Ok(text)
     }
 
     /// Waits until the number of idle connections is this.
@@ -271,4 +274,37 @@ async fn many_at_a_time_keep_no_more_connections_than_they_need() {
     }
     assert!(opened.load(Ordering::SeqCst) <= 8);
     caller.idle(opened.load(Ordering::SeqCst)).await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_connection_that_is_cut_ends_and_others_may_be_opened_until_it_is_closed() {
+    let (uri, opened) = server(async |mut stream, number| {
+        while request(&mut stream).await {
+            if number == 0 {
+                // Its own answer never comes.
+                let _ = stream.read(&mut [0; 1]).await;
+                return;
+            }
+            let _ = stream.write_all(LENGTH).await;
+        }
+    })
+    .await;
+    let caller = Arc::new(Caller::new(&uri));
+    let waiting = tokio::spawn({
+        let caller = Arc::clone(&caller);
+        async move { caller.text().await }
+    });
+    while opened.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(caller.text().await.unwrap(), "ok");
+    assert_eq!(caller.pool.idle_count(), 1);
+    caller.client.cut();
+    let ended = timeout(Duration::from_secs(5), waiting).await.expect("it ends").unwrap();
+    assert!(matches!(ended, Err(WireError::Broken(_))), "it was sent: {ended:?}");
+    assert_eq!(caller.text().await.unwrap(), "ok");
+    assert_eq!(opened.load(Ordering::SeqCst), 3, "the idle one was cut as well");
+    caller.client.close();
+    assert!(matches!(caller.text().await, Err(WireError::NotSent(_))));
+    assert_eq!(opened.load(Ordering::SeqCst), 3);
 }

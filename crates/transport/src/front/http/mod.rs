@@ -7,7 +7,7 @@ mod body;
 #[cfg(test)]
 mod coming_back;
 mod door;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 #[cfg(test)]
 mod goings;

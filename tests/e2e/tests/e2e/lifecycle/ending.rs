@@ -90,23 +90,79 @@ fn what_runs_ends_streams_get_their_last_word_and_new_calls_are_refused() {
     assert!(!log.contains("did not end in time"), "{log}");
 }
 
+/// A server over HTTP that never answers a call or a prompt. Of a call with a token it tells progress first.
+fn stuck(modern: bool) -> Scripted {
+    const TOOLS: &str = r#"[{"name":"stuck","inputSchema":{"type":"object"}}]"#;
+    let extra = if modern { r#","resultType":"complete","ttlMs":60000,"cacheScope":"private""# } else { "" };
+    Scripted::start(move |seen: &Seen, to: &mut Responder| {
+        if seen.method() == "prompts/list" {
+            return to.result(&seen.id(), &format!(r#"{{"prompts":[{{"name":"stuck"}}]{extra}}}"#));
+        }
+        if introduce(modern, seen, to) || list(modern, TOOLS, seen, to) {
+            return;
+        }
+        let token =
+            json::member(&seen.params(), "_meta").and_then(|meta| json::member(&meta, "progressToken"));
+        if let Some(token) = token {
+            let note = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1}}}}"#
+            );
+            to.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+            to.raw(format!("data: {note}\n\n").as_bytes());
+        }
+        to.hang();
+    })
+}
+
 #[test]
-fn calls_that_do_not_end_in_time_are_given_up() {
-    let upstream = echo(true);
-    let mut gateway = Gateway::with(document(&upstream, "1s"));
-    let mut client = slow(&gateway, &upstream, Era::Modern, 8000);
-    gateway.signal(Signal::SIGTERM);
-    let began = Instant::now();
-    assert_eq!(gateway.ended(SOON).code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    let answer = client.finish();
-    assert!(
-        answer.as_ref().map_or(true, |reply| reply.reason().is_some()),
-        "no result was made up: {answer:?}"
-    );
-    wait::until(SOON, "the word about it", || {
-        gateway.log().iter().any(|line| line.contains("did not end in time")).then_some(())
-    });
+fn calls_that_do_not_end_in_time_are_given_up_and_their_callers_hear_so() {
+    for (era, modern) in
+        [(Era::Legacy, false), (Era::Legacy, true), (Era::Modern, false), (Era::Modern, true)]
+    {
+        let upstream = stuck(modern);
+        let mut gateway = Gateway::with(document(&upstream, "1s"));
+        let start = |method: &str, meta: &str, params: &str| {
+            let mut client = gateway.client(era);
+            let mut params = params.to_owned();
+            if era == Era::Legacy && !meta.is_empty() {
+                params.insert_str(1, &format!(r#""_meta":{{{meta}}},"#));
+            } else {
+                meta.clone_into(&mut client.meta);
+            }
+            let before = upstream.seen_of(method).len();
+            client.start(method, &params).expect("sent");
+            wait::until(wait::LONG, "the call", || (upstream.seen_of(method).len() > before).then_some(()));
+            client
+        };
+        let call = r#"{"name":"one__stuck","arguments":{}}"#;
+        let mut plain = start("tools/call", "", call);
+        let mut told = start("tools/call", r#""progressToken":"p""#, call);
+        let mut prompt = start("prompts/get", "", r#"{"name":"one__stuck"}"#);
+        gateway.signal(Signal::SIGTERM);
+        let began = Instant::now();
+        let fault = |what: &str, client: &mut Client| {
+            let reply = client.finish().unwrap_or_else(|error| panic!("{era:?} {modern} {what}: {error}"));
+            let answer: Value = serde_json::from_str(&reply.raw).expect("an answer");
+            let of_tool = &answer["result"]["_meta"]["io.trunkline/fault"];
+            let fault = if of_tool.is_null() { &answer["error"]["data"] } else { of_tool };
+            (reply, fault["reason"].clone(), fault["retryable"].clone())
+        };
+        let (reply, reason, retryable) = fault("a call", &mut plain);
+        assert_eq!((reason, retryable), (json!("outcome_unknown"), json!(false)), "{reply:?}");
+        let (reply, reason, retryable) = fault("a call with events", &mut told);
+        assert_eq!((reason, retryable), (json!("outcome_unknown"), json!(false)), "{reply:?}");
+        assert!(
+            reply.head.is_stream() && reply.notes.len() == 1,
+            "the last message of its stream: {reply:?}"
+        );
+        let (reply, reason, retryable) = fault("a prompt", &mut prompt);
+        assert_eq!((reason, retryable), (json!("upstream_unavailable"), json!(true)), "{reply:?}");
+        assert_eq!(gateway.ended(SOON).code(), Some(0));
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        wait::until(SOON, "the word about it", || {
+            gateway.log().iter().any(|line| line.contains("did not end in time")).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -264,7 +264,7 @@ async fn linger(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     let _ = timeout(GOODBYE, rest).await;
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[path = "websocket_fuzzing.rs"]
 pub(crate) mod fuzzing;
 

@@ -20,6 +20,7 @@ where
         view: None,
         metrics: METRICS.with(Arc::clone),
         modern: true,
+        peer: None,
         over: over.clone(),
     };
     let (pipe, mut outgoing) = Pipe::open(opening);
