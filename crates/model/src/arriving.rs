@@ -49,6 +49,9 @@ pub trait Source: Send {
     /// said: what was handed on before is not a result then.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Box<Fault>>>>;
 
+    /// Whether all of the result has come. Nothing but its end, or an error, follows then.
+    fn is_whole(&self) -> bool;
+
     /// Whether the result says, as far as it has come, that a tool failed.
     fn is_tool_error(&self) -> bool;
 }
@@ -75,6 +78,10 @@ impl Source for Arriving {
         self.0.poll_piece(cx)
     }
 
+    fn is_whole(&self) -> bool {
+        self.0.is_whole()
+    }
+
     fn is_tool_error(&self) -> bool {
         self.0.is_tool_error()
     }
@@ -99,6 +106,10 @@ impl<G: Send> Source for Holding<G> {
             self.guard = None;
         }
         polled
+    }
+
+    fn is_whole(&self) -> bool {
+        self.source.is_whole()
     }
 
     fn is_tool_error(&self) -> bool {

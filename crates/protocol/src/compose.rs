@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::bridge::Trimmed;
 use crate::json::{escape_into, quoted};
 
 /// A message below this size is cheaper copied into one buffer than written from several.
@@ -70,6 +71,7 @@ fn gather(mut out: Vec<u8>, body: &Bytes, tail: &'static [u8]) -> Message {
 const WITH_ID: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
 const WITHOUT_ID: &[u8] = b"{\"jsonrpc\":\"2.0\",";
 const METHOD: &[u8] = b"\"method\":";
+const RESULT: &[u8] = b",\"result\":";
 const PARAMS: &[u8] = b",\"params\":";
 
 /// A request that we number.
@@ -104,12 +106,23 @@ fn with_method(head: [&[u8]; 3], method: &str, params: &Bytes, has_params: bool)
 
 /// An answer with a result; `id` is the caller's literal.
 pub fn result(id: &[u8], raw: &Bytes) -> Message {
-    answer(id, b",\"result\":", raw)
+    answer(id, RESULT, raw)
+}
+
+/// An answer with a result that may have lost members at its ends.
+pub fn trimmed_result(id: &[u8], result: &Trimmed) -> Message {
+    let (before, members, behind) = result.pieces();
+    let tail: &'static [u8] = if behind.is_empty() { b"}" } else { b"}}" };
+    let mut out = room(WITH_ID.len() + id.len() + RESULT.len() + before.len(), members, tail);
+    for part in [WITH_ID, id, RESULT, before] {
+        out.extend_from_slice(part);
+    }
+    gather(out, members, tail)
 }
 
 /// What stands before an arriving result in its answer.
 pub fn result_head(id: &[u8]) -> Bytes {
-    Bytes::from([WITH_ID, id, b",\"result\":"].concat())
+    Bytes::from([WITH_ID, id, RESULT].concat())
 }
 
 /// What stands behind it.

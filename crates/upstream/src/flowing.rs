@@ -84,6 +84,10 @@ impl Source for Flowing {
         }
     }
 
+    fn is_whole(&self) -> bool {
+        self.incoming.is_whole()
+    }
+
     fn is_tool_error(&self) -> bool {
         self.incoming.is_tool_error()
     }

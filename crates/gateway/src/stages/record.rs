@@ -97,6 +97,10 @@ impl Source for Recorded {
         polled
     }
 
+    fn is_whole(&self) -> bool {
+        self.arriving.is_whole()
+    }
+
     fn is_tool_error(&self) -> bool {
         self.arriving.is_tool_error()
     }

@@ -10,6 +10,7 @@ pub(crate) mod messages;
 #[cfg(test)]
 mod tests;
 mod tool_result;
+mod trimmed;
 mod usual;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub use codes::*;
 use content::{Place, Reading};
 pub use error::{code_of, error, message_of, missing_capability};
 pub use listed::{Listed, tool_downward};
+pub use trimmed::Trimmed;
 
 /// `resources/read` and the like must carry cache hints towards modern clients; what a legacy server said has none, so
 /// it is marked as not to be kept.
@@ -37,9 +39,17 @@ const MODERN_ONLY: [&str; 3] = ["resultType", "ttlMs", "cacheScope"];
 /// [`Kind::CannotBridge`] when the result asks for input and the caller is a legacy client: it must never look like
 /// an empty success. [`Kind::BadAnswer`] when it cannot be read, so that nobody can say what a client would make of it.
 pub fn result(reply: &Reply, caller: Revision, operation: &Operation) -> Result<Bytes, Fault> {
+    trimmed(reply, caller, operation).map(Trimmed::into_bytes)
+}
+
+/// [`result`], without a copy where members are only left out at the ends.
+///
+/// # Errors
+/// As of [`result`].
+pub fn trimmed(reply: &Reply, caller: Revision, operation: &Operation) -> Result<Trimmed, Fault> {
     match (reply.era, caller.era()) {
-        (Era::Legacy, Era::Modern) => Ok(upward(&reply.raw, operation)),
-        (Era::Modern, Era::Modern) => Ok(reply.raw.clone()),
+        (Era::Legacy, Era::Modern) => Ok(upward(&reply.raw, operation).into()),
+        (Era::Modern, Era::Modern) => Ok(reply.raw.clone().into()),
         (_, Era::Legacy) => downward(reply, caller, operation),
     }
 }
@@ -95,7 +105,7 @@ fn upward(raw: &Bytes, operation: &Operation) -> Bytes {
     if head.is_empty() { raw.clone() } else { Bytes::from(splice(raw, &[(1..1, &head)])) }
 }
 
-fn downward(reply: &Reply, caller: Revision, operation: &Operation) -> Result<Bytes, Fault> {
+fn downward(reply: &Reply, caller: Revision, operation: &Operation) -> Result<Trimmed, Fault> {
     let reading = Reading { place: Place::Result, revision: caller };
     let tool = matches!(operation, Operation::CallTool(_) | Operation::Task(TaskRequest::Result, _));
     // Lists are the gateway's own, made in the words of the caller's era; they are large, and read often.
@@ -107,10 +117,10 @@ fn downward(reply: &Reply, caller: Revision, operation: &Operation) -> Result<By
             | Operation::ListTemplates(_)
     );
     if list && reply.era == Era::Legacy {
-        return Ok(reply.raw.clone());
+        return Ok(reply.raw.clone().into());
     }
     let settled = if tool { usual::settled(reply, reading) } else { None };
-    settled.map_or_else(|| thoroughly(reply, reading, operation), Ok)
+    settled.map_or_else(|| thoroughly(reply, reading, operation).map(Trimmed::from), Ok)
 }
 
 /// What `usual` leaves.

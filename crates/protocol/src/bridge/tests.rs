@@ -79,7 +79,7 @@ fn a_result_that_asks_for_input_is_refused_whatever_era_it_claims() {
 #[test]
 fn the_usual_result_needs_one_walk() {
     let reading = Reading { place: Place::Result, revision: Revision::R2025_06_18 };
-    let usual = |text: &str, era| usual::settled(&reply(text, era), reading);
+    let usual = |text: &str, era| usual::settled(&reply(text, era), reading).map(Trimmed::into_bytes);
     for (from, to) in [
         (
             r#"{"resultType":"complete","content":[{"type":"text","text":"a"}]}"#,
@@ -109,6 +109,28 @@ fn the_usual_result_needs_one_walk() {
         for era in [Era::Modern, Era::Legacy] {
             assert_eq!(usual(other, era), None, "{other}");
         }
+    }
+}
+
+#[test]
+fn what_is_left_out_at_the_ends_costs_no_copy() {
+    let reading = Reading { place: Place::Result, revision: Revision::R2025_06_18 };
+    let content = r#""content":[{"type":"text","text":"a"}],"isError":false"#;
+    let (typed, hint) = (r#""resultType":"complete""#, r#""ttlMs":1"#);
+    for (raw, apart) in [
+        (format!("{{{typed},{content}}}"), true),
+        (format!("{{{content},{typed}}}"), true),
+        (format!("{{{typed},{content},{hint}}}"), true),
+        (format!("{{{hint},{typed},{content}}}"), true),
+        (format!("{{{content},{typed} }}"), false),
+        (format!(r#"{{{content},{typed},"x":1}}"#), false),
+    ] {
+        let reply = reply(&raw, Era::Modern);
+        let trimmed = usual::settled(&reply, reading).unwrap();
+        let (_, members, _) = trimmed.pieces();
+        let within = reply.raw.as_ptr_range().contains(&members.as_ptr());
+        assert_eq!(within, apart, "{raw}");
+        assert_eq!(trimmed.into_bytes(), thoroughly(&reply, reading, &call()).unwrap(), "{raw}");
     }
 }
 
@@ -247,7 +269,7 @@ proptest! {
         let reply = reply(&raw, if modern { Era::Modern } else { Era::Legacy });
         let reading = Reading { place: Place::Result, revision };
         if let Some(usual) = usual::settled(&reply, reading) {
-            prop_assert_eq!(usual, thoroughly(&reply, reading, &call()).unwrap());
+            prop_assert_eq!(usual.into_bytes(), thoroughly(&reply, reading, &call()).unwrap());
         }
     }
 

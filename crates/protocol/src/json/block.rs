@@ -26,6 +26,16 @@ pub(super) fn stops_in(block: &[u8; LEN]) -> u32 {
     (quote | backslash | low).to_bitmask()
 }
 
+/// Bytes of a wide block.
+pub(super) const WIDE: usize = 2 * LEN;
+
+/// [`stops_in`] for a wide block.
+#[inline(always)]
+pub(super) fn stops_in_wide(block: &[u8; WIDE]) -> u32 {
+    let (halves, _) = block.as_chunks::<LEN>();
+    stops_in(&halves[0]) | stops_in(&halves[1]) << LEN
+}
+
 /// What stands from `at` to a quote, if it is plain and the quote is in the first block; else how far it is plain, at
 /// least.
 #[inline(always)]

@@ -7,6 +7,8 @@ use super::{Problem, block};
 
 /// Blocks looked at one by one before a search that is only faster on long strings begins.
 const SHORT_BLOCKS: usize = 8;
+/// The same for wide blocks.
+const SHORT_WIDE_BLOCKS: u32 = 4;
 
 /// Skips white space.
 #[inline]
@@ -22,8 +24,13 @@ pub(crate) fn space(text: &[u8], mut at: usize) -> usize {
 pub(super) fn string(text: &[u8], start: usize) -> Read<End> {
     match block::plain_till_quote(text, start) {
         Ok(plain) => Ok(End(start + plain.len() + 1)),
-        Err(at) => odd_string(text, at),
+        Err(at) => odd_string::<true>(text, at),
     }
+}
+
+/// The same in a text that was checked before: where the string ends.
+pub(super) fn passed_string(text: &[u8], start: usize) -> Read<End> {
+    odd_string::<false>(text, start)
 }
 
 /// Where a string ends, and whether there were escapes; in one word, as [`Read`] is then returned in registers.
@@ -46,20 +53,76 @@ impl End {
 
 /// The rest of a string that is longer than a block, near the end of the text, or not plain. Up to `at` it is plain.
 #[inline(never)]
-pub(super) fn odd_string(text: &[u8], mut at: usize) -> Read<End> {
+pub(super) fn odd_string<const CHECKS: bool>(text: &[u8], mut at: usize) -> Read<End> {
     let mut escaped = 0;
     loop {
-        at = plain(text, at);
+        let usual = usual(text, at);
+        escaped |= usual.0 & End::ESCAPED;
+        at = usual.at();
         match text.get(at) {
             Some(b'"') => return Ok(End((at + 1) | escaped)),
             Some(b'\\') => {
                 escaped = End::ESCAPED;
                 at += escape_len(text, at)?;
             }
-            Some(_) => at = long(text, at)?,
+            Some(_) => at = long::<CHECKS>(text, at)?,
             None => return fail(Problem::End, at),
         }
     }
+}
+
+/// Walks over what most strings are made of, plain ASCII and escapes of two characters, and never into the middle of an
+/// escape. Stops at the first byte that needs a look, where a long plain stretch is better left to [`long`], or near the
+/// end of the text.
+#[inline(always)]
+pub(super) fn usual(text: &[u8], mut at: usize) -> End {
+    let (mut escaped, mut quiet) = (0, 0);
+    'block: loop {
+        let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<{ block::WIDE }>) else {
+            return End(plain(text, at) | escaped);
+        };
+        let mut stops = block::stops_in_wide(block);
+        if stops == 0 {
+            at += block::WIDE;
+            quiet += 1;
+            if quiet == SHORT_WIDE_BLOCKS {
+                return End(at | escaped);
+            }
+            continue;
+        }
+        quiet = 0;
+        while stops != 0 {
+            let stop = stops.trailing_zeros() as usize % block::WIDE;
+            let is_short = block[stop] == b'\\' && text.get(at + stop + 1).is_some_and(|byte| escapes(*byte));
+            if !is_short {
+                return End((at + stop) | escaped);
+            }
+            escaped = End::ESCAPED;
+            // Text is full of line ends and quotes: the same block goes on behind the escape.
+            let behind = stop + 2;
+            if behind >= block::WIDE {
+                at += behind;
+                continue 'block;
+            }
+            stops &= u32::MAX << behind;
+        }
+        at += block::WIDE;
+    }
+}
+
+/// Whether a backslash and this are an escape. A table: what comes next is hard to foresee for a processor.
+#[inline(always)]
+const fn escapes(byte: u8) -> bool {
+    const ESCAPES: [bool; 256] = {
+        let (mut table, mut at) = ([false; 256], 0);
+        let escapes = *b"\"\\/bfnrt";
+        while at < escapes.len() {
+            table[escapes[at] as usize] = true;
+            at += 1;
+        }
+        table
+    };
+    ESCAPES[byte as usize]
 }
 
 /// Skips plain ASCII: to the first byte that needs a look, or to where it is worth while to go on with [`long`].
@@ -85,13 +148,15 @@ pub(super) const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7f) && byte != b'"' && byte != b'\\'
 }
 
-/// Skips to the next quote or backslash, checking what is passed.
-fn long(text: &[u8], at: usize) -> Read<usize> {
+/// Skips to the next quote or backslash, and checks what is passed unless that was done before.
+fn long<const CHECKS: bool>(text: &[u8], at: usize) -> Read<usize> {
     let rest = text.get(at..).unwrap_or_default();
     let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
         return fail(Problem::End, text.len());
     };
-    acceptable(&rest[..found], at)?;
+    if CHECKS {
+        acceptable(&rest[..found], at)?;
+    }
     Ok(at + found)
 }
 
@@ -100,9 +165,7 @@ fn acceptable(part: &[u8], at: usize) -> Read<()> {
     if is_ascii_text(part) {
         return Ok(());
     }
-    if let Some(control) = part.iter().position(|byte| *byte < 0x20) {
-        return fail(Problem::String, at + control);
-    }
+    no_control(part, at)?;
     std::str::from_utf8(part)
         .map(drop)
         .map_err(|error| Fault::new(Problem::Encoding, at + error.valid_up_to()))
@@ -122,10 +185,20 @@ pub(super) fn is_ascii_text(part: &[u8]) -> bool {
         && rest.iter().fold(0, |most, byte| most.max(byte.wrapping_sub(0x20))) < 0x60
 }
 
+/// Refuses the first control character of a part, which begins at `at`.
+pub(super) fn no_control(part: &[u8], at: usize) -> Read<()> {
+    // Without an early end, so that it runs over many bytes at a time: there is none, as a rule.
+    if part.iter().fold(u8::MAX, |least, byte| least.min(*byte)) >= 0x20 {
+        return Ok(());
+    }
+    let control = part.iter().position(|byte| *byte < 0x20).unwrap_or_default();
+    fail(Problem::String, at + control)
+}
+
 /// The length of the escape sequence at `at`, a surrogate pair counting as one.
 fn escape_len(text: &[u8], at: usize) -> Read<usize> {
     match text.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        Some(byte) if escapes(*byte) => Ok(2),
         Some(b'u') => match unit(text, at + 2) {
             None | Some(0xDC00..=0xDFFF) => fail(Problem::String, at),
             Some(0xD800..=0xDBFF) => {

@@ -32,7 +32,7 @@ pub use object::{Object, elements, quoted, string};
 pub use problem::{JsonError, Problem};
 pub(crate) use problem::{Read, fail};
 pub use reader::{Key, Reader, Str};
-pub(crate) use skip::value;
+pub(crate) use skip::{passed, value};
 
 /// Deepest nesting accepted, arrays and objects together. The same bound as serde_json's, so that a document which
 /// passes here can be opened by every typed parser behind us.

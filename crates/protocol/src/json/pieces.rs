@@ -1,7 +1,7 @@
 //! Strings, numbers and words that come in pieces, cut at any byte.
 
 use super::Problem;
-use super::literal::{hex, is_ascii_text, plain};
+use super::literal::{hex, is_ascii_text, no_control, usual};
 use super::problem::{Read, fail};
 
 /// A token that has begun and may go on in the next piece.
@@ -86,7 +86,7 @@ impl Text {
         while at < text.len() {
             if matches!(self.escape, Escape::None) {
                 if self.sequence.missing == 0 {
-                    at = plain(text, at);
+                    at = usual(text, at).at();
                 }
                 match text.get(at) {
                     None => break,
@@ -114,9 +114,7 @@ impl Text {
         if self.sequence.missing == 0 && is_ascii_text(part) {
             return Ok(at + end);
         }
-        if let Some(control) = part.iter().position(|byte| *byte < 0x20) {
-            return fail(Problem::String, at + control);
-        }
+        no_control(part, at)?;
         let mut from = 0;
         while self.sequence.missing > 0 && from < part.len() {
             self.sequence.next(part[from], at + from)?;

@@ -1,6 +1,6 @@
 //! Walking over a whole value without looking into it. A loop and not a recursion: a value costs no stack and no calls.
 
-use super::literal::{End, number, space, string, word};
+use super::literal::{End, number, passed_string, space, string, word};
 use super::problem::{Read, fail};
 use super::{DEPTH_MAX, Problem};
 
@@ -57,6 +57,14 @@ pub(crate) fn value(text: &[u8], at: usize, depth: u32) -> Read<usize> {
         Some(b'"') => string(text, at + 1).map(End::at),
         Some(first) => scalar(text, at, *first),
         None => fail(Problem::End, at),
+    }
+}
+
+/// The same in a text that was checked before: a string, which may be large, is not checked again.
+pub(crate) fn passed(text: &[u8], at: usize, depth: u32) -> Read<usize> {
+    match text.get(at) {
+        Some(b'"') => passed_string(text, at + 1).map(End::at),
+        _ => value(text, at, depth),
     }
 }
 

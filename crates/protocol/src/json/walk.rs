@@ -127,7 +127,7 @@ fn expect(text: &[u8], at: usize, wanted: u8) -> Read<usize> {
 /// where its literal ends.
 #[inline(always)]
 fn odd_key(text: &[u8], begin: usize, at: usize) -> Read<(Option<&[u8]>, usize)> {
-    let end = odd_string(text, at)?;
+    let end = odd_string::<true>(text, at)?;
     Ok((text.get(begin..end.at() - 1).filter(|_| !end.escaped()), end.at()))
 }
 

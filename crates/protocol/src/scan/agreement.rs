@@ -202,6 +202,34 @@ fn most_messages_of_the_generator_are_valid() {
     assert!((100..390).contains(&good), "{good} of 400 are valid");
 }
 
+/// What ends a plain stretch, well or badly, at every place of the blocks that are looked at together.
+#[test]
+fn stretches_of_any_length_end_as_in_the_plain_way() {
+    let odd = [
+        "\\n",
+        "\\\\",
+        "\\\"",
+        "\\\\\\\"",
+        "\\u0041",
+        "\\ud83d\\ude00",
+        "\\ud83d",
+        "\\x",
+        "\\",
+        "é",
+        "\u{1}",
+        "\"",
+    ];
+    for lead in 0..140 {
+        for odd in odd {
+            for rest in [0, 1, 30, 31, 32, 33, 140] {
+                let text = format!("{}{odd}{}", "x".repeat(lead), "y".repeat(rest));
+                let whole = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"{text}\"}}");
+                agree(whole.into_bytes()).expect("they agree");
+            }
+        }
+    }
+}
+
 #[test]
 fn nesting_is_bounded_as_in_the_plain_way() {
     for depth in [1, 125, 126, 127, 128, 129, 4000] {

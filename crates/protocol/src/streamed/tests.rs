@@ -87,6 +87,18 @@ fn an_answer_may_be_cut_at_any_byte() {
 }
 
 #[test]
+fn long_text_may_be_cut_at_any_byte() {
+    let line = r#"plain words of some length, more than a block, \"quoted\" and \\ escaped\n"#;
+    let text = [line, line, "é漢字\\u00e9\\n", line].concat();
+    let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"text":"{text}"}}}}"#);
+    for first in 1..text.len() {
+        for second in [33, 1000] {
+            agree(text.as_bytes(), &[first, second]).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_is_known_is_told_as_soon_as_it_has_come() {
     let mut reader = AnswerReader::new();
     reader.feed(br#"{"jsonrpc":"2.0","id":1"#).unwrap();

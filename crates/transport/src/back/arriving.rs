@@ -36,6 +36,8 @@ pub struct Incoming {
     body: Body,
     /// Gone once the end was judged.
     reader: Option<AnswerReader>,
+    /// The reader saw the end of the result.
+    is_whole: bool,
     tool_error: bool,
     id: u64,
     limit: usize,
@@ -52,7 +54,8 @@ pub(super) struct Beginning {
     pub(super) length: usize,
 }
 
-/// Reads the first [`WHOLE_BYTES_MAX`] of a body, or all of it; `true` when that was all.
+/// Reads the first [`WHOLE_BYTES_MAX`] of a body and what comes along, or all of it; `true` when that was all, and no
+/// more than that.
 pub(super) async fn begin(body: &mut Body) -> Result<(Beginning, bool), WireError> {
     let mut begun = Beginning { pieces: Vec::new(), length: 0 };
     let mut small = BytesMut::new();
@@ -70,7 +73,8 @@ pub(super) async fn begin(body: &mut Body) -> Result<(Beginning, bool), WireErro
         }
     }
     begun.take(&mut small);
-    Ok((begun, body.length() == Some(0)))
+    let is_whole = begun.length <= WHOLE_BYTES_MAX && body.length() == Some(0);
+    Ok((begun, is_whole))
 }
 
 impl Beginning {
@@ -102,9 +106,10 @@ impl Incoming {
         limit: usize,
     ) -> Result<Result<Self, (Body, Beginning)>, WireError> {
         let mut reader = AnswerReader::new();
-        let mut ahead = VecDeque::with_capacity(begun.pieces.len());
+        let (mut ahead, mut is_whole) = (VecDeque::with_capacity(begun.pieces.len()), false);
         for piece in &begun.pieces {
             let fed = reader.feed(piece).map_err(|error| WireError::Invalid(error.to_string()))?;
+            is_whole = fed.is_whole;
             if !fed.value.is_empty() {
                 ahead.push_back(piece.slice(fed.value));
             }
@@ -117,7 +122,8 @@ impl Incoming {
             return Err(foreign());
         }
         let taken = begun.length;
-        Ok(Ok(Self { body, reader: Some(reader), tool_error: false, id, limit, taken, ahead, failed: None }))
+        let reader = Some(reader);
+        Ok(Ok(Self { body, reader, is_whole, tool_error: false, id, limit, taken, ahead, failed: None }))
     }
 
     /// The next piece of the result; `None` when all of it has come and is the answer to the request.
@@ -184,6 +190,7 @@ impl Incoming {
         }
         let Some(reader) = &mut self.reader else { return Ok(Bytes::new()) };
         let fed = reader.feed(data).map_err(|error| WireError::Invalid(error.to_string()))?;
+        self.is_whole = fed.is_whole;
         Ok(data.slice(fed.value))
     }
 
@@ -197,6 +204,11 @@ impl Incoming {
         }
         self.body.finish();
         Ok(())
+    }
+
+    /// Whether all of the result was handed on, so that only the end of the message is to come.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole && self.ahead.is_empty()
     }
 
     /// Whether the result says, as far as it was read, that a tool failed.

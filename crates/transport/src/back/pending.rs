@@ -41,6 +41,8 @@ pub(super) struct Expected<'a> {
     /// No other was waited for when this one began to be.
     pub(super) alone: bool,
     answer: oneshot::Receiver<Result<Scanned, WireError>>,
+    /// It was answered, and with that forgotten.
+    is_over: bool,
 }
 
 impl Pending {
@@ -58,7 +60,7 @@ impl Pending {
         let alone = waiting.calls.is_empty();
         waiting.calls.insert(id, Call { answer: sender, heard });
         drop(waiting);
-        Ok(Expected { pending: self, id, alone, answer })
+        Ok(Expected { pending: self, id, alone, answer, is_over: false })
     }
 
     /// Hands a message to whom it concerns; `stray` hears what belongs to no request of ours.
@@ -136,7 +138,9 @@ impl Pending {
 impl Expected<'_> {
     /// Waits for the answer, or for the end of the channel. Cancel safe.
     pub(super) async fn answer(&mut self) -> Result<Answered, WireError> {
-        match (&mut self.answer).await {
+        let answer = (&mut self.answer).await;
+        self.is_over = true;
+        match answer {
             Ok(Ok(message)) => Ok(Answered { message, session: None }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(WireError::Broken(self.pending.why_over())),
@@ -146,6 +150,8 @@ impl Expected<'_> {
 
 impl Drop for Expected<'_> {
     fn drop(&mut self) {
-        self.pending.lock().calls.remove(&self.id);
+        if !self.is_over {
+            self.pending.lock().calls.remove(&self.id);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Newline-delimited JSON over the pipes of a child process: one pipe for all callers, answers matched by our numbers.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -100,10 +101,13 @@ async fn read(
     stray: Arc<dyn Heard>,
 ) {
     let mut noise = 0_u64;
+    let mut closed = pin!(ended.cancelled());
     let why = loop {
         let line = tokio::select! {
+            // Lines that are at hand first: each look at the other takes a lock. A pipe that never runs dry yields by itself.
+            biased;
             line = reader.next() => line,
-            () = ended.cancelled() => break "closed".to_owned(),
+            () = &mut closed => break "closed".to_owned(),
         };
         let line = match line {
             Ok(Some(line)) => line,

@@ -94,8 +94,8 @@ pub(crate) fn served(id: &Bytes, served: Served, revision: Revision, operation: 
 pub(crate) fn outcome(id: &[u8], outcome: &Outcome, revision: Revision, operation: &Operation) -> Answer {
     let era = revision.era();
     match outcome {
-        Outcome::Result(reply) => match bridge::result(reply, revision, operation) {
-            Ok(raw) => result(id, &raw),
+        Outcome::Result(reply) => match bridge::trimmed(reply, revision, operation) {
+            Ok(trimmed) => Answer::of(compose::trimmed_result(id, &trimmed), 200),
             Err(refusal) => after_dispatch(id, &refusal, era, operation),
         },
         // The server needs what this client does not offer; the model should learn that rather than a code of an era

@@ -4,19 +4,19 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio_util::io::poll_read_buf;
 
 use super::super::WireError;
-use super::connection::{Connection, READ_BYTES};
+use super::appetite::LARGE_BYTES;
+use super::connection::Connection;
 use super::head::{Framing, Head};
 use super::pool::Pool;
 use super::stream::Upgraded;
 
-/// Most room made for one read of a large body.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// Longest line that says how long a chunk is, with its extensions; and most bytes of trailers.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 
@@ -25,12 +25,27 @@ pub(in super::super) struct Body {
     /// Until it was given back, or broke.
     connection: Option<Box<Connection>>,
     pool: Arc<Pool>,
+    /// Whether it is among the large ones that the pool counts.
+    is_large: bool,
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.is_large {
+            self.pool.large.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Body {
     pub(super) fn new(mut connection: Connection, head: &Head, pool: &Arc<Pool>) -> Self {
         connection.rest = Rest::of(head.framing);
-        Self { connection: Some(Box::new(connection)), pool: Arc::clone(pool) }
+        connection.appetite.answered(match connection.rest {
+            Rest::Length(bytes) => Some(bytes),
+            Rest::Over => Some(0),
+            _ => None,
+        });
+        Self { connection: Some(Box::new(connection)), pool: Arc::clone(pool), is_large: false }
     }
 
     fn rest(&self) -> Rest {
@@ -85,13 +100,14 @@ impl Body {
                 Ok(Step::More) => {}
                 Err(why) => return Poll::Ready(Some(Err(self.broken(WireError::Invalid(why.to_owned()))))),
             }
-            let room = match connection.rest {
-                Rest::Length(left) | Rest::Chunk(left) => {
-                    usize::try_from(left).unwrap_or(CHUNK_BYTES).clamp(READ_BYTES, CHUNK_BYTES)
-                }
-                _ => READ_BYTES,
-            };
-            connection.ahead.reserve(room);
+            let missing = connection.rest.missing();
+            let others = self.pool.large.load(Ordering::Relaxed) - usize::from(self.is_large);
+            let wanted = connection.appetite.for_body(missing, others);
+            if wanted > LARGE_BYTES && !self.is_large {
+                self.is_large = true;
+                self.pool.large.fetch_add(1, Ordering::Relaxed);
+            }
+            let room = connection.room(wanted);
             let read = ready!(poll_read_buf(Pin::new(&mut connection.stream), cx, &mut connection.ahead));
             match read {
                 Ok(0) if connection.rest == Rest::Close => {
@@ -99,7 +115,9 @@ impl Body {
                     return Poll::Ready(None);
                 }
                 Ok(0) => return Poll::Ready(Some(Err(self.cut()))),
-                Ok(_) => {}
+                // The last bytes of a body say nothing about how much comes at a time.
+                Ok(read) if missing.is_some_and(|missing| read as u64 >= missing) => {}
+                Ok(read) => connection.appetite.had(read, room),
                 Err(error) => {
                     return Poll::Ready(Some(Err(self.broken(WireError::Broken(error.to_string())))));
                 }
@@ -151,19 +169,21 @@ impl Body {
         let whole = if connection.ahead.len() >= length {
             connection.ahead.split_to(length)
         } else {
-            let mut whole = BytesMut::with_capacity(length);
+            // With room for one byte more, the read that brings the end needs not be followed by one that brings nothing.
+            let mut whole = BytesMut::with_capacity(length + 1);
             whole.extend_from_slice(&connection.ahead.split());
             while whole.len() < length {
-                // Never beyond its end: what follows belongs to another answer.
-                let left = length - whole.len();
-                let mut room = (&mut whole).limit(left);
                 let stream = &mut connection.stream;
-                let read = std::future::poll_fn(|cx| poll_read_buf(Pin::new(&mut *stream), cx, &mut room));
+                let read = std::future::poll_fn(|cx| poll_read_buf(Pin::new(&mut *stream), cx, &mut whole));
                 match read.await {
                     Ok(0) => return Err(self.cut()),
                     Ok(_) => {}
                     Err(error) => return Err(self.broken(WireError::Broken(error.to_string()))),
                 }
+            }
+            // What follows belongs to no answer that we asked for; it spoils the connection.
+            if whole.len() > length {
+                connection.ahead = whole.split_off(length);
             }
             whole
         };
@@ -192,6 +212,16 @@ pub(super) enum Rest {
 }
 
 impl Rest {
+    /// How many bytes of the body are certainly missing, where that is of use.
+    fn missing(self) -> Option<u64> {
+        match self {
+            Self::Length(left) => Some(left),
+            // Behind a small chunk others come, which are better read along with it.
+            Self::Chunk(left) if left > LARGE_BYTES as u64 => Some(left),
+            _ => None,
+        }
+    }
+
     pub(super) fn of(framing: Framing) -> Self {
         match framing {
             Framing::Length(0) => Self::Over,

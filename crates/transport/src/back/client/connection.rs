@@ -7,13 +7,11 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::WireError;
+use super::appetite::{Appetite, READ_BYTES, make_room};
 use super::body::{Rest, Step, step};
 use super::head::{self, Found, Head};
 use super::request::Rendered;
 use super::stream::Stream;
-
-/// Room made for reading, at least: a usual answer with its head.
-pub(super) const READ_BYTES: usize = 8 * 1024;
 
 /// Most bytes that are read only to use a connection once more.
 const REST_BYTES_MAX: u64 = 64 * 1024;
@@ -23,6 +21,9 @@ pub(super) struct Connection {
     pub(super) stream: Stream,
     /// What was read and not taken yet.
     pub(super) ahead: BytesMut,
+    pub(super) appetite: Appetite,
+    /// Whether `ahead` may be the rest of a large block.
+    is_roomy: bool,
     /// What is left of the answer before.
     pub(super) rest: Rest,
     /// Whether the next request may use it.
@@ -38,6 +39,8 @@ impl Connection {
         Self {
             stream,
             ahead: BytesMut::new(),
+            appetite: Appetite::new(),
+            is_roomy: false,
             rest: Rest::Over,
             keeps: true,
             since: Instant::now(),
@@ -84,8 +87,22 @@ impl Connection {
     }
 
     async fn read(&mut self) -> io::Result<usize> {
-        self.ahead.reserve(READ_BYTES);
+        self.room(self.appetite.for_head());
         self.stream.read_buf(&mut self.ahead).await
+    }
+
+    /// Makes room for about so many bytes behind what is there; how much there is.
+    pub(super) fn room(&mut self, wanted: usize) -> usize {
+        self.is_roomy |= wanted > 2 * READ_BYTES;
+        make_room(&mut self.ahead, wanted);
+        self.ahead.capacity() - self.ahead.len()
+    }
+
+    /// Gives a large block back: it is not kept for an answer that may be long in coming.
+    pub(super) fn rest_lightly(&mut self) {
+        if std::mem::take(&mut self.is_roomy) {
+            self.ahead = BytesMut::from(&self.ahead[..]);
+        }
     }
 
     /// Nothing may follow on it.

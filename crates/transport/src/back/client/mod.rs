@@ -3,8 +3,9 @@
 //! A call writes and reads its connection in its own task. A general client gives each connection a task of its own,
 //! and each call then wakes that task and is woken by it, often across cores: more than all else that a small call
 //! costs (decision 0052). `dial.rs` opens connections, `pool.rs` keeps them, `request.rs` and `head.rs` are what is
-//! written and read, `body.rs` is where an answer ends.
+//! written and read, `body.rs` is where an answer ends, `appetite.rs` how much is read at a time.
 
+mod appetite;
 mod body;
 mod connection;
 mod cut;

@@ -28,6 +28,8 @@ pub(in super::super) struct Pool {
     origin: Uri,
     shelves: [Shelf; SHELVES],
     idle: AtomicUsize,
+    /// Large answers that are being read.
+    pub(super) large: AtomicUsize,
     /// Somebody looks after idle connections.
     swept: AtomicBool,
 }
@@ -63,8 +65,8 @@ impl Pool {
             .build()
             .unwrap_or_default();
         let shelves = std::array::from_fn(|_| Shelf::default());
-        let (idle, swept) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { scheme, authority, origin, shelves, idle, swept }
+        let (idle, large, swept) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        Self { scheme, authority, origin, shelves, idle, large, swept }
     }
 
     /// Whether requests to `uri` may use these connections. User information in an address is no part of its origin,
@@ -100,10 +102,7 @@ impl Pool {
         if !connection.is_reusable() || self.idle.load(Ordering::Relaxed) >= IDLE_PER_ORIGIN_MAX {
             return;
         }
-        // Room for large answers is not kept.
-        if connection.ahead.capacity() > 2 * super::connection::READ_BYTES {
-            connection.ahead = bytes::BytesMut::new();
-        }
+        connection.rest_lightly();
         connection.since = Instant::now();
         self.shelves[own()].lock().push(connection);
         self.idle.fetch_add(1, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use futures_util::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use trunkline_model::{Arriving, Source};
@@ -26,10 +26,10 @@ pub(crate) enum Body {
 /// The beginning of a message, then a result as it comes, then the end of the message: only behind a result that was
 /// whole and right.
 pub(crate) struct Passing {
+    /// Goes along with the first piece.
     head: Pieces,
     /// Gone once its end has come.
     arriving: Option<Arriving>,
-    is_over: bool,
     busy: Option<Busy>,
 }
 
@@ -49,8 +49,8 @@ impl Body {
     /// Has a result follow what there is.
     pub(super) fn goes_on(&mut self, arriving: Arriving) {
         if let Self::Whole(head) = self {
-            let head = std::mem::replace(head, Pieces::from(None));
-            let passing = Passing { head, arriving: Some(arriving), is_over: false, busy: None };
+            let head = std::mem::take(head);
+            let passing = Passing { head, arriving: Some(arriving), busy: None };
             *self = Self::Arriving(Box::new(passing));
         }
     }
@@ -64,21 +64,23 @@ impl Body {
 }
 
 impl Passing {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
-        if let Some(piece) = self.head.next() {
-            return Poll::Ready(Some(Ok(piece)));
-        }
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Pieces, BrokenOff>>> {
         let Some(arriving) = self.arriving.as_mut() else { return Poll::Ready(None) };
-        let next = ready!(arriving.poll_piece(cx));
+        let mut next = ready!(arriving.poll_piece(cx));
+        let mut out = std::mem::take(&mut self.head);
         if let Some(Ok(piece)) = next {
-            return Poll::Ready(Some(Ok(piece)));
+            out.push(piece);
+            // Where the end is at hand it comes along: to write one byte costs about as much as to write many.
+            let end = if arriving.is_whole() { arriving.poll_piece(cx) } else { Poll::Pending };
+            let Poll::Ready(end) = end else { return Poll::Ready(Some(Ok(out))) };
+            next = end;
         }
         self.arriving = None;
-        self.is_over = true;
-        Poll::Ready(Some(match next {
-            Some(Err(_)) => Err(BrokenOff),
-            _ => Ok(Bytes::from_static(compose::RESULT_TAIL)),
-        }))
+        if next.is_some() {
+            return Poll::Ready(Some(Err(BrokenOff)));
+        }
+        out.push(Bytes::from_static(compose::RESULT_TAIL));
+        Poll::Ready(Some(Ok(out)))
     }
 }
 
@@ -91,36 +93,116 @@ impl Drop for Passing {
 }
 
 impl HttpBody for Body {
-    type Data = Bytes;
+    type Data = Pieces;
     type Error = BrokenOff;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Pieces>, BrokenOff>>> {
         match self.get_mut() {
-            Self::Whole(pieces) => Poll::Ready(pieces.next().map(|piece| Ok(Frame::data(piece)))),
+            Self::Whole(pieces) => {
+                let all = std::mem::take(pieces);
+                Poll::Ready(all.has_remaining().then(|| Ok(Frame::data(all))))
+            }
             Self::Arriving(passing) => {
                 passing.poll_data(cx).map(|next| next.map(|data| data.map(Frame::data)))
             }
             Self::Events(events) => {
-                events.as_mut().poll_next(cx).map(|next| next.map(|data| Ok(Frame::data(data))))
+                events.as_mut().poll_next(cx).map(|next| next.map(|data| Ok(Frame::data(data.into()))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(pieces) => pieces.left() == 0,
-            Self::Arriving(passing) => passing.is_over,
+            Self::Whole(pieces) => !pieces.has_remaining(),
+            Self::Arriving(passing) => passing.arriving.is_none(),
             Self::Events(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(pieces) => SizeHint::with_exact(pieces.left()),
+            Self::Whole(pieces) => SizeHint::with_exact(pieces.remaining() as u64),
             Self::Arriving(_) | Self::Events(_) => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use trunkline_model::Fault;
+
+    use super::*;
+
+    type Said = Poll<Option<Result<Bytes, Box<Fault>>>>;
+
+    /// Says these one after the other; of pieces, `whole` is the number of the last one.
+    struct Script {
+        said: VecDeque<Said>,
+        whole: usize,
+        pieces: usize,
+    }
+
+    impl Source for Script {
+        fn poll_piece(&mut self, _: &mut Context<'_>) -> Said {
+            let next = self.said.pop_front().unwrap_or(Poll::Pending);
+            self.pieces += usize::from(matches!(next, Poll::Ready(Some(Ok(_)))));
+            next
+        }
+
+        fn is_whole(&self) -> bool {
+            self.pieces == self.whole
+        }
+
+        fn is_tool_error(&self) -> bool {
+            false
+        }
+    }
+
+    fn piece(text: &'static str) -> Said {
+        Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes()))))
+    }
+
+    /// The frames that come, a dot for each wait, and whether it broke off.
+    fn frames(said: impl Into<VecDeque<Said>>) -> Vec<String> {
+        let mut body = Body::Whole(Bytes::from_static(b"<").into());
+        body.goes_on(Arriving::new(Script { said: said.into(), whole: 2, pieces: 0 }));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut out = Vec::new();
+        while !body.is_end_stream() && out.len() < 9 {
+            out.push(match Pin::new(&mut body).poll_frame(&mut cx) {
+                Poll::Pending => ".".to_owned(),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let mut data = frame.into_data().expect("data");
+                    String::from_utf8(data.copy_to_bytes(data.remaining()).to_vec()).expect("text")
+                }
+                Poll::Ready(Some(Err(_))) => "broken".to_owned(),
+                Poll::Ready(None) => "end".to_owned(),
+            });
+        }
+        out
+    }
+
+    #[test]
+    fn head_and_end_go_along_where_they_can() {
+        let end = || Poll::Ready(None);
+        assert_eq!(frames([piece("a"), piece("b"), end()]), ["<a", "b}"]);
+        assert_eq!(
+            frames([Poll::Pending, piece("a"), Poll::Pending, piece("b"), end()]),
+            [".", "<a", ".", "b}"]
+        );
+        assert_eq!(frames([piece("a"), piece("b"), Poll::Pending, end()]), ["<a", "b", "}"]);
+    }
+
+    #[test]
+    fn what_is_wrong_at_the_end_is_told_before_the_last_piece() {
+        let fault = || Poll::Ready(Some(Err(Box::new(Fault::internal("x")))));
+        assert_eq!(frames([piece("a"), piece("b"), fault()]), ["<a", "broken"]);
+        assert_eq!(frames([piece("a"), fault()]), ["<a", "broken"]);
+        assert_eq!(frames([fault()]), ["broken"]);
     }
 }

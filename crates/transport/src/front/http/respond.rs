@@ -51,7 +51,7 @@ fn come_later(headers: &mut HeaderMap, later: &Later) {
 
 /// A JSON message with a status.
 pub(crate) fn json(status: StatusCode, message: Message) -> Response<Body> {
-    let mut response = Response::new(Body::Whole(Pieces::from(Some(message))));
+    let mut response = Response::new(Body::Whole(message.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -59,7 +59,7 @@ pub(crate) fn json(status: StatusCode, message: Message) -> Response<Body> {
 
 /// Nothing but a status.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::Whole(Pieces::from(None)));
+    let mut response = Response::new(Body::Whole(Pieces::default()));
     *response.status_mut() = status;
     response
 }
