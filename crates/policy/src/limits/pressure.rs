@@ -13,6 +13,8 @@ const STEP: u32 = ALL / 16;
 pub struct Pressure {
     memory: AtomicBool,
     lag: AtomicU32,
+    /// Whether the look before this one came late.
+    was_late: AtomicBool,
     /// Spreads refusals evenly.
     turn: AtomicU32,
 }
@@ -30,11 +32,15 @@ impl Pressure {
             _ => false,
         };
         self.memory.store(tight, Ordering::Relaxed);
+        let is_late = most.1.is_some_and(|most| late > most);
+        // Once is no overload: whoever was stopped, or asleep with its machine, comes late once and is well.
+        let again = self.was_late.swap(is_late, Ordering::Relaxed) && is_late;
         let share = self.lag.load(Ordering::Relaxed);
-        let share = match most.1 {
-            Some(most) if late > most => (share + STEP).min(ALL - STEP),
-            Some(_) => share.saturating_sub(STEP),
-            None => 0,
+        let share = match (most.1, is_late) {
+            (Some(_), true) if again => (share + STEP).min(ALL - STEP),
+            (Some(_), true) => share,
+            (Some(_), false) => share.saturating_sub(STEP),
+            (None, _) => 0,
         };
         self.lag.store(share, Ordering::Relaxed);
     }
@@ -82,6 +88,8 @@ mod tests {
         let refused = || (0..1024).filter(|_| pressure.sheds().is_some()).count();
         let late = Duration::from_millis(501);
         assert_eq!(refused(), 0);
+        pressure.look(None, Duration::from_secs(3600), MOST);
+        assert_eq!(refused(), 0, "a process that was stopped is late once");
         pressure.look(None, late, MOST);
         assert_eq!(refused(), 64);
         pressure.look(None, late, MOST);
