@@ -54,6 +54,15 @@ impl Upstream {
         Self { options, members, policies: ArcSwap::new(policies), meter }
     }
 
+    /// One with this member, for tests of what is made of its answers.
+    #[cfg(test)]
+    pub(crate) fn of(options: Options, member: Member) -> Self {
+        let meter = member.shared.meter.clone();
+        let policies = Policies::new(&options.name, options.live.clone(), &meter, None, 0);
+        let members = Members::One(Arc::new(member));
+        Self { options, members, policies: ArcSwap::new(policies), meter }
+    }
+
     /// The operator's name for it.
     pub fn name(&self) -> &Arc<str> {
         &self.options.name
