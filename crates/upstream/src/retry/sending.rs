@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
-use trunkline_model::{Call, Fault, Quiet, Served};
+use trunkline_model::{Call, Fault, Outcome, Quiet, Retry as Advice, Served};
 
 use super::Retry;
 use crate::breaker::Verdict;
@@ -49,19 +49,19 @@ impl Sending<'_> {
     /// Sends it again while that may help, within the call's total deadline and the budget. It was `sent` so often.
     async fn again(&self, retry: &Retry, first: Ended, mut sent: u32, end: Instant) -> Served {
         let upstream = self.upstream;
-        let mut ended = first;
+        let (mut ended, mut may_have_run) = (first, None);
         loop {
             let chance = trunkline_runtime::random_byte();
             let others = upstream.has_others();
             let Some((wait, why)) = retry.wait(ended.verdict, &ended.served, sent, others, chance) else {
-                return ended.served;
+                return told(ended, may_have_run);
             };
             if Instant::now() + wait >= end {
-                return ended.served;
+                return told(ended, may_have_run);
             }
             if !retry.afford(upstream.calls()) {
                 upstream.meter.retry_unaffordable();
-                return ended.served;
+                return told(ended, may_have_run);
             }
             sleep(wait).await;
             upstream.meter.retried(why);
@@ -71,8 +71,9 @@ impl Sending<'_> {
             };
             if next.never_began() {
                 // What came of the attempt before says more than that there was no other.
-                return ended.served;
+                return told(ended, may_have_run);
             }
+            may_have_run = ran_perhaps(&ended).or(may_have_run);
             (ended, sent) = (next, sent + 1);
         }
     }
@@ -115,6 +116,24 @@ impl Sending<'_> {
             Some(other) if !other.never_began() => (other, 2),
             _ => (one, 2),
         }
+    }
+}
+
+/// The fault of an attempt that may have run.
+fn ran_perhaps(ended: &Ended) -> Option<Box<Fault>> {
+    match &ended.served {
+        Served::Whole(Outcome::Fault(fault)) if fault.retry == Advice::AtOwnRisk => Some(fault.clone()),
+        _ => None,
+    }
+}
+
+/// How a call ended that was sent several times: where the last attempt was only refused, an earlier one may have run.
+fn told(last: Ended, may_have_run: Option<Box<Fault>>) -> Served {
+    match (last.served, may_have_run) {
+        (Served::Whole(Outcome::Fault(fault)), Some(before)) if matches!(fault.retry, Advice::After(_)) => {
+            Outcome::Fault(before).into()
+        }
+        (served, _) => served,
     }
 }
 

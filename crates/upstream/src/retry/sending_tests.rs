@@ -78,3 +78,19 @@ async fn the_deadline_is_that_of_both_calls() {
     assert_eq!(kind(&stage.call().await), Some(&Kind::TimedOut));
     assert_eq!((begun.elapsed().as_secs(), stage.sent()), (60, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_hide_that_an_earlier_attempt_may_have_run() {
+    for (script, told) in [
+        (
+            (|number| if number == 0 { Act::Break } else { Act::Http(503) }) as fn(usize) -> Act,
+            Kind::OutcomeUnknown,
+        ),
+        (|number| if number == 0 { Act::Http(503) } else { Act::Break }, Kind::OutcomeUnknown),
+        (|_| Act::Http(503), Kind::Unavailable),
+    ] {
+        let stage = stage(retry::Options::default(), script);
+        assert_eq!(kind(&stage.call().await), Some(&told));
+        assert_eq!(stage.sent(), 3);
+    }
+}
