@@ -290,12 +290,14 @@ impl Upstream {
         matches!(self.members, Members::Several(_))
     }
 
-    fn asks(&self, call: &Call) -> bool {
-        !call.caller.offers.is_none() && asks_during(&call.operation) && self.era() == Some(Era::Legacy)
+    /// Whether the user may be asked something during a call. While there is no conversation nobody knows: the one that
+    /// the call will run on may be a legacy one.
+    pub(crate) fn asks(&self, call: &Call) -> bool {
+        !call.caller.offers.is_none() && asks_during(&call.operation) && self.era() != Some(Era::Modern)
     }
 
     /// The member that is asked about the server as a whole.
-    fn lead(&self) -> &Arc<Member> {
+    pub(crate) fn lead(&self) -> &Arc<Member> {
         match &self.members {
             Members::One(member) => member,
             Members::Several(group) => group.lead(),

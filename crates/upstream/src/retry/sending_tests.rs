@@ -94,3 +94,15 @@ async fn a_refusal_does_not_hide_that_an_earlier_attempt_may_have_run() {
         assert_eq!(stage.sent(), 3);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn as_long_as_nobody_knows_the_era_the_user_may_be_asked() {
+    let stage = stage(retry::Options::default(), |_| Act::Break);
+    let call = tool_call();
+    let caller = Arc::new(Caller { offers: Offers::FORM, ..(*call.caller).clone() });
+    let call = Call { caller, ..call };
+    assert!(!stage.upstream.asks(&call), "a modern server asks before it runs anything");
+    let members = stage.upstream.lead();
+    members.shared.session.store(None);
+    assert!(stage.upstream.asks(&call));
+}
