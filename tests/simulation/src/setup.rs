@@ -49,7 +49,7 @@ impl Setup {
         let http = chance.once_in(2);
         let era = if speaks == Speaks::Modern { 'm' } else { 'l' };
         let name = format!("s{number}{era}{}", if http { 'h' } else { 'p' });
-        let members = chance.weighed(&[(5, 1), (3, 2), (1, 3)]);
+        let members = chance.weighed(&[(6, 1), (3, 2), (1, 3)]);
         let servers: Vec<Arc<Server>> = (1..=members)
             .map(|member| {
                 let own = if member == 1 { name.clone() } else { format!("{name}-{member}") };
@@ -198,6 +198,9 @@ pub fn live(chance: &mut Chance) -> Live {
     if chance.once_in(2) {
         let consecutive = chance.between(1, 3) as u32;
         live.outliers = group::OutlierOptions { consecutive, ..group::OutlierOptions::default() };
+    }
+    if chance.once_in(3) {
+        live.health = None;
     }
     live
 }

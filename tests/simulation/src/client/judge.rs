@@ -89,7 +89,8 @@ fn fault(reply: &Value) -> &Value {
     }
 }
 
-pub(super) fn heard(world: &World, reply: &Reply, call: &str, server: &str) -> Heard {
+/// What a reply says of a call. `goes_on` says that it is to answers to questions of the call.
+pub(super) fn heard(world: &World, reply: &Reply, call: &str, server: &str, goes_on: bool) -> Heard {
     let (whole, text) = match reply {
         Reply::Gone => return Verdict::Left.into(),
         Reply::Result(result) => (result, result["content"][0]["text"].as_str().unwrap_or_default()),
@@ -103,7 +104,12 @@ pub(super) fn heard(world: &World, reply: &Reply, call: &str, server: &str) -> H
     };
     if let Some(reason) = reason {
         let retry_after = fault["retryAfterMs"].as_u64().map(Duration::from_millis);
-        return Heard { retry_after, ..Heard::from(fate(world, call, reason, text)) };
+        // Where there is no room for the answers the call itself goes on.
+        let verdict = match &*reason {
+            "overloaded" | "rate_limited" if goes_on => Verdict::Unknown(reason),
+            _ => fate(world, call, reason, text),
+        };
+        return Heard { retry_after, ..Heard::from(verdict) };
     }
     // Its own answer or its own error: who gave it?
     let said = text.strip_prefix(call).unwrap_or_default();

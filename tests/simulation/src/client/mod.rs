@@ -232,7 +232,7 @@ impl Client {
                 _ => None,
             };
             let Some(asked) = asked else {
-                heard = judge::heard(world, &reply, &call, &server);
+                heard = judge::heard(world, &reply, &call, &server, round > 0);
                 judge::deadlines(world, &plan, &call, &heard.verdict);
                 break;
             };

@@ -250,8 +250,8 @@ impl Server {
             Some(state) => {
                 let (of, round) = state.rsplit_once('/').unwrap_or_default();
                 self.history.law(
-                    "a state comes back to its call",
-                    of == call,
+                    "a state comes back to its call, at the server that gave it",
+                    of == format!("{call}@{}", self.of),
                     format_args!("{of} came with {call}"),
                 );
                 let answers = params["inputResponses"].as_object().cloned().unwrap_or_default();
@@ -271,7 +271,7 @@ impl Server {
         Some(answer(
             id,
             json!({ "resultType": "input_required", "inputRequests": requests,
-            "requestState": format!("{call}/{}", round + 1) }),
+            "requestState": format!("{call}@{}/{}", self.of, round + 1) }),
         ))
     }
 
