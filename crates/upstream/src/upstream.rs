@@ -285,9 +285,12 @@ impl Upstream {
         }
     }
 
-    /// Whether another member could take a call that one failed.
-    pub(crate) fn has_others(&self) -> bool {
-        matches!(self.members, Members::Several(_))
+    /// Whether another member than the one that failed could take a call now.
+    pub(crate) fn has_others(&self, failed: Option<usize>) -> bool {
+        match &self.members {
+            Members::One(_) => false,
+            Members::Several(group) => group.has_others(failed),
+        }
     }
 
     /// Whether the user may be asked something during a call. While there is no conversation nobody knows: the one that

@@ -52,7 +52,7 @@ impl Sending<'_> {
         let (mut ended, mut may_have_run) = (first, None);
         loop {
             let chance = trunkline_runtime::random_byte();
-            let others = upstream.has_others();
+            let others = upstream.has_others(ended.member);
             let Some((wait, why)) = retry.wait(ended.verdict, &ended.served, sent, others, chance) else {
                 return told(ended, may_have_run);
             };
