@@ -47,7 +47,7 @@ impl Plan {
                 (1, "die"),
                 (4, "ask"),
                 (1, "toil"),
-                (3, "refuse"),
+                (5, "refuse"),
             ]);
             match step {
                 "work" => {

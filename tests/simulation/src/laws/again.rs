@@ -112,7 +112,7 @@ impl Place<'_> {
         let world = self.world;
         let reloaded = world.has_reloaded.load(std::sync::atomic::Ordering::SeqCst);
         let steady = |one: &&Arrival| server(world, one).is_some_and(Server::is_steady);
-        !world.wires_break && !world.has_jumped() && !reloaded && self.arrivals.iter().all(steady)
+        !world.wires_break && !reloaded && self.arrivals.iter().all(steady)
     }
 
     fn how_often(&self) {
@@ -158,14 +158,21 @@ impl Place<'_> {
 
     /// Only what failed is sent again, and what was not answered in time only elsewhere.
     fn what_for(&self) {
-        if self.setup.hedges() || self.has_rounds() || !self.is_calm() {
+        if self.setup.hedges() || self.has_rounds() || self.world.has_jumped() {
             return;
         }
+        let calm = self.is_calm();
         for pair in self.arrivals.windows(2) {
-            self.law("what was answered is not asked for again", pair[0].fate != Fate::Answered);
-            let elsewhere = !pair[0].hangs || pair[0].server != pair[1].server;
+            self.law("what was answered is not asked for again", !calm || pair[0].fate != Fate::Answered);
+            let elsewhere = !self.was_silent(pair[0]) || pair[0].server != pair[1].server;
             self.law("who did not answer in time is not asked again", elsewhere);
         }
+    }
+
+    /// Whether it was given up for its silence, as far as anybody can tell.
+    fn was_silent(&self, one: &Arrival) -> bool {
+        let silent = one.over.is_some_and(|over| over >= one.last_sign + self.world.timeouts.idle);
+        one.hangs && one.fate == Fate::GivenUp && silent
     }
 }
 
