@@ -208,7 +208,7 @@ pub fn live(chance: &mut Chance) -> Live {
 fn retry(chance: &mut Chance) -> Retry {
     let max = Duration::from_millis(chance.pick(&[300, 2_000, 5_000]));
     Retry {
-        attempts: chance.between(1, 4) as u32,
+        attempts: chance.pick(&[1, 2, 3, 4, 6]),
         trust_annotations: chance.once_in(2),
         tools: if chance.once_in(2) { readers() } else { Globs::default() },
         reads: !chance.once_in(4),
@@ -217,7 +217,7 @@ fn retry(chance: &mut Chance) -> Retry {
         budget_per_second: chance.pick(&[0, 1, 3]),
         first: Duration::from_millis(chance.pick(&[20, 100, 1_000])).min(max),
         max,
-        hedge_after: chance.once_in(3).then(|| Duration::from_millis(chance.pick(&[20, 500, 5_000]))),
+        hedge_after: chance.once_in(2).then(|| Duration::from_millis(chance.pick(&[20, 500, 5_000]))),
     }
 }
 

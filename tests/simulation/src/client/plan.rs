@@ -46,7 +46,7 @@ impl Plan {
                 (2, "hang"),
                 (1, "die"),
                 (4, "ask"),
-                (1, "toil"),
+                (2, "toil"),
                 (5, "refuse"),
             ]);
             match step {
