@@ -45,7 +45,7 @@ pub(crate) async fn befalls(world: Arc<World>, mut upstreams: Vec<Options>, mut 
             "forget" => server.forget_sessions(),
             // Members are equal, before and after.
             "edit" => {
-                world.servers.iter().filter(|other| other.of == server.of).for_each(|other| other.edit())
+                world.servers.iter().filter(|other| other.of == server.of).for_each(|other| other.edit());
             }
             "reload" => reload(&world, &mut upstreams, &mut chance).await,
             "wall" => {
