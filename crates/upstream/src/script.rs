@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::stray::Stray;
 
 /// What the script does with a request.
-enum Act {
+pub(crate) enum Act {
     /// Answers with this result.
     Result(&'static str),
     /// Says these notifications first, in order, then answers.
@@ -27,6 +27,8 @@ enum Act {
     SayAndHang(Vec<String>),
     /// Refuses with this HTTP status.
     Http(u16),
+    /// Breaks the connection.
+    Break,
 }
 
 type Script = dyn Fn(&str, u64) -> Act + Send + Sync;
@@ -78,6 +80,7 @@ impl Wire for Scripted {
                     hear(out.heard.as_ref(), &said);
                     return std::future::pending().await;
                 }
+                Act::Break => return Err(WireError::Broken("it broke".to_owned())),
                 Act::Http(status) => {
                     return Err(WireError::Refused(Box::new(Refusal {
                         status,
@@ -204,6 +207,17 @@ pub(crate) fn answering(times: usize) -> Arc<Session> {
         if answers { Act::Result("{}") } else { Act::SayAndHang(Vec::new()) }
     };
     stage(LEGACY, script).session
+}
+
+/// A modern conversation that goes as the script says: it is asked with the number of requests before.
+pub(crate) fn scripted(script: impl Fn(usize) -> Act + Send + Sync + 'static) -> Arc<Session> {
+    let asked = AtomicUsize::new(0);
+    stage(MODERN, move |_, _| script(asked.fetch_add(1, Ordering::Relaxed))).session
+}
+
+/// A call of a tool, by a client that hears nothing.
+pub(crate) fn tool_call() -> Call {
+    call(Era::Modern, tool(), None, &Arc::default())
 }
 
 const LEGACY: Revision = Revision::LEGACY_LATEST;

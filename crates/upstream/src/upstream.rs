@@ -58,6 +58,15 @@ impl Upstream {
         Self { options, members, policies: ArcSwap::new(policies), stood_in: Bindings::default(), meter }
     }
 
+    /// One with this member, for tests of what is made of its answers.
+    #[cfg(test)]
+    pub(crate) fn of(options: Options, member: Member) -> Self {
+        let meter = member.shared.meter.clone();
+        let policies = Policies::new(&options.name, options.live.clone(), &meter, None, 0);
+        let members = Members::One(Arc::new(member));
+        Self { options, members, policies: ArcSwap::new(policies), meter }
+    }
+
     /// The operator's name for it.
     pub fn name(&self) -> &Arc<str> {
         &self.options.name
@@ -306,17 +315,22 @@ impl Upstream {
         }
     }
 
-    /// Whether another member could take a call that one failed.
-    pub(crate) fn has_others(&self) -> bool {
-        matches!(self.members, Members::Several(_))
+    /// Whether another member than the one that failed could take a call now.
+    pub(crate) fn has_others(&self, failed: Option<usize>) -> bool {
+        match &self.members {
+            Members::One(_) => false,
+            Members::Several(group) => group.has_others(failed),
+        }
     }
 
-    fn asks(&self, call: &Call) -> bool {
-        !call.caller.offers.is_none() && asks_during(&call.operation) && self.era() == Some(Era::Legacy)
+    /// Whether the user may be asked something during a call. While there is no conversation nobody knows: the one that
+    /// the call will run on may be a legacy one.
+    pub(crate) fn asks(&self, call: &Call) -> bool {
+        !call.caller.offers.is_none() && asks_during(&call.operation) && self.era() != Some(Era::Modern)
     }
 
     /// The member that is asked about the server as a whole.
-    fn lead(&self) -> &Arc<Member> {
+    pub(crate) fn lead(&self) -> &Arc<Member> {
         match &self.members {
             Members::One(member) => member,
             Members::Several(group) => group.lead(),

@@ -1,4 +1,4 @@
-//! `trunkline-simulation --seed N [--trace]` plays one history; `--from S --seeds N [--jobs J]` plays many, each in a
+//! `trunkline-simulation --seed N [--history] [--trace]` plays one history; `--from S --seeds N [--jobs J]` plays many, each in a
 //! process of its own: chance and time belong to a process.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -49,7 +49,7 @@ fn at_fixed_addresses() -> Result<()> {
 }
 
 fn run() -> Result<bool> {
-    let (mut seed, mut from, mut seeds, mut jobs, mut trace) = (None, 0, 1000, 2, false);
+    let (mut seed, mut from, mut seeds, mut jobs, mut trace, mut all) = (None, 0, 1000, 2, false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || -> Result<u64> {
@@ -61,18 +61,22 @@ fn run() -> Result<bool> {
             "--from" => from = number()?,
             "--seeds" => seeds = number()?,
             "--jobs" => jobs = number()?.max(1),
-            "--trace" => trace = true,
-            unknown => bail!("no option {unknown}; there are --seed, --trace, --from, --seeds and --jobs"),
+            "--trace" => (trace, all) = (true, true),
+            "--history" => all = true,
+            unknown => {
+                bail!("no option {unknown}; there are --seed, --history, --trace, --from, --seeds and --jobs")
+            }
         }
     }
     match seed {
-        Some(seed) => Ok(one(seed, trace)),
+        Some(seed) => Ok(one(seed, trace, all)),
         None => many(from, seeds, jobs),
     }
 }
 
-/// Plays one history in this process. Says its fingerprint; and the history, when it broke a law or is wanted.
-fn one(seed: u64, trace: bool) -> bool {
+/// Plays one history in this process. Says its fingerprint; and the end of the history when it broke a law, or `all` of it.
+/// With `trace` the gateway's log is written; that takes from chance and from memory, so it is another history.
+fn one(seed: u64, trace: bool, all: bool) -> bool {
     system::begin(seed);
     std::panic::set_hook(Box::new(|panic| {
         PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic.to_string());
@@ -116,8 +120,8 @@ fn one(seed: u64, trace: bool) -> bool {
     let mut hash = DefaultHasher::new();
     lines.hash(&mut hash);
     let mut out = std::io::stdout().lock();
-    let shown = if trace { 0 } else { lines.len().saturating_sub(SHOWN) };
-    if trace || !broken.is_empty() {
+    let shown = if all { 0 } else { lines.len().saturating_sub(SHOWN) };
+    if all || !broken.is_empty() {
         let _ = lines[shown..].iter().try_for_each(|line| writeln!(out, "{line}"));
     }
     for law in &broken {
@@ -149,7 +153,7 @@ fn many(from: u64, seeds: u64, jobs: u64) -> Result<bool> {
                         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                         if failed.len() < 3 {
                             println!("{said}");
-                            println!("replay: cargo xtask simulate --seed {seed} --trace\n");
+                            println!("replay: cargo xtask simulate --seed {seed} --history\n");
                         }
                         failed.push(seed);
                     }

@@ -1,41 +1,48 @@
 //! One history: a gateway, servers, clients and what befalls them, from a seed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, advance, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trunkline_gateway::Gateway;
 use trunkline_gateway::options::Options as GatewayOptions;
 use trunkline_observe::metrics::Metrics;
-use trunkline_simulation_system as system;
 use trunkline_transport::back::HttpClient;
 use trunkline_transport::front::host::Host;
 use trunkline_upstream::breaker::State;
-use trunkline_upstream::{
-    Backoff, CHANGES_BACKLOG, Command, Endpoint, EraChoice, Options, Reach, Timeouts, Tools, Verdicts,
-};
+use trunkline_upstream::{CHANGES_BACKLOG, Options, Timeouts, Tools, Verdicts};
 
 use crate::chance::Chance;
 use crate::client::{Client, Era, Record};
 use crate::history::History;
-use crate::laws;
-use crate::server::{Network, Programs, Server, Speaks};
+use crate::passing::Passing;
+use crate::server::{Ledger, Network, Programs, Server};
+use crate::setup::{self, Setup};
+use crate::{fate, laws};
 
 /// No history may be longer, in its own time.
 const LONGEST: Duration = Duration::from_hours(2);
 
 /// What everybody in a history shares.
 pub struct World {
+    /// When it began.
+    pub(crate) began: Instant,
     /// What happened.
     pub history: Arc<History>,
-    /// The servers.
+    /// What the operator decided, server by server.
+    pub setups: Vec<Arc<Setup>>,
+    /// The servers: every member of each.
     pub servers: Vec<Arc<Server>>,
+    /// What became of calls at them.
+    pub ledger: Arc<Ledger>,
+    /// What the gateway is told about all of them.
+    pub options: GatewayOptions,
     /// The upstreams' deadlines.
     pub timeouts: Timeouts,
     /// Whether anybody is asked anything.
@@ -50,9 +57,16 @@ pub struct World {
     pub stop: CancellationToken,
     gateway: Mutex<Option<Arc<Gateway>>>,
     records: Mutex<Vec<Record>>,
-    jumps: AtomicU64,
+    /// Leaps of time.
+    pub(crate) jumps: AtomicU64,
+    /// Whether what runs was ever changed.
+    pub(crate) has_reloaded: AtomicBool,
     /// When each call was made.
     sent: Mutex<BTreeMap<String, Instant>>,
+    /// When something was wanted of each server, as the operator named it.
+    demands: Mutex<BTreeMap<String, Vec<Instant>>>,
+    /// When the first of a result was handed on.
+    pub(crate) handed_on: Mutex<BTreeMap<String, Instant>>,
     /// The breakers that were seen open: until when, and since when that is known.
     open: Mutex<BTreeMap<String, (Instant, Instant)>>,
 }
@@ -62,11 +76,11 @@ impl World {
     ///
     /// # Panics
     /// When the history is over.
-    pub fn host(&self) -> Arc<dyn Host> {
-        self.gateway()
+    pub fn host(self: &Arc<Self>) -> Arc<dyn Host> {
+        Passing::new(self.gateway(), self)
     }
 
-    fn gateway(&self) -> Arc<Gateway> {
+    pub(crate) fn gateway(&self) -> Arc<Gateway> {
         let gateway = self.gateway.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(gateway.as_ref().expect("the gateway lives as long as clients come"))
     }
@@ -77,11 +91,36 @@ impl World {
         sent.insert(call.to_owned(), Instant::now());
     }
 
+    /// Notes that something is wanted of a server.
+    pub(crate) fn demands(&self, server: &str) {
+        let mut demands = self.demands.lock().unwrap_or_else(PoisonError::into_inner);
+        demands.entry(server.to_owned()).or_default().push(Instant::now());
+    }
+
+    /// When something was wanted of a server, or of one that it stands in for.
+    pub(crate) fn demanded(&self, server: &str) -> Vec<Instant> {
+        let demands = self.demands.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |setup: &&Arc<Setup>| setup.name == server || setup.fallback.as_deref() == Some(server);
+        let all = self.setups.iter().filter(of).filter_map(|setup| demands.get(&setup.name));
+        all.flatten().copied().collect()
+    }
+
+    /// What the operator named a server by.
+    pub(crate) fn upstream_of(&self, server: &str) -> Option<&str> {
+        self.servers.iter().find(|one| one.name == server).map(|one| &*one.of)
+    }
+
+    /// What was decided about the server of a member.
+    pub(crate) fn setup_of(&self, server: &str) -> Option<&Arc<Setup>> {
+        let of = self.upstream_of(server)?;
+        self.setups.iter().find(|setup| setup.name == of)
+    }
+
     pub(crate) fn when_sent(&self, call: &str) -> Option<Instant> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).get(call).copied()
     }
 
-    /// Since when the breaker of a server is known to be open without a break; `None` when it is not open now.
+    /// Since when the breaker of a server, as the operator named it, is known to be open without a break; `None` when it is not open now.
     pub(crate) fn open_since(&self, server: &str) -> Option<Instant> {
         let gateway = self.gateway.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let sources = gateway.sources();
@@ -148,27 +187,17 @@ pub async fn play(seed: u64) -> Arc<History> {
 async fn history_of(chance: &mut Chance, history: &Arc<History>) {
     let (asks, wires_break) = (chance.once_in(2), chance.once_in(2));
     let tasks = TaskTracker::new();
-    let servers: Vec<Arc<Server>> = (0..chance.between(1, 4))
-        .map(|number| {
-            let speaks = chance.pick(&[Speaks::Legacy, Speaks::Modern]);
-            let http = chance.once_in(2);
-            let name = format!(
-                "s{number}{}{}",
-                if speaks == Speaks::Modern { 'm' } else { 'l' },
-                if http { 'h' } else { 'p' }
-            );
-            let breaks = if wires_break { 6 } else { 0 };
-            Server::new(&name, speaks, http, breaks, chance.branch(), history)
-        })
-        .collect();
-    let timeouts = Timeouts {
-        connect: Duration::from_secs(3),
-        probe: Duration::from_secs(1),
-        idle: Duration::from_secs(8),
-        total: Duration::from_secs(30),
-        list: Duration::from_secs(3),
-        answer: Duration::from_secs(15),
-    };
+    let ledger = Arc::<Ledger>::default();
+    let breaks = if wires_break { 6 } else { 0 };
+    let drawn = (0..chance.between(1, 4)).map(|number| Setup::draw(number, breaks, chance, &ledger, history));
+    let (mut setups, servers): (Vec<Setup>, Vec<Vec<Arc<Server>>>) = drawn.unzip();
+    let servers: Vec<Arc<Server>> = servers.into_iter().flatten().collect();
+    let names: Vec<String> = setups.iter().map(|setup| setup.name.clone()).collect();
+    for setup in &mut setups {
+        let other = chance.pick(&names.iter().collect::<Vec<_>>());
+        setup.fallback = (*other != setup.name && chance.once_in(2)).then(|| other.clone());
+    }
+    let setups: Vec<Arc<Setup>> = setups.into_iter().map(Arc::new).collect();
     let metrics = Arc::new(Metrics::new("simulated"));
     let tools = Tools {
         environment: Arc::default(),
@@ -180,12 +209,17 @@ async fn history_of(chance: &mut Chance, history: &Arc<History>) {
         changes: broadcast::Sender::new(CHANGES_BACKLOG),
         metrics: Arc::clone(&metrics),
     };
-    let upstreams: Vec<Options> = servers.iter().map(|server| options(server, timeouts, chance)).collect();
-    let gateway = Gateway::start(GatewayOptions::default(), upstreams.clone(), tools);
+    let upstreams: Vec<Options> = setups.iter().map(|setup| setup.options.clone()).collect();
+    let options = setup::gateway(&setups, setup::limits(chance));
+    let gateway = Gateway::start(options.clone(), upstreams.clone(), tools);
     let world = Arc::new(World {
+        began: Instant::now(),
         history: Arc::clone(history),
+        setups,
         servers,
-        timeouts,
+        ledger,
+        options,
+        timeouts: setup::TIMEOUTS,
         asks,
         wires_break,
         metrics,
@@ -194,7 +228,10 @@ async fn history_of(chance: &mut Chance, history: &Arc<History>) {
         gateway: Mutex::new(Some(gateway)),
         records: Mutex::default(),
         jumps: AtomicU64::new(0),
+        has_reloaded: AtomicBool::new(false),
         sent: Mutex::default(),
+        demands: Mutex::default(),
+        handed_on: Mutex::default(),
         open: Mutex::default(),
     });
     for server in &world.servers {
@@ -217,7 +254,7 @@ async fn history_of(chance: &mut Chance, history: &Arc<History>) {
         let client = Client { number, era, asks: asks && !old && !chance.once_in(4) };
         clients.spawn(client.live(Arc::clone(&world), chance.branch()));
     }
-    let fate = tokio::spawn(fate(Arc::clone(&world), upstreams, chance.branch()));
+    let fate = tokio::spawn(fate::befalls(Arc::clone(&world), upstreams, chance.branch()));
     while let Some(ended) = clients.join_next().await {
         if let Err(error) = ended {
             history.broken("nobody panics", error);
@@ -230,6 +267,10 @@ async fn history_of(chance: &mut Chance, history: &Arc<History>) {
     watching.abort();
     sleep(Duration::from_mins(11)).await;
     laws::when_quiet(&world);
+    let last = Client { number: 9, era: Era::Modern, asks: false };
+    last.knock(&world, chance.branch()).await;
+    sleep(Duration::from_secs(30)).await;
+    laws::when_quiet_again(&world);
     history.note("world", "stops");
     end(&world, &tasks).await;
 }
@@ -255,113 +296,12 @@ async fn end(world: &Arc<World>, tasks: &TaskTracker) {
     laws::at_the_end(world, weak.upgrade().is_none(), tasks.len());
 }
 
-fn options(server: &Server, timeouts: Timeouts, chance: &mut Chance) -> Options {
-    let reach = if server.http {
-        Reach::Http(Endpoint { url: format!("http://{}/mcp", server.name), headers: Vec::new() })
-    } else {
-        Reach::Stdio(Command {
-            program: server.name.clone(),
-            args: Vec::new(),
-            env: Vec::new(),
-            inherit_env: Vec::new(),
-            cwd: None,
-        })
-    };
-    let mut options = Options::new(server.name.as_str(), reach);
-    options.timeouts = timeouts;
-    options.backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(5) };
-    options.era = match server.speaks {
-        _ if chance.once_in(2) => EraChoice::Auto,
-        Speaks::Legacy => EraChoice::Legacy,
-        Speaks::Modern => EraChoice::Modern,
-    };
-    if chance.once_in(3) {
-        options.sessions_max = chance.between(1, 3) as usize;
-    }
-    if chance.once_in(4) {
-        options.idle_stop = Some(Duration::from_secs(chance.between(2, 10)));
-    }
-    options
-}
-
 /// Looks at the breakers now and then: an open one is known from then on.
 async fn watch_breakers(world: Arc<World>) {
     loop {
         sleep(Duration::from_millis(250)).await;
-        for server in &world.servers {
-            let _ = world.open_since(&server.name);
+        for setup in &world.setups {
+            let _ = world.open_since(&setup.name);
         }
     }
-}
-
-/// What befalls servers, wires, clocks and the configuration.
-async fn fate(world: Arc<World>, upstreams: Vec<Options>, mut chance: Chance) {
-    for _ in 0..chance.below(9) {
-        sleep(Duration::from_millis(chance.below(9_000))).await;
-        let server = &world.servers[chance.below(world.servers.len() as u64) as usize];
-        let kind = chance.weighed(&[
-            (4, "die"),
-            (3, "blink"),
-            (2, "stall"),
-            (2, "forget"),
-            (2, "edit"),
-            (3, "reload"),
-            (1, "wall"),
-            (1, "leap"),
-        ]);
-        match kind {
-            "die" => {
-                server.die();
-                sleep(Duration::from_millis(chance.between(10, 9_000))).await;
-                server.rise();
-            }
-            "blink" => {
-                server.die();
-                server.rise();
-            }
-            "stall" => {
-                server.stall(true);
-                sleep(Duration::from_millis(chance.between(10, 12_000))).await;
-                server.stall(false);
-            }
-            "forget" => server.forget_sessions(),
-            "edit" => server.edit(),
-            "reload" => reload(&world, &upstreams, &mut chance).await,
-            "wall" => {
-                let secs = chance.pick(&[-86_400, -61, 61, 3_600, 400_000]);
-                world.history.note("world", format_args!("the wall clock jumps by {secs} s"));
-                system::jump_wall_clock(secs);
-            }
-            _ => {
-                let secs = chance.pick(&[3, 20, 600]);
-                world.history.note("world", format_args!("nothing runs for {secs} s"));
-                world.jumps.fetch_add(1, Ordering::SeqCst);
-                advance(Duration::from_secs(secs)).await;
-            }
-        }
-    }
-    for server in &world.servers {
-        if server.is_down() {
-            server.rise();
-        }
-    }
-}
-
-async fn reload(world: &Arc<World>, upstreams: &[Options], chance: &mut Chance) {
-    let mut wanted: Vec<Options> = upstreams.to_vec();
-    match chance.below(3) {
-        0 => drop(wanted.remove(chance.below(wanted.len() as u64) as usize)),
-        1 => {
-            let at = chance.below(wanted.len() as u64) as usize;
-            wanted[at].items_max = 5_000 + chance.below(100) as usize;
-        }
-        _ => {}
-    }
-    let names: Vec<&str> = wanted.iter().map(|options| &*options.name).collect();
-    world.history.note("world", format_args!("reloads with {}", names.join(", ")));
-    let gateway = world.gateway();
-    if timeout(Duration::from_mins(1), gateway.reload(GatewayOptions::default(), wanted)).await.is_err() {
-        world.history.broken("a reload ends", "not within a minute");
-    }
-    world.history.note("world", "has reloaded");
 }

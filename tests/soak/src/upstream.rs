@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trunkline_simulation::chance::Chance;
 use trunkline_simulation::history::History;
-use trunkline_simulation::server::{Server, Speaks, listen, speak};
+use trunkline_simulation::server::{Ledger, Role, Server, Speaks, listen, speak};
 
 /// What it is.
 #[derive(clap::Args)]
@@ -33,14 +33,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let history = Arc::new(History::silent());
-        let server = Server::new(
-            &options.name,
+        let role = Role {
+            name: options.name.clone(),
+            of: options.name.clone(),
             speaks,
-            options.port.is_some(),
-            0,
-            Chance::new(u64::from(std::process::id())),
-            &history,
-        );
+            http: options.port.is_some(),
+            breaks: 0,
+        };
+        let chance = Chance::new(u64::from(std::process::id()));
+        let server = Server::new(role, chance, &Arc::<Ledger>::default(), &history);
         if let Some(port) = options.port {
             return listen(server, tokio::net::TcpListener::bind(("127.0.0.1", port)).await?).await;
         }

@@ -94,11 +94,17 @@ impl Parking {
         if !matches!(fault.kind, Kind::UnknownName(_) | Kind::ResourceNotFound(_)) {
             return fault;
         }
-        let state = rounds::answers(&call.params.raw).ok().flatten().and_then(|answers| answers.state);
-        match state.map(|state| self.sealer.open(&state)) {
-            Some(Ok(_)) => refusal(StateProblem::InstanceLost),
-            _ => fault,
+        if self.gave(call) { refusal(StateProblem::InstanceLost) } else { fault }
+    }
+
+    /// Whether the state that a call brings was given out here: it is the retry of a parked call then, however the server
+    /// stands by now.
+    pub(crate) fn gave(&self, call: &Call) -> bool {
+        if !rounds::mentions_state(&call.params.raw) {
+            return false;
         }
+        let state = rounds::answers(&call.params.raw).ok().flatten().and_then(|answers| answers.state);
+        state.is_some_and(|state| self.sealer.open(&state).is_ok())
     }
 
     /// How many calls wait for a retry, or run after one.

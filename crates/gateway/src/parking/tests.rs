@@ -391,4 +391,7 @@ async fn a_retry_whose_target_has_gone_is_not_told_that_nothing_ran() {
     assert_eq!(told(&retry(&state, &json!({}))), "instance_lost");
     assert_eq!(told(&first()), "unknown_name");
     assert_eq!(told(&retry("of a server's own", &json!({}))), "unknown_name");
+    // Nor is it held up until the server is back.
+    assert!(parking.gave(&retry(&state, &json!({}))));
+    assert!(!parking.gave(&retry("of a server's own", &json!({}))) && !parking.gave(&first()));
 }

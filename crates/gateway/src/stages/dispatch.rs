@@ -134,6 +134,8 @@ async fn plain(
     how: How<'_>,
 ) -> Served {
     let asks = match call.caller.era {
+        // It waits here, whatever has become of its server since.
+        Era::Modern if parking.gave(call) => Ok(true),
         Era::Modern => upstream.may_ask(call).await,
         Era::Legacy => Ok(false),
     };

@@ -1,8 +1,8 @@
 //! A call whose server is not available, and which certainly did not begin there: the declared fallback answers in its
 //! place, and the answer says so.
 
-use trunkline_model::{Call, Outcome, Reply};
-use trunkline_protocol::meta;
+use trunkline_model::{Call, Era, Outcome, Reply};
+use trunkline_protocol::{asks, meta};
 use trunkline_upstream::Upstream;
 
 use crate::catalog::Fallback;
@@ -29,6 +29,8 @@ pub(crate) async fn answered(
     let outcome = drive::drive(upstream, &call, target, &extra, outcome).await;
     match outcome {
         Outcome::Fault(fault) if fault.unbegun => None,
+        // It has not run the call, and the client would come back with the answers to the other server.
+        outcome if asks_client(&outcome) => None,
         Outcome::Result(reply) => {
             asked.fell_back();
             upstream.stood_in(&reply);
@@ -38,6 +40,34 @@ pub(crate) async fn answered(
         other => {
             asked.fell_back();
             Some(other)
+        }
+    }
+}
+
+/// Whether an outcome puts questions to the client, who answers with another request. Those to legacy clients were put and
+/// answered before.
+fn asks_client(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Result(reply) => reply.era == Era::Modern && asks::wanted(&reply.raw).is_some(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn questions_of_the_one_that_stands_in_are_no_answer() {
+        for (raw, era, asks) in [
+            (r#"{"resultType":"input_required","inputRequests":{},"requestState":"s"}"#, Era::Modern, true),
+            (r#"{"resultType":"complete","content":[]}"#, Era::Modern, false),
+            (r#"{"content":[]}"#, Era::Legacy, false),
+        ] {
+            let reply = Reply { raw: Bytes::from_static(raw.as_bytes()), era };
+            assert_eq!(asks_client(&Outcome::Result(reply)), asks, "{raw}");
         }
     }
 }

@@ -107,6 +107,11 @@ impl Group {
         &self.common.members
     }
 
+    /// Whether another member than the one that failed is up.
+    pub(crate) fn has_others(&self, failed: Option<usize>) -> bool {
+        self.members().iter().enumerate().any(|(index, member)| Some(index) != failed && member.is_up())
+    }
+
     pub(crate) fn status(&self) -> watch::Receiver<Status> {
         self.common.status.subscribe()
     }

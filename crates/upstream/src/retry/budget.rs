@@ -19,6 +19,8 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 struct Filled {
     tokens: f64,
+    /// Repeated calls so far: they are no share of themselves.
+    taken: u64,
     /// Calls of the upstream when it was last filled.
     calls: u64,
     at: Instant,
@@ -27,15 +29,16 @@ struct Filled {
 impl Budget {
     /// A bucket with one second's allowance in it.
     pub(crate) fn new(percent: u32, per_second: u32, calls: u64, now: Instant) -> Self {
-        let filled = Filled { tokens: f64::from(per_second), calls, at: now };
+        let filled = Filled { tokens: f64::from(per_second), taken: 0, calls, at: now };
         Self { percent, per_second, filled: Mutex::new(filled) }
     }
 
-    /// Takes a token, if there is one. `calls` is how many the upstream had so far: the bucket is filled when it is
-    /// looked at, so that a call that is not repeated costs nothing.
+    /// Takes a token, if there is one. `calls` is how many the upstream had so far, repeated ones included: the bucket is
+    /// filled when it is looked at, so that a call that is not repeated costs nothing.
     pub(crate) fn take(&self, calls: u64, now: Instant) -> bool {
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
-        let more = calls.saturating_sub(filled.calls) as f64 * f64::from(self.percent) / 100.0;
+        let calls = calls.saturating_sub(filled.taken).max(filled.calls);
+        let more = (calls - filled.calls) as f64 * f64::from(self.percent) / 100.0;
         let secs = now.saturating_duration_since(filled.at).as_secs_f64();
         let most = f64::from(self.per_second * SAVED_SECS).max(f64::from(self.percent)).max(1.0);
         filled.tokens = (filled.tokens + more + secs * f64::from(self.per_second)).min(most);
@@ -43,6 +46,7 @@ impl Budget {
         let enough = filled.tokens >= 1.0;
         if enough {
             filled.tokens -= 1.0;
+            filled.taken += 1;
         }
         enough
     }
@@ -61,9 +65,17 @@ mod tests {
         let now = Instant::now();
         let budget = Budget::new(20, 2, 0, now);
         assert!(budget.take(0, now) && budget.take(0, now) && !budget.take(0, now));
-        assert!(budget.take(5, now) && !budget.take(5, now), "a fifth of five calls");
+        assert!(budget.take(7, now) && !budget.take(7, now), "a fifth of five calls, and two of them again");
         let later = now + Duration::from_millis(500);
-        assert!(budget.take(5, later) && !budget.take(5, later));
+        assert!(budget.take(7, later) && !budget.take(7, later));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeated_calls_are_no_reason_to_repeat_more() {
+        let now = Instant::now();
+        let budget = Budget::new(100, 0, 0, now);
+        let again = (1..50).take_while(|calls| budget.take(*calls, now)).count();
+        assert_eq!(again, 1, "one call, however often it is sent");
     }
 
     proptest! {

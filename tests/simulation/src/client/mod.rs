@@ -15,7 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::chance::Chance;
 use crate::world::World;
 
-pub use judge::Verdict;
+use trunkline_upstream::retry::IDEMPOTENCY_KEY;
+
+pub(crate) use judge::SLACK;
+pub use judge::{Heard, Verdict};
 use pipe::{Pipe, Reply};
 use plan::Plan;
 
@@ -47,10 +50,22 @@ pub struct Client {
 pub struct Record {
     /// Its name, which is in its arguments and in whatever is said about it.
     pub call: String,
-    /// The server that it was for.
+    /// The server that it was for, as the operator named it.
     pub server: String,
+    /// The tool, by the server's own name.
+    pub tool: &'static str,
+    /// The client said that it was to happen once.
+    pub has_key: bool,
+    /// The client could be asked during it.
+    pub asks: bool,
+    /// It was to ask the client something.
+    pub asked: bool,
+    /// When the client made it, and when it heard what came of it.
+    pub sent: Instant,
+    /// See `sent`.
+    pub told: Instant,
     /// What the client was told.
-    pub verdict: Verdict,
+    pub heard: Heard,
 }
 
 impl Client {
@@ -65,6 +80,16 @@ impl Client {
             sleep(Duration::from_millis(chance.below(15_000))).await;
             self.visit(&world, &mut chance, &mut calls).await;
         }
+    }
+
+    /// Calls each server once, and does nothing besides.
+    pub(crate) async fn knock(self, world: &Arc<World>, mut chance: Chance) {
+        let pipe = Pipe::open(world, &self, &mut chance);
+        for (number, setup) in world.setups.iter().enumerate() {
+            let call = format!("call-{}-{number}.", self.number);
+            self.call(world, &pipe, call, Plan::plain(&setup.name), &mut chance).await;
+        }
+        pipe.leave().await;
     }
 
     async fn visit(&self, world: &Arc<World>, chance: &mut Chance, calls: &mut u64) {
@@ -98,7 +123,10 @@ impl Client {
                 (self.clone(), Arc::clone(&pipe), Arc::clone(world), chance.branch());
             running.spawn(async move {
                 match act {
-                    "call" => this.call(&shared, &pipe, call, &mut own).await,
+                    "call" => {
+                        let plan = Plan::draw(&shared, &mut own);
+                        this.call(&shared, &pipe, call, plan, &mut own).await;
+                    }
                     "list" => this.list(&shared, &pipe, &mut own).await,
                     "read" => this.read(&shared, &pipe, &mut own).await,
                     "subscribe" => this.subscribe(&shared, &pipe, &mut own).await,
@@ -132,7 +160,7 @@ impl Client {
     }
 
     /// The params of a request in the client's era.
-    fn params(&self, mut params: Value, token: Option<&str>) -> Value {
+    fn params(&self, mut params: Value, token: Option<&str>, key: Option<&str>) -> Value {
         let mut meta = Map::new();
         if self.era == Era::Modern {
             let capabilities = if self.asks { json!({ "elicitation": { "form": {} } }) } else { json!({}) };
@@ -142,24 +170,40 @@ impl Client {
         if let Some(token) = token {
             meta.insert("progressToken".to_owned(), token.into());
         }
+        if let Some(key) = key {
+            meta.insert(IDEMPOTENCY_KEY.to_owned(), key.into());
+        }
         if !meta.is_empty() {
             params["_meta"] = Value::Object(meta);
         }
         params
     }
 
-    async fn call(&self, world: &Arc<World>, pipe: &Arc<Pipe>, call: String, chance: &mut Chance) {
-        let plan = Plan::draw(world, chance);
+    async fn call(
+        &self,
+        world: &Arc<World>,
+        pipe: &Arc<Pipe>,
+        call: String,
+        plan: Plan,
+        chance: &mut Chance,
+    ) {
         let server = plan.server.clone();
         world.history.note(self.name(), format_args!("calls {server}: {call} {}", plan.told()));
-        let mut params = json!({ "name": format!("{server}__work"), "arguments": plan.arguments(&call) });
+        let mut params =
+            json!({ "name": format!("{server}__{}", plan.tool), "arguments": plan.arguments(&call) });
         let began = Instant::now();
         world.sent(&call);
+        for _ in 0..plan.questions() {
+            // Rounds that a client knows nothing of.
+            world.demands(&server);
+        }
         let bound = world.bound(plan.questions());
-        let mut verdict = Verdict::Left;
+        let key = plan.has_key.then(|| format!("key-{call}"));
+        let mut heard = Heard::from(Verdict::Left);
         for round in 0..=ROUNDS_MAX {
             let token = plan.progress.then(|| format!("token-{call}{round}"));
-            let sent = self.params(params.clone(), token.as_deref());
+            let sent = self.params(params.clone(), token.as_deref(), key.as_deref());
+            world.demands(&server);
             let answering = pipe.request_about("tools/call", sent, token, Some(&call));
             let patience = plan.cancels_after.filter(|_| round == 0).unwrap_or(bound);
             let (id, mut answer) = answering;
@@ -171,7 +215,7 @@ impl Client {
                     // come first, and then there is nothing to take back; nor is there after hanging up.
                     let parks = self.era == Era::Modern && plan.questions() > 0;
                     if pipe.cancel(&id) && !parks {
-                        verdict = Verdict::Cancelled(Instant::now());
+                        heard = Verdict::Cancelled(Instant::now()).into();
                     }
                     break;
                 }
@@ -188,8 +232,8 @@ impl Client {
                 _ => None,
             };
             let Some(asked) = asked else {
-                verdict = judge::verdict(world, &reply, &call, &server);
-                judge::deadlines(world, &plan, &call, &verdict);
+                heard = judge::heard(world, &reply, &call, &server, round > 0);
+                judge::deadlines(world, &plan, &call, &heard.verdict);
                 break;
             };
             let Some(answers) = self.answers(world, &call, &asked, chance).await else {
@@ -199,8 +243,18 @@ impl Client {
             params["inputResponses"] = answers;
             params["requestState"] = asked["requestState"].clone();
         }
-        world.history.note(self.name(), format_args!("{call} ended: {}", verdict.told()));
-        world.records().push(Record { call, server, verdict });
+        world.history.note(self.name(), format_args!("{call} ended: {}", heard.verdict.told()));
+        world.records().push(Record {
+            server,
+            tool: plan.tool,
+            has_key: plan.has_key,
+            asks: self.asks,
+            asked: plan.questions() > 0,
+            sent: began,
+            told: Instant::now(),
+            heard,
+            call,
+        });
     }
 
     /// Answers to the questions of a round; `None` when the client gives up.
@@ -224,12 +278,12 @@ impl Client {
     async fn list(&self, world: &Arc<World>, pipe: &Arc<Pipe>, chance: &mut Chance) {
         let method =
             chance.pick(&["tools/list", "resources/list", "resources/templates/list", "prompts/list"]);
-        match pipe.request(method, self.params(json!({}), None), None).await {
+        match pipe.request(method, self.params(json!({}), None, None), None).await {
             Reply::Result(list) => {
                 for tool in list["tools"].as_array().into_iter().flatten() {
                     let name = tool["name"].as_str().unwrap_or_default();
-                    let known = world.servers.iter().any(|server| {
-                        name.strip_prefix(&server.name).is_some_and(|rest| rest.starts_with("__"))
+                    let known = world.setups.iter().any(|setup| {
+                        name.strip_prefix(&setup.name).is_some_and(|rest| rest.starts_with("__"))
                     });
                     world.history.law("lists hold what there is", known || name.is_empty(), name);
                 }
@@ -242,7 +296,8 @@ impl Client {
     }
 
     async fn read(&self, world: &Arc<World>, pipe: &Arc<Pipe>, chance: &mut Chance) {
-        let Reply::Result(list) = pipe.request("resources/list", self.params(json!({}), None), None).await
+        let Reply::Result(list) =
+            pipe.request("resources/list", self.params(json!({}), None, None), None).await
         else {
             return;
         };
@@ -253,8 +308,11 @@ impl Client {
             return;
         }
         let uri = chance.pick(&pages)["uri"].as_str().unwrap_or_default().to_owned();
+        for setup in world.setups.iter().filter(|setup| uri.contains(&setup.name)) {
+            world.demands(&setup.name);
+        }
         if let Reply::Result(read) =
-            pipe.request("resources/read", self.params(json!({ "uri": uri }), None), None).await
+            pipe.request("resources/read", self.params(json!({ "uri": uri }), None, None), None).await
         {
             let text = read["contents"][0]["text"].as_str().unwrap_or_default().to_owned();
             let of = text.strip_prefix("a page of ").unwrap_or_default();
@@ -277,8 +335,8 @@ impl Client {
         if self.era == Era::Modern {
             return;
         }
-        let server = &world.servers[chance.below(world.servers.len() as u64) as usize];
-        let uri = format!("sim://{}/page", server.name);
+        let setup = &world.setups[chance.below(world.setups.len() as u64) as usize];
+        let uri = format!("sim://{}/page", setup.name);
         pipe.request("resources/subscribe", json!({ "uri": uri }), None).await;
         sleep(Duration::from_millis(chance.below(4_000))).await;
         pipe.request("resources/unsubscribe", json!({ "uri": uri }), None).await;
@@ -289,7 +347,8 @@ impl Client {
             return;
         }
         let wanted = json!({ "notifications": { "toolsListChanged": true, "resourcesListChanged": true } });
-        let (id, answer) = pipe.request_about("subscriptions/listen", self.params(wanted, None), None, None);
+        let (id, answer) =
+            pipe.request_about("subscriptions/listen", self.params(wanted, None, None), None, None);
         let listened = timeout(Duration::from_millis(chance.between(100, 20_000)), answer).await;
         if listened.is_err() {
             world.history.note(self.name(), "stops listening");

@@ -5,12 +5,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
+use crate::setup::TOOLS;
 use crate::world::World;
 
 /// One call.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// The server as the operator named it.
     pub(super) server: String,
+    /// The tool, by the server's own name.
+    pub(super) tool: &'static str,
+    /// The client says that it is to happen once.
+    pub(super) has_key: bool,
     pub(super) steps: Vec<Value>,
     /// The client wants to hear of progress.
     pub(super) progress: bool,
@@ -21,10 +27,14 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn draw(world: &World, chance: &mut Chance) -> Self {
-        let server = &world.servers[chance.below(world.servers.len() as u64) as usize];
+        let setup = &world.setups[chance.below(world.setups.len() as u64) as usize];
+        let tool = chance.weighed(&[(3, TOOLS[0]), (3, TOOLS[1]), (2, TOOLS[2])]);
         let mut steps = Vec::new();
         for _ in 0..chance.below(6) {
             let plain = |name: &str| json!({ "do": name });
+            // Most mishaps befall a call once, so that it may go well when it is sent again.
+            let until = chance.weighed(&[(5, 1), (3, 2), (3, 99)]);
+            let mishap = |name: &str| json!({ "do": name, "until": until });
             let step = chance.weighed(&[
                 (10, "work"),
                 (8, "progress"),
@@ -36,7 +46,8 @@ impl Plan {
                 (2, "hang"),
                 (1, "die"),
                 (4, "ask"),
-                (1, "toil"),
+                (2, "toil"),
+                (5, "refuse"),
             ]);
             match step {
                 "work" => {
@@ -50,13 +61,33 @@ impl Plan {
                     }
                 }
                 "ask" if !world.asks => {}
+                "refuse" => {
+                    let status = chance.pick(&[429, 500, 503]);
+                    let after = chance.pick(&[None, Some(1), Some(2), Some(30)]);
+                    steps.push(json!({ "do": "refuse", "status": status, "after": after, "until": until }));
+                }
+                "cut" | "hang" | "die" => steps.push(mishap(step)),
                 other => steps.push(plain(other)),
             }
         }
         let cancels_after =
             chance.once_in(7).then(|| Duration::from_millis(chance.pick(&[0, 1, 20, 100, 1_000, 8_000])));
-        let bytes = chance.weighed(&[(6, 0), (2, 3_000), (1, 100_000)]);
-        Self { server: server.name.clone(), steps, progress: chance.once_in(2), cancels_after, bytes }
+        let bytes = chance.weighed(&[(12, 0), (4, 3_000), (1, 100_000), (1, 200_000)]);
+        let (server, has_key) = (setup.name.clone(), chance.once_in(5));
+        Self { server, tool, has_key, steps, progress: chance.once_in(2), cancels_after, bytes }
+    }
+
+    /// A call that just works.
+    pub(super) fn plain(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            tool: TOOLS[0],
+            has_key: false,
+            steps: Vec::new(),
+            progress: false,
+            cancels_after: None,
+            bytes: 0,
+        }
     }
 
     pub(super) fn arguments(&self, call: &str) -> Value {
@@ -71,11 +102,15 @@ impl Plan {
     pub(super) fn told(&self) -> String {
         let steps = self.steps.iter().map(|step| match step["ms"].as_u64() {
             Some(ms) => format!("work {ms}"),
-            None => step["do"].as_str().unwrap_or_default().to_owned(),
+            None => match step["until"].as_u64() {
+                Some(most) => format!("{} {most}x", step["do"].as_str().unwrap_or_default()),
+                None => step["do"].as_str().unwrap_or_default().to_owned(),
+            },
         });
         let steps: Vec<String> = steps.collect();
         let cancels = self.cancels_after.map(|after| format!(", cancels after {} ms", after.as_millis()));
         let progress = if self.progress { ", hears progress" } else { "" };
-        format!("[{}]{progress}{}", steps.join(", "), cancels.unwrap_or_default())
+        let key = if self.has_key { ", has a key" } else { "" };
+        format!("{} [{}]{progress}{key}{}", self.tool, steps.join(", "), cancels.unwrap_or_default())
     }
 }

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -182,9 +182,14 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>, cut: Cancellati
         }
         return plain(StatusCode::ACCEPTED);
     }
-    if method == "tools/call" && server.once_in(30) {
-        server.history.note(&server.name, "answers 503");
-        return plain(StatusCode::SERVICE_UNAVAILABLE);
+    if method == "tools/call"
+        && let Some((status, after)) = server.refuses(&message["params"]["arguments"])
+    {
+        let mut refusal = plain(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
+        if let Some(after) = after {
+            refusal.headers_mut().insert(RETRY_AFTER, after.as_secs().into());
+        }
+        return refusal;
     }
     let (sender, mut said) = mpsc::unbounded_channel::<Value>();
     let listens = method == "subscriptions/listen";

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Server, Speaks, lock};
+use super::{Arrival, Fate, Server, Speaks, lock};
 
 /// Where a server speaks while it answers one request.
 pub(crate) trait Channel: Send + Sync {
@@ -102,17 +102,22 @@ impl Server {
             ),
             "tools/list" => {
                 let edition = self.edition.load(Ordering::SeqCst);
-                let tool = |name: String| json!({ "name": name, "inputSchema": { "type": "object" } });
-                cacheable(json!({ "tools": [tool("work".to_owned()), tool(format!("edition_{edition}"))] }))
+                let tool = |name: &str, says: Value| json!({ "name": name, "inputSchema": { "type": "object" }, "annotations": says });
+                cacheable(json!({ "tools": [
+                    tool("work", json!({})),
+                    tool("look", json!({ "readOnlyHint": true })),
+                    tool("set", json!({ "idempotentHint": true })),
+                    tool(&format!("edition_{edition}"), json!({})),
+                ] }))
             }
             "resources/list" => {
-                let uri = format!("sim://{}/page", self.name);
+                let uri = format!("sim://{}/page", self.of);
                 cacheable(json!({ "resources": [{ "uri": uri, "name": "page" }] }))
             }
             "resources/templates/list" => cacheable(json!({ "resourceTemplates": [] })),
             "resources/read" => {
                 let uri = params["uri"].as_str().unwrap_or_default();
-                let text = format!("a page of {}", self.name);
+                let text = format!("a page of {}", self.of);
                 cacheable(json!({ "contents": [{ "uri": uri, "mimeType": "text/plain", "text": text }] }))
             }
             "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" if !modern => {
@@ -126,6 +131,24 @@ impl Server {
             "tools/call" => self.work(channel, id, params, asks).await,
             _ => error(id, -32601, "method not found"),
         }
+    }
+
+    /// How a call is refused before it runs, if it is: as its arguments say, and now and then.
+    pub(super) fn refuses(&self, arguments: &Value) -> Option<(u16, Option<Duration>)> {
+        let call = arguments["call"].as_str().unwrap_or_default();
+        let earlier = self.ledger.times(call) as u64;
+        let wanted = arguments["steps"].as_array().into_iter().flatten().find(|step| step["do"] == "refuse");
+        let (status, after) = match wanted {
+            Some(step) if bites(step, earlier) => {
+                let after = step["after"].as_u64().map(Duration::from_secs);
+                (step["status"].as_u64().unwrap_or(503) as u16, after)
+            }
+            _ if self.once_in(30) => (503, None),
+            _ => return None,
+        };
+        self.history.note(&self.name, format_args!("refuses {call} with {status}, {after:?}"));
+        self.ledger.arrived(call, &self.name, Fate::Refused(status, after));
+        Some((status, after))
     }
 
     /// The tool: does what its arguments say.
@@ -147,14 +170,12 @@ impl Server {
         if let Some(tell) = self.on_run.get() {
             tell(self, &call);
         }
-        let running = Running { server: Arc::clone(self), call: call.clone() };
-        self.with(&call, |ran| {
-            ran.times += 1;
-            ran.began.get_or_insert_with(Instant::now);
-        });
+        let earlier = self.ledger.times(&call) as u64;
+        let number = self.ledger.arrived(&call, &self.name, Fate::Runs);
+        let running = Running { server: Arc::clone(self), call: call.clone(), number };
         let (mut said, mut twice) = (0, false);
-        for step in steps {
-            self.with(&call, |ran| ran.last_sign = Some(Instant::now()));
+        for step in steps.iter().filter(|step| bites(step, earlier)) {
+            running.change(|arrival| arrival.last_sign = Instant::now());
             match step["do"].as_str().unwrap_or_default() {
                 "work" => sleep(Duration::from_millis(step["ms"].as_u64().unwrap_or(0))).await,
                 "progress" => {
@@ -175,31 +196,37 @@ impl Server {
                     channel.say(&json!({ "jsonrpc": "2.0", "method": "notifications/progress",
                         "params": { "progressToken": 9_000_000, "progress": 1, "message": "nobody's" } }));
                 }
-                "ask" if asks && self.speaks == Speaks::Legacy => self.ask(channel, &call).await,
+                "ask" if asks && self.speaks == Speaks::Legacy => {
+                    self.ask(channel, &call).await;
+                    running.change(|arrival| arrival.last_sign = Instant::now());
+                }
                 "error" => {
-                    running.ended();
+                    running.ended(Fate::Answered);
                     return error(id, -32050, &format!("{call} failed at {}", self.name));
                 }
                 "twice" => twice = true,
                 "cut" => {
                     self.history.note(&self.name, format_args!("cuts {call}"));
+                    self.has_broken.store(true, Ordering::SeqCst);
+                    running.ended(Fate::BrokenOff);
                     channel.cut();
                     // What was cut is dropped from outside.
                     sleep(Duration::from_hours(1)).await;
                 }
                 "hang" => {
                     self.history.note(&self.name, format_args!("hangs in {call}"));
-                    self.with(&call, |ran| ran.hangs = true);
+                    running.change(|arrival| arrival.hangs = true);
                     sleep(Duration::from_hours(1)).await;
                 }
                 "die" => {
+                    running.ended(Fate::BrokenOff);
                     self.die();
                     sleep(Duration::from_hours(1)).await;
                 }
                 _ => {}
             }
         }
-        running.ended();
+        running.ended(Fate::Answered);
         let text = format!("{call} at {}", self.name);
         let padding = "x".repeat(arguments["bytes"].as_u64().unwrap_or(0) as usize);
         let result = complete(
@@ -223,8 +250,8 @@ impl Server {
             Some(state) => {
                 let (of, round) = state.rsplit_once('/').unwrap_or_default();
                 self.history.law(
-                    "a state comes back to its call",
-                    of == call,
+                    "a state comes back to its call, at the server that gave it",
+                    of == format!("{call}@{}", self.of),
                     format_args!("{of} came with {call}"),
                 );
                 let answers = params["inputResponses"].as_object().cloned().unwrap_or_default();
@@ -244,7 +271,7 @@ impl Server {
         Some(answer(
             id,
             json!({ "resultType": "input_required", "inputRequests": requests,
-            "requestState": format!("{call}/{}", round + 1) }),
+            "requestState": format!("{call}@{}/{}", self.of, round + 1) }),
         ))
     }
 
@@ -266,7 +293,6 @@ impl Server {
                 lock(&self.questions).remove(&id);
             }
         }
-        self.with(call, |ran| ran.last_sign = Some(Instant::now()));
     }
 
     fn check_answer(&self, call: &str, said: &Value) {
@@ -284,25 +310,39 @@ fn question(call: &str) -> Value {
     json!({ "message": call, "requestedSchema": { "type": "object", "properties": { "word": { "type": "string" } } } })
 }
 
+/// Whether a step is for this time that a call comes: mishaps befall only the first so many.
+fn bites(step: &Value, earlier: u64) -> bool {
+    step["until"].as_u64().is_none_or(|most| earlier < most)
+}
+
 /// A call that runs; says when it was given up.
 struct Running {
     server: Arc<Server>,
     call: String,
+    number: usize,
 }
 
 impl Running {
-    fn ended(&self) {
-        self.server.with(&self.call, |ran| ran.answered = true);
+    fn change(&self, change: impl FnOnce(&mut Arrival)) {
+        self.server.ledger.change(&self.call, self.number, change);
+    }
+
+    /// It ends by the server's own doing.
+    fn ended(&self, fate: Fate) {
+        self.change(|arrival| (arrival.fate, arrival.over) = (fate, Some(Instant::now())));
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let ended = self.server.ran(&self.call).answered;
-        self.server.with(&self.call, |ran| ran.over = Some(Instant::now()));
-        self.server.history.note(
-            &self.server.name,
-            format_args!("{} {}", if ended { "ends" } else { "gives up" }, self.call),
-        );
+        let mut answered = false;
+        self.change(|arrival| {
+            answered = arrival.fate == Fate::Answered;
+            if arrival.fate == Fate::Runs {
+                (arrival.fate, arrival.over) = (Fate::GivenUp, Some(Instant::now()));
+            }
+        });
+        let what = if answered { "ends" } else { "gives up" };
+        self.server.history.note(&self.server.name, format_args!("{what} {}", self.call));
     }
 }

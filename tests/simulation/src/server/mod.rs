@@ -2,6 +2,7 @@
 //! `http.rs` carry it.
 
 mod http;
+mod ledger;
 mod mind;
 mod stdio;
 
@@ -11,13 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
 use crate::history::History;
 
 pub use http::{Network, listen};
+pub use ledger::{Arrival, Fate, Ledger};
 pub use stdio::{Programs, speak};
 
 /// Which era a server speaks.
@@ -29,21 +30,18 @@ pub enum Speaks {
     Modern,
 }
 
-/// What a server knows of one call.
-#[derive(Clone, Debug, Default)]
-pub struct Ran {
-    /// How often it ran.
-    pub times: u32,
-    /// When it began.
-    pub began: Option<Instant>,
-    /// When it last gave a sign of life.
-    pub last_sign: Option<Instant>,
-    /// It will say nothing more.
-    pub hangs: bool,
-    /// It was answered.
-    pub answered: bool,
-    /// When it was over, answered or not.
-    pub over: Option<Instant>,
+/// Who a server is.
+pub struct Role {
+    /// Its name, everywhere.
+    pub name: String,
+    /// The name that it shares with the servers that are equal to it.
+    pub of: String,
+    /// What it speaks.
+    pub speaks: Speaks,
+    /// Whether it is reached over HTTP, or started.
+    pub http: bool,
+    /// Its connections break once in so many; 0 for never.
+    pub breaks: u64,
 }
 
 /// What is told of a call that begins to run: where, and which.
@@ -53,13 +51,16 @@ type OnRun = Box<dyn Fn(&Server, &str) + Send + Sync>;
 pub struct Server {
     /// Its name, everywhere.
     pub name: String,
+    /// The name that it shares with the servers that are equal to it.
+    pub of: String,
     /// What it speaks.
     pub speaks: Speaks,
     /// Whether it is reached over HTTP, or started.
     pub http: bool,
     pub(crate) history: Arc<History>,
     chance: Mutex<Chance>,
-    calls: Mutex<BTreeMap<String, Ran>>,
+    /// What became of calls, here and at the others.
+    pub(crate) ledger: Arc<Ledger>,
     /// Sessions that stand (HTTP), and the questions that wait for an answer, by their id.
     pub(crate) sessions: Mutex<BTreeMap<String, bool>>,
     questions: Mutex<BTreeMap<String, oneshot::Sender<Value>>>,
@@ -74,9 +75,10 @@ pub struct Server {
     edition: AtomicU64,
     /// What is told when the list changes: the channels that stand.
     channels: Mutex<Vec<std::sync::Weak<dyn mind::Channel>>>,
-    /// Processes that run, and whether it ever said nothing.
+    /// Processes that run, whether it ever said nothing, and whether it ever broke anything off.
     processes: AtomicU64,
     has_stalled: AtomicBool,
+    has_broken: AtomicBool,
     /// Told when a call begins to run.
     pub(crate) on_run: OnceLock<OnRun>,
     /// How the next connections behave: they break once in so many.
@@ -89,21 +91,16 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Server {
     /// A server that is up.
-    pub fn new(
-        name: &str,
-        speaks: Speaks,
-        http: bool,
-        breaks: u64,
-        chance: Chance,
-        history: &Arc<History>,
-    ) -> Arc<Self> {
+    pub fn new(role: Role, chance: Chance, ledger: &Arc<Ledger>, history: &Arc<History>) -> Arc<Self> {
+        let Role { name, of, speaks, http, breaks } = role;
         Arc::new(Self {
-            name: name.to_owned(),
+            name,
+            of,
             speaks,
             http,
             history: Arc::clone(history),
             chance: Mutex::new(chance),
-            calls: Mutex::default(),
+            ledger: Arc::clone(ledger),
             sessions: Mutex::default(),
             questions: Mutex::default(),
             numbers: AtomicU64::new(1),
@@ -114,6 +111,7 @@ impl Server {
             channels: Mutex::default(),
             processes: AtomicU64::new(0),
             has_stalled: AtomicBool::new(false),
+            has_broken: AtomicBool::new(false),
             on_run: OnceLock::new(),
             breaks,
         })
@@ -152,6 +150,7 @@ impl Server {
     pub fn die(&self) {
         self.history.note(&self.name, "dies");
         self.down.store(true, Ordering::SeqCst);
+        self.has_broken.store(true, Ordering::SeqCst);
         lock(&self.sessions).clear();
         lock(&self.questions).clear();
         lock(&self.life).cancel();
@@ -175,6 +174,7 @@ impl Server {
     /// Forgets its sessions, as after a restart that nobody noticed.
     pub fn forget_sessions(&self) {
         self.history.note(&self.name, "forgets its sessions");
+        self.has_broken.store(true, Ordering::SeqCst);
         lock(&self.sessions).clear();
     }
 
@@ -207,13 +207,9 @@ impl Server {
         self.processes.load(Ordering::SeqCst)
     }
 
-    /// What became of a call here.
-    pub fn ran(&self, call: &str) -> Ran {
-        lock(&self.calls).get(call).cloned().unwrap_or_default()
-    }
-
-    fn with(&self, call: &str, change: impl FnOnce(&mut Ran)) {
-        change(lock(&self.calls).entry(call.to_owned()).or_default());
+    /// Whether nothing of it ever broke, as far as it knows.
+    pub fn is_steady(&self) -> bool {
+        !self.has_broken.load(Ordering::SeqCst) && !self.has_stalled()
     }
 
     /// Questions that nobody has answered.
