@@ -32,6 +32,10 @@ impl<F: FnOnce(Verdict) + Send> Source for Judged<F> {
         polled
     }
 
+    fn is_whole(&self) -> bool {
+        self.arriving.is_whole()
+    }
+
     fn is_tool_error(&self) -> bool {
         self.arriving.is_tool_error()
     }
@@ -62,6 +66,10 @@ mod tests {
                 1 => Poll::Ready(Some(Ok(Bytes::from_static(b"{")))),
                 _ => Poll::Ready((self.1)().map(|fault| Err(Box::new(fault)))),
             }
+        }
+
+        fn is_whole(&self) -> bool {
+            false
         }
 
         fn is_tool_error(&self) -> bool {

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Reply, Served, Text};
+use trunkline_model::{Call, Caller, Era, Fault, Offers, Outcome, Served, Text};
 use trunkline_observe::metrics::UpstreamHandle;
 
 use crate::breaker::{Circuit, Guard};
-use crate::group::bindings::{self, Bindings};
 use crate::group::{Group, MemberState};
 use crate::judged::judged;
 use crate::manner::Manner;
@@ -28,8 +27,6 @@ pub struct Upstream {
     options: Options,
     pub(crate) members: Members,
     policies: ArcSwap<Policies>,
-    /// The rounds that it asked in the place of another server.
-    stood_in: Bindings,
     pub(crate) meter: UpstreamHandle,
 }
 
@@ -55,7 +52,7 @@ impl Upstream {
             Members::Several(Group::start(&options, &tools, meter.clone(), before))
         };
         let policies = Policies::new(&options.name, options.live.clone(), &meter, None, 0);
-        Self { options, members, policies: ArcSwap::new(policies), stood_in: Bindings::default(), meter }
+        Self { options, members, policies: ArcSwap::new(policies), meter }
     }
 
     /// One with this member, for tests of what is made of its answers.
@@ -288,18 +285,6 @@ impl Upstream {
             Served::Whole(_) => guard.ended(ended.verdict),
         }
         ended
-    }
-
-    /// Takes note of what it answered in the place of another server: if it asked something, the call goes on with it.
-    pub fn stood_in(&self, reply: &Reply) {
-        if let Some(state) = bindings::asked_with(reply).filter(|_| reply.era == Era::Modern) {
-            self.stood_in.bind_thing(state.as_bytes(), 0);
-        }
-    }
-
-    /// Whether it may take a call in the place of another server: not one that goes on with what somebody else asked.
-    pub fn may_stand_in(&self, call: &Call) -> bool {
-        bindings::goes_on_from(call).is_none_or(|state| self.stood_in.thing(state.as_bytes()).is_some())
     }
 
     /// Counts a call that its fallback answered.

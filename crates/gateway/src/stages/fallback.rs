@@ -2,7 +2,7 @@
 //! place, and the answer says so.
 
 use trunkline_model::{Call, Era, Outcome, Reply};
-use trunkline_protocol::{asks, meta};
+use trunkline_protocol::{asks, meta, rounds};
 use trunkline_upstream::Upstream;
 
 use crate::catalog::Fallback;
@@ -17,7 +17,8 @@ pub(crate) async fn answered(
     call: &Call,
 ) -> Option<Outcome> {
     let upstream = place.now.fleet.upstreams.get(fallback.server)?;
-    if !upstream.may_stand_in(call) {
+    // It goes on with what the other server asked, in a state that this one never gave.
+    if matches!(rounds::answers(&call.params.raw), Ok(Some(_))) {
         return None;
     }
     // The headers that mirror its arguments are its own; the client's were for the other.
@@ -33,7 +34,6 @@ pub(crate) async fn answered(
         outcome if asks_client(&outcome) => None,
         Outcome::Result(reply) => {
             asked.fell_back();
-            upstream.stood_in(&reply);
             let raw = meta::noted(&reply.raw, meta::ANSWERED_BY, upstream.name());
             Some(Outcome::Result(Reply { raw, era: reply.era }))
         }

@@ -88,7 +88,7 @@ mod tests {
         let refused = || (0..1024).filter(|_| pressure.sheds().is_some()).count();
         let late = Duration::from_millis(501);
         assert_eq!(refused(), 0);
-        pressure.look(None, Duration::from_secs(3600), MOST);
+        pressure.look(None, Duration::from_hours(1), MOST);
         assert_eq!(refused(), 0, "a process that was stopped is late once");
         pressure.look(None, late, MOST);
         assert_eq!(refused(), 64);

@@ -8,14 +8,14 @@ use trunkline_model::{Call, Reply};
 use trunkline_protocol::{asks, rounds};
 
 /// The state of the round of questions that a modern server's result is.
-pub(crate) fn asked_with(reply: &Reply) -> Option<String> {
+pub(super) fn asked_with(reply: &Reply) -> Option<String> {
     memchr::memmem::find(&reply.raw, b"\"requestState\"")?;
     let state = asks::wanted(&reply.raw)?.state?;
     serde_json::from_slice(&state).ok()
 }
 
 /// The state of the round that a call goes on with.
-pub(crate) fn goes_on_from(call: &Call) -> Option<String> {
+pub(super) fn goes_on_from(call: &Call) -> Option<String> {
     rounds::answers(&call.params.raw).ok()??.state
 }
 

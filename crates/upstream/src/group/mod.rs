@@ -5,7 +5,7 @@
 //! at once. A member that fails while others do not is left out for a while (`outliers.rs`). What the server offers and
 //! how it stands is what its leading member says (`lead.rs`).
 
-pub(crate) mod bindings;
+mod bindings;
 mod lead;
 pub(crate) mod outliers;
 

@@ -226,7 +226,7 @@ fn a_round_of_questions_returns_to_the_member_that_asked() {
 }
 
 #[test]
-fn a_round_of_questions_goes_to_the_fallback_only_where_that_asked() {
+fn a_round_of_questions_does_not_go_to_the_fallback() {
     let (one, two) = (modern(), modern());
     let gateway = Gateway::start(&json!({
         "one": { "url": one.url, "fallback": "two" },
@@ -238,10 +238,8 @@ fn a_round_of_questions_goes_to_the_fallback_only_where_that_asked() {
     kill(&one);
     let reply = answer(&mut client, &call, &state, &key, json!({ "name": "x" }));
     assert!(is_unavailable(&reply), "{}", reply.raw);
-    let (state, key) = asked(&client.request("tools/call", &call.to_string()));
-    let (state, key) = asked(&answer(&mut client, &call, &state, &key, json!({ "name": "y" })));
-    let last = answer(&mut client, &call, &state, &key, json!({ "color": "red" }));
-    assert_eq!(last.text(), "y likes red.");
+    // Nor does it ask itself: the client's answer would come to the other server, which may be back by then.
+    assert!(is_unavailable(&client.request("tools/call", &call.to_string())));
 }
 
 #[test]
