@@ -485,6 +485,14 @@ pub(crate) mod tests {
         Member::start(Options::new("s", Reach::Http(Endpoint { url, headers: Vec::new() })), tools, "s")
     }
 
+    impl Member {
+        /// Keeps the conversation that it is given: nothing looks after it from now on.
+        pub(crate) fn is_left_alone(&self) {
+            let task = self.task.lock().unwrap().take();
+            task.inspect(JoinHandle::abort);
+        }
+    }
+
     fn current(member: &Member) -> Option<Arc<Session>> {
         member.shared.session.load_full()
     }

@@ -65,7 +65,7 @@ impl Sending<'_> {
             }
             tokio::select! {
                 () = sleep(wait) => {}
-                () = upstream.stopped() => return ended.served,
+                () = upstream.stopped() => return told(ended, may_have_run),
             }
             upstream.meter.retried(why);
             tracing::debug!(server = &**upstream.name(), reason = why.as_str(), sent, "a call is sent again");

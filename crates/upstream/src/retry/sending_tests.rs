@@ -25,7 +25,7 @@ fn stage(rules: retry::Options, script: fn(usize) -> Act) -> Stage {
     let (member, sent) = (member(), Arc::<AtomicUsize>::default());
     let counted = Arc::clone(&sent);
     // It has its conversation, and is to look for no other.
-    member.shared.stop.cancel();
+    member.is_left_alone();
     member.shared.session.store(Some(scripted(move |number| {
         counted.fetch_add(1, Ordering::Relaxed);
         script(number)
