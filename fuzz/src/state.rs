@@ -60,6 +60,7 @@ fn task_ids(key: &[u8; 32], text: &str, number: u32, changes: &[u8]) {
         capabilities: Bytes::from_static(b"{}"),
         offers: Offers::NONE,
         stay: None,
+        peer: None,
     };
     let (modern, legacy) = (caller(Era::Modern), caller(Era::Legacy));
     let ours = TaskIds::new(key);

@@ -177,15 +177,9 @@ impl Client {
             Err(fault) => return Ok(fault.into()),
         };
         let call = Call {
-            operation,
-            params,
-            caller: Arc::clone(&self.caller),
             progress: progress.then(|| Bytes::from_static(TOKEN.as_bytes())),
             log_level,
-            traceparent: None,
-            mirrored: None,
-            passes: false,
-            notes,
+            ..Call::new(operation, params, Arc::clone(&self.caller), notes)
         };
         let host: Arc<Gateway> = Arc::clone(&self.gateway);
         Ok(host.serve(None, call).await.outcome())

@@ -36,6 +36,23 @@ pub struct Call {
     pub notes: Arc<dyn Notes>,
 }
 
+impl Call {
+    /// One with nothing special about it: no progress, no log messages, no trace, a whole result.
+    pub fn new(operation: Operation, params: Params, caller: Arc<Caller>, notes: Arc<dyn Notes>) -> Self {
+        Self {
+            operation,
+            params,
+            caller,
+            progress: None,
+            log_level: None,
+            traceparent: None,
+            mirrored: None,
+            passes: false,
+            notes,
+        }
+    }
+}
+
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("operation", &self.operation).finish_non_exhaustive()

@@ -146,24 +146,17 @@ impl Scene {
 
     /// Begins a call of this user.
     async fn call(&self, era: Era, user: &Arc<User>) -> JoinHandle<Outcome> {
-        let call = Call {
-            operation: Operation::CallTool("t".into()),
-            params: Params { raw: Bytes::from_static(b"{}"), ..Params::default() },
-            caller: Arc::new(Caller {
-                era,
-                info: None,
-                capabilities: Bytes::from_static(b"{}"),
-                offers: Offers::FORM | Offers::ROOTS,
-                stay: None,
-                peer: None,
-            }),
-            progress: None,
-            log_level: None,
-            traceparent: None,
-            mirrored: None,
-            passes: false,
-            notes: Arc::clone(user) as Arc<dyn Notes>,
-        };
+        let params = Params { raw: Bytes::from_static(b"{}"), ..Params::default() };
+        let caller = Arc::new(Caller {
+            era,
+            info: None,
+            capabilities: Bytes::from_static(b"{}"),
+            offers: Offers::FORM | Offers::ROOTS,
+            stay: None,
+            peer: None,
+        });
+        let notes = Arc::clone(user) as Arc<dyn Notes>;
+        let call = Call::new(Operation::CallTool("t".into()), params, caller, notes);
         let session = Arc::clone(&self.session);
         let running = tokio::spawn(async move {
             let called = session.call(&call, None, &[], false).await;

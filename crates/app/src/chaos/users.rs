@@ -125,17 +125,7 @@ fn call(era: Era, tool: &str, arguments: &str) -> Option<Call> {
         stay: None,
         peer: None,
     };
-    Some(Call {
-        operation,
-        params,
-        caller: Arc::new(caller),
-        progress: None,
-        log_level: None,
-        traceparent: None,
-        mirrored: None,
-        passes: false,
-        notes: Arc::new(Quiet),
-    })
+    Some(Call::new(operation, params, Arc::new(caller), Arc::new(Quiet)))
 }
 
 /// Why a result is no answer: the gateway's fault in it, or the tool's own failure.

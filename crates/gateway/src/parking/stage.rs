@@ -29,24 +29,16 @@ pub(super) fn call(offers: Offers, arguments: &Value, retry: Option<(&str, &Valu
     let raw = Bytes::from(params.to_string());
     let text = arguments.to_string();
     let at = memchr::memmem::find(&raw, text.as_bytes());
-    Call {
-        operation: Operation::CallTool("t".into()),
-        params: Params { arguments: at.map(|at| at..at + text.len()), raw, ..Params::default() },
-        caller: Arc::new(Caller {
-            era: Era::Modern,
-            info: None,
-            capabilities: Bytes::from_static(b"{}"),
-            offers,
-            stay: None,
-            peer: None,
-        }),
-        progress: None,
-        log_level: None,
-        traceparent: None,
-        mirrored: None,
-        passes: false,
-        notes: Arc::new(Quiet),
-    }
+    let params = Params { arguments: at.map(|at| at..at + text.len()), raw, ..Params::default() };
+    let caller = Arc::new(Caller {
+        era: Era::Modern,
+        info: None,
+        capabilities: Bytes::from_static(b"{}"),
+        offers,
+        stay: None,
+        peer: None,
+    });
+    Call::new(Operation::CallTool("t".into()), params, caller, Arc::new(Quiet))
 }
 
 /// Runs a call to its next outcome.

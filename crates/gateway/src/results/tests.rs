@@ -27,17 +27,7 @@ fn caller(stay: Option<u64>) -> Arc<Caller> {
 }
 
 fn call(caller: &Arc<Caller>, operation: Operation) -> Call {
-    Call {
-        operation,
-        params: Params::default(),
-        caller: Arc::clone(caller),
-        progress: None,
-        log_level: None,
-        traceparent: None,
-        mirrored: None,
-        passes: false,
-        notes: Arc::new(Quiet),
-    }
+    Call::new(operation, Params::default(), Arc::clone(caller), Arc::new(Quiet))
 }
 
 fn options(bytes: usize, client_bytes: usize) -> Options {

@@ -26,16 +26,11 @@ pub(crate) fn with(
     params: Params,
     notes: Arc<dyn Notes>,
 ) -> Call {
+    let operation = Operation::Task(request, id.clone());
     Call {
-        operation: Operation::Task(request, id.clone()),
-        params,
-        caller: Arc::clone(&call.caller),
-        progress: None,
         log_level: call.log_level,
         traceparent: call.traceparent.clone(),
-        mirrored: None,
-        passes: false,
-        notes,
+        ..Call::new(operation, params, Arc::clone(&call.caller), notes)
     }
 }
 

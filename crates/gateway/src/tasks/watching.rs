@@ -91,17 +91,8 @@ fn asking(caller: &Arc<Caller>, id: &Text) -> Call {
         stay: None,
         peer: caller.peer,
     };
-    Call {
-        operation: Operation::Task(TaskRequest::Get, id.clone()),
-        params: tasks::addressed(id),
-        caller: Arc::new(caller),
-        progress: None,
-        log_level: None,
-        traceparent: None,
-        mirrored: None,
-        passes: false,
-        notes: Arc::new(Quiet),
-    }
+    let operation = Operation::Task(TaskRequest::Get, id.clone());
+    Call::new(operation, tasks::addressed(id), Arc::new(caller), Arc::new(Quiet))
 }
 
 struct Watching {

@@ -5,36 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use trunkline_protocol::Message;
 
 use super::arriving::WHOLE_BYTES_MAX;
+use super::tests::writing;
 use super::{Exchanged, HttpClient, HttpWire, Outgoing, WireError};
 
 const LIMIT: usize = 1 << 20;
-
-/// Answers one request with these writes, one after the other, then closes.
-async fn server(writes: Vec<Vec<u8>>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}/mcp", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = vec![0; 4096];
-        let mut have = 0;
-        while !request[..have].ends_with(b"}") {
-            have += stream.read(&mut request[have..]).await.unwrap();
-        }
-        for write in writes {
-            // The other side may have heard enough.
-            if stream.write_all(&write).await.is_err() {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    });
-    uri
-}
 
 /// A chunked answer with this body, in chunks of these sizes.
 fn chunked(body: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
@@ -61,7 +38,7 @@ fn long(body: &[u8], length: usize) -> Vec<Vec<u8>> {
 
 /// What came: the result, whether it was handed on while it arrived, and how it ended.
 async fn passed(writes: Vec<Vec<u8>>) -> (Vec<u8>, bool, Result<(), WireError>) {
-    let uri = server(writes).await.parse().unwrap();
+    let uri = writing(writes).await.parse().unwrap();
     let wire = HttpWire::new(HttpClient::new(), uri, http::HeaderMap::new(), LIMIT);
     let message = Message::One(Bytes::from_static(b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"x\"}"));
     let passed = async {

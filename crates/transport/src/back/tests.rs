@@ -11,8 +11,8 @@ use trunkline_protocol::{Message, Scanned};
 
 use super::{Answered, Heard, HttpClient, HttpWire, Outgoing, Position, Wire, WireError};
 
-/// Serves one connection: reads one request, writes `answer`, closes.
-async fn server(answer: &'static str) -> String {
+/// Answers one request with these writes, one after the other, then closes.
+pub(super) async fn writing(writes: Vec<Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}/mcp", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -26,9 +26,19 @@ async fn server(answer: &'static str) -> String {
             }
             have += read;
         }
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        for write in writes {
+            // The other side may have heard enough.
+            if stream.write_all(&write).await.is_err() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     });
     uri
+}
+
+async fn server(answer: &'static str) -> String {
+    writing(vec![answer.into()]).await
 }
 
 fn json(status: &str, body: &str) -> &'static str {
