@@ -91,7 +91,8 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Takes chunks up to the last, and the trailers (section 7.1).
+/// Takes chunks up to the last, and the trailers (section 7.1). A length of more than 16 digits is none: so are they read,
+/// whatever zeros they begin with.
 fn chunks(rest: &mut &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -99,6 +100,7 @@ fn chunks(rest: &mut &[u8]) -> Option<Vec<u8>> {
         let digits = head.split(|byte| *byte == b';').next()?.trim_ascii_end();
         let digits =
             std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let digits = Some(digits).filter(|digits| digits.len() <= 16)?;
         let size = u128::from_str_radix(digits, 16).ok()?;
         if size == 0 {
             while !crlf_line(rest)?.is_empty() {}

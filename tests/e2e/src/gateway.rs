@@ -208,6 +208,17 @@ impl Gateway {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Waits for a line of its log in which all of this stands: it may have been written, and not read yet.
+    ///
+    /// # Panics
+    /// When there is none within a minute.
+    pub fn says(&self, all: &[&str]) {
+        wait::until(wait::LONG, &format!("{all:?} in the log"), || {
+            let such = |line: &String| all.iter().all(|words| line.contains(words));
+            self.log().iter().any(such).then_some(())
+        });
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

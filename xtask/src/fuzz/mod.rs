@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::report::{Counts, Report};
 use hunt::Hunt;
 
-const USAGE: &str = "usage: cargo xtask fuzz [TARGET...] [--seconds N]";
+const USAGE: &str = "usage: cargo xtask fuzz [TARGET...] [--seconds N] [--repeat]";
 
 /// How long each target runs where nothing else is said.
 const SECONDS: u64 = 60;
@@ -53,6 +53,7 @@ impl Request {
                     let seconds = arguments.next().and_then(|number| number.parse().ok());
                     request.seconds = seconds.context(USAGE)?;
                 }
+                "--repeat" => request.walk = Walk::Repeated,
                 target if TARGETS.contains(&target) => request.targets.push(target.to_owned()),
                 _ => bail!("{USAGE}\ntargets: {}", TARGETS.join(", ")),
             }
