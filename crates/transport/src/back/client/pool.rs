@@ -14,8 +14,9 @@ use super::connection::Connection;
 /// Idle connections are closed after this; shorter than the usual keep-alive of servers would cost reconnects, longer
 /// finds them closed by the peer. A server that says how long it keeps them is believed.
 pub(super) const IDLE: Duration = Duration::from_secs(55);
-/// Idle connections kept per origin; beyond this they are closed after use.
-const IDLE_PER_ORIGIN_MAX: usize = 64;
+/// Idle connections kept per origin; beyond this they are closed after use. As many as calls may be under way at a server
+/// where nothing else is said (`limits.inFlightPerServer`): with fewer, calls at that bound would open one each.
+const IDLE_PER_ORIGIN_MAX: usize = 128;
 /// How often closed and stale connections are looked for while there are any.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Shelves of one pool. A thread looks at its own first, so that cores rarely meet.
