@@ -28,6 +28,11 @@ pub fn mentions_state(params: &[u8]) -> bool {
     STATE.find(params).is_some()
 }
 
+/// Whether a call goes on with a round of questions: it brings answers, or the state that it was asked with.
+pub fn goes_on(raw: &Bytes) -> bool {
+    matches!(answers(raw), Ok(Some(_)))
+}
+
 /// Reads what a retry brings; `None` when `params` are no retry's. The usual request passes by one search for a word.
 ///
 /// # Errors

@@ -69,7 +69,7 @@ async fn ask(limits: &Limits, now: &Current, plan: &Plan, call: &Call) -> Result
         _ => None,
     };
     // Whether a state is ours is found out where it is opened; until then it only finds a little more room.
-    let goes_on = || matches!(rounds::answers(&call.params.raw), Ok(Some(_)));
+    let goes_on = || rounds::goes_on(&call.params.raw);
     let asked = Asked {
         who: Who::of(&call.caller),
         method: method::of(&call.operation),

@@ -18,7 +18,7 @@ pub(crate) async fn answered(
 ) -> Option<Outcome> {
     let upstream = place.now.fleet.upstreams.get(fallback.server)?;
     // It goes on with what the other server asked, in a state that this one never gave.
-    if matches!(rounds::answers(&call.params.raw), Ok(Some(_))) {
+    if rounds::goes_on(&call.params.raw) {
         return None;
     }
     // The headers that mirror its arguments are its own; the client's were for the other.

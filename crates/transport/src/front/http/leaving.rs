@@ -50,8 +50,7 @@ impl Standing {
 
 /// Whether a modern request belongs to something that is under way: the retry of a parked call, or a task.
 pub(crate) fn goes_on(call: &Call) -> bool {
-    matches!(call.operation, Operation::Task(..) | Operation::Ping)
-        || matches!(rounds::answers(&call.params.raw), Ok(Some(_)))
+    matches!(call.operation, Operation::Task(..) | Operation::Ping) || rounds::goes_on(&call.params.raw)
 }
 
 /// The refusal of something new.
