@@ -20,10 +20,10 @@ impl Host for Gateway {
     fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Served> {
         if self.tools.faults.are_on() {
             return Box::pin(trunkline_upstream::faults::marked(async move {
-                crate::serve::serve(&self, &view, call).await
+                crate::serve::serve(&self, &view, &call).await
             }));
         }
-        Box::pin(async move { crate::serve::serve(&self, &view, call).await })
+        Box::pin(async move { crate::serve::serve(&self, &view, &call).await })
     }
 
     fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced> {

@@ -13,7 +13,7 @@ use crate::tasks::Place;
 use crate::view::{Current, View};
 
 /// Runs one call. There is one way in, one snapshot all the way, and one way out.
-pub(crate) async fn serve(gateway: &Arc<Gateway>, view: &ViewName, call: Call) -> Served {
+pub(crate) async fn serve(gateway: &Arc<Gateway>, view: &ViewName, call: &Call) -> Served {
     let began = Instant::now();
     // Lists of a gateway that has only just started would lack the servers that are still starting.
     if !*gateway.settled.borrow() {
@@ -24,25 +24,25 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, view: &ViewName, call: Call) -
     };
     // The catalog brings the upstreams that its numbers mean, whatever reloads meanwhile.
     let mut now = view.current.load_full();
-    if acquaint::concerns(&call) {
-        acquaint::make(&view, &now, &call).await;
+    if acquaint::concerns(call) {
+        acquaint::make(&view, &now, call).await;
         now = view.current.load_full();
     }
-    let (plan, served) = match line(gateway, &view, &now, &call).await {
-        (None, Served::Whole(Outcome::Fault(fault))) if acquaint::might_help(&call, &fault) => {
-            acquaint::make(&view, &now, &call).await;
+    let (plan, served) = match line(gateway, &view, &now, call).await {
+        (None, Served::Whole(Outcome::Fault(fault))) if acquaint::might_help(call, &fault) => {
+            acquaint::make(&view, &now, call).await;
             now = view.current.load_full();
-            line(gateway, &view, &now, &call).await
+            line(gateway, &view, &now, call).await
         }
         ended => ended,
     };
     match served {
         Served::Whole(outcome) => {
-            record::finished(gateway, &now, &call, plan.as_ref(), &outcome, began.elapsed());
+            record::finished(gateway, &now, call, plan.as_ref(), &outcome, began.elapsed());
             Served::Whole(outcome)
         }
         Served::Arriving(arriving) => {
-            Served::Arriving(record::when_finished(gateway, now, call, plan, arriving, began))
+            Served::Arriving(record::when_finished(gateway, now, call.clone(), plan, arriving, began))
         }
     }
 }

@@ -6,21 +6,21 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 /// An immutable UTF-8 string that is cheap to clone, usually a slice of a request body.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Text(Bytes);
+pub struct Text(ByteString);
 
 impl Text {
     /// Takes `bytes` if they are UTF-8.
     pub fn from_utf8(bytes: Bytes) -> Option<Self> {
-        std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
+        ByteString::try_from(bytes).ok().map(Self)
     }
 
     /// The string.
     pub fn as_str(&self) -> &str {
-        // Checked once in the constructors; checking again costs nanoseconds on names and keeps `unsafe` out.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 }
 
@@ -46,13 +46,13 @@ impl Hash for Text {
 
 impl From<String> for Text {
     fn from(value: String) -> Self {
-        Self(Bytes::from(value))
+        Self(ByteString::from(value))
     }
 }
 
 impl From<&str> for Text {
     fn from(value: &str) -> Self {
-        Self(Bytes::copy_from_slice(value.as_bytes()))
+        Self(ByteString::from(value))
     }
 }
 

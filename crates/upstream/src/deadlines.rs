@@ -89,20 +89,19 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Waits for `work`; the error is the deadline that passed.
+    /// Waits for `work`; the error is the deadline that passed. Pinned by the caller, it takes no room here.
     pub(crate) async fn hold<T>(
         self,
-        work: impl Future<Output = T>,
+        mut work: impl Future<Output = T> + Unpin,
         signs: Option<&Signs>,
     ) -> Result<T, Duration> {
         let started = Instant::now();
         let mut end = started + self.total;
         let mut silent_until = started + self.idle;
-        let mut work = std::pin::pin!(work);
         let mut alarm = Alarm::since(started, self.idle.min(self.total));
         loop {
             alarm.reset(silent_until.min(end));
-            let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+            let done = std::future::poll_fn(|cx| match Pin::new(&mut work).poll(cx) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending => Pin::new(&mut alarm).poll(cx).map(|()| None),
             });
@@ -133,6 +132,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::pin::pin;
 
     use tokio::time::{sleep, sleep_until};
 
@@ -149,7 +149,7 @@ mod tests {
             signs.now();
             pending::<()>().await;
         };
-        assert_eq!(deadlines.hold(work, Some(&signs)).await, Err(10 * SECOND));
+        assert_eq!(deadlines.hold(pin!(work), Some(&signs)).await, Err(10 * SECOND));
         assert_eq!(begun.elapsed().as_secs(), 14);
     }
 
@@ -163,7 +163,7 @@ mod tests {
                 signs.now();
             }
         };
-        let ended: Result<(), _> = deadlines.hold(work, Some(&signs)).await;
+        let ended: Result<(), _> = deadlines.hold(pin!(work), Some(&signs)).await;
         assert_eq!((ended, begun.elapsed().as_secs()), (Err(7 * SECOND), 7));
     }
 
@@ -181,7 +181,7 @@ mod tests {
             signs.thought();
             pending::<()>().await;
         };
-        assert_eq!(deadlines.hold(work, Some(&signs)).await, Err(5 * SECOND));
+        assert_eq!(deadlines.hold(pin!(work), Some(&signs)).await, Err(5 * SECOND));
         // Whole periods of silence are slept through, so the end may come a little late, never early.
         let ended = begun.elapsed().as_secs();
         assert!((117..=122).contains(&ended), "{ended}");
@@ -194,6 +194,6 @@ mod tests {
             sleep_until(Instant::now() + SECOND).await;
             5
         };
-        assert_eq!(deadlines.hold(work, None).await, Ok(5));
+        assert_eq!(deadlines.hold(pin!(work), None).await, Ok(5));
     }
 }

@@ -35,13 +35,14 @@ pub(crate) async fn dispatch(gateway: &Gateway, place: Place<'_>, plan: &Admitte
             return one(gateway, place, *server, target.as_ref(), route.as_ref(), call).await;
         }
         Plan::Task(request, id) => {
-            let (outcome, server) = tasks::serve(place, call, *request, id).await;
+            // Boxed, like other rare ways: the future of every call is as large as its largest part.
+            let (outcome, server) = Box::pin(tasks::serve(place, call, *request, id)).await;
             match server {
                 Some(server) => way_back(catalog, server, call, outcome),
                 None => outcome,
             }
         }
-        Plan::Tasks(cursor) => tasks::list(place, call, cursor.as_ref()).await,
+        Plan::Tasks(cursor) => Box::pin(tasks::list(place, call, cursor.as_ref())).await,
     };
     outcome.into()
 }
@@ -135,13 +136,12 @@ async fn plain(
 ) -> Served {
     let asks = match call.caller.era {
         // It waits here, whatever has become of its server since.
-        Era::Modern if parking.gave(call) => Ok(true),
-        Era::Modern => upstream.may_ask(call).await,
-        Era::Legacy => Ok(false),
-    };
-    let asks = match asks {
-        Ok(asks) => asks,
-        Err(fault) => return fault.into(),
+        Era::Modern if parking.gave(call) => true,
+        Era::Modern => match upstream.may_ask(call).await {
+            Ok(asks) => asks,
+            Err(fault) => return fault.into(),
+        },
+        Era::Legacy => false,
     };
     if asks {
         let begin = |call: Call| -> Work {
@@ -155,7 +155,8 @@ async fn plain(
                 sent(&upstream, &call, target.as_deref(), &extra, how).await
             })
         };
-        return parking.run(upstream.name(), upstream.options().timeouts.answer, call, begin).await.into();
+        let patience = upstream.options().timeouts.answer;
+        return Box::pin(parking.run(upstream.name(), patience, call, begin)).await.into();
     }
     let target = target.map(|t| &**t);
     let outcome = match how {

@@ -31,12 +31,26 @@ pub(crate) async fn drive(
     extra: &[(String, String)],
     first: Outcome,
 ) -> Outcome {
-    let mut outcome = first;
+    match questions(call, &first) {
+        None => first,
+        // Boxed: it is rare, and would make every call's future larger.
+        Some(wanted) => Box::pin(asked(upstream, call, target, extra, wanted)).await,
+    }
+}
+
+/// Goes on from the first questions.
+async fn asked(
+    upstream: &Upstream,
+    call: &Call,
+    target: Option<&str>,
+    extra: &[(String, String)],
+    first: Wanted,
+) -> Outcome {
+    let mut wanted = first;
     let (mut rounds, mut looks) = (0, 0);
     let mut again = AGAIN_FIRST;
     let mut visited: HashSet<String> = HashSet::new();
     loop {
-        let Some(wanted) = questions(call, &outcome) else { return outcome };
         let fresh = wanted
             .questions
             .iter()
@@ -56,7 +70,11 @@ pub(crate) async fn drive(
             Err(fault) => return fault.into(),
         };
         let retry = retry(call, &answers, &wanted);
-        outcome = upstream.call(&retry, target, extra).await;
+        let outcome = upstream.call(&retry, target, extra).await;
+        match questions(call, &outcome) {
+            Some(next) => wanted = next,
+            None => return outcome,
+        }
     }
 }
 

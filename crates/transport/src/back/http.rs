@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use trunkline_protocol::{Message, Scanned, Shape, scan};
 
 use super::arriving::{self, Beginning, Exchanged, Incoming, WHOLE_BYTES_MAX};
-use super::client::{Body, Fixed, Kind, Pool, Request, Response, Target};
+use super::client::{Body, Fixed, Kind, Pool, Rendered, Request, Response, Target};
 use super::events::{Events, Position};
 use super::resume::{Context, resume, until_answer};
 use super::{Answered, BoxFuture, Headers, Heard, HttpClient, Outgoing, Refusal, Wire, WireError};
@@ -143,7 +143,8 @@ impl HttpWire {
 
     /// Like [`Wire::exchange`], for a result that may be handed on while it arrives.
     pub fn pass(&self, out: Outgoing) -> BoxFuture<'_, Result<Exchanged, WireError>> {
-        Box::pin(self.inner.pass(out))
+        let mut out = self.inner.rendered(out);
+        Box::pin(async move { self.inner.pass(&mut out).await })
     }
 
     /// Ends a legacy session (DELETE). Servers may refuse; there is nothing to do about it.
@@ -161,10 +162,18 @@ impl Inner {
         accept: &'static str,
     ) -> Result<Response, WireError> {
         let request = Request { method, target: &self.target, fixed: &self.fixed, extra, accept };
-        self.client.send(&self.pool, request, message).await
+        let mut request = Rendered::new(&request, message);
+        self.client.send(&self.pool, &mut request).await
     }
 
-    async fn exchange(&self, out: Outgoing) -> Result<Answered, WireError> {
+    fn rendered(&self, out: Outgoing) -> UnderWay {
+        let Outgoing { id, message, headers: extra, heard } = out;
+        let (target, fixed) = (&self.target, &self.fixed);
+        let request = Request { method: "POST", target, fixed, extra: &extra, accept: ANSWER };
+        UnderWay { id, request: Rendered::new(&request, Some(message)), extra, heard }
+    }
+
+    async fn exchange(&self, out: &mut UnderWay) -> Result<Answered, WireError> {
         let id = out.id;
         match self.begin(out).await? {
             Begun::Answered(answered) => Ok(*answered),
@@ -176,44 +185,31 @@ impl Inner {
         }
     }
 
-    async fn pass(&self, out: Outgoing) -> Result<Exchanged, WireError> {
+    async fn pass(&self, out: &mut UnderWay) -> Result<Exchanged, WireError> {
         let (id, limit) = (out.id, self.message_bytes_max);
         let (mut body, session) = match self.begin(out).await? {
             Begun::Answered(answered) => return Ok(Exchanged::Whole(*answered)),
             Begun::Json(body, session) => (body, session),
         };
-        let raw = match body.length() {
-            Some(length) if length > limit as u64 => return Err(WireError::TooLarge(limit)),
-            Some(length) if length <= WHOLE_BYTES_MAX as u64 => body.collect(limit).await?,
-            _ => {
-                let (begun, is_whole) = arriving::begin(&mut body).await?;
-                if begun.length > limit {
-                    return Err(WireError::TooLarge(limit));
-                }
-                if is_whole {
-                    begun.whole()
-                } else {
-                    match Incoming::of(body, begun, id, limit)? {
-                        Ok(incoming) => return Ok(Exchanged::Arriving(Box::new(incoming))),
-                        Err((returned, begun)) => {
-                            body = returned;
-                            rest(&mut body, begun, limit).await?
-                        }
-                    }
-                }
+        match body.length() {
+            Some(length) if length > limit as u64 => Err(WireError::TooLarge(limit)),
+            Some(length) if length <= WHOLE_BYTES_MAX as u64 => {
+                let message = answer(body.collect(limit).await?, id)?;
+                body.finish();
+                Ok(Exchanged::Whole(Answered { message, session }))
             }
-        };
-        let message = answer(raw, id)?;
-        body.finish();
-        Ok(Exchanged::Whole(Answered { message, session }))
+            // Boxed, that small answers need no room for it.
+            _ => Box::pin(large(body, session, id, limit)).await,
+        }
     }
 
     /// Sends a request and reads what comes back as far as it is no plain JSON.
-    async fn begin(&self, out: Outgoing) -> Result<Begun, WireError> {
-        let Outgoing { id, message, headers: extra, heard } = out;
-        let Response { head, body } = self.send("POST", Some(message), &extra, ANSWER).await?;
+    async fn begin(&self, out: &mut UnderWay) -> Result<Begun, WireError> {
+        let Response { head, body } = self.client.send(&self.pool, &mut out.request).await?;
+        let UnderWay { id, extra, heard, .. } = out;
+        let id = *id;
         if !head.is_success() {
-            return Err(refusal(Response { head, body }, Some(id)).await);
+            return Err(Box::pin(refusal(Response { head, body }, Some(id))).await);
         }
         let session = head.session;
         let limit = self.message_bytes_max;
@@ -225,13 +221,13 @@ impl Inner {
                     events.finish();
                     message
                 }
-                ended @ (Ok(None) | Err(WireError::Broken(_))) if Context::of(&extra).resumes(&position) => {
+                ended @ (Ok(None) | Err(WireError::Broken(_))) if Context::of(extra).resumes(&position) => {
                     match ended {
                         Ok(_) => events.finish(),
                         Err(_) => drop(events),
                     }
                     // Boxed: it is rare, and would make every call's future larger.
-                    let context = Context::of(&extra);
+                    let context = Context::of(extra);
                     let rest = resume(self, context, session.as_ref(), position, id, heard.as_ref());
                     Box::pin(rest).await?
                 }
@@ -245,6 +241,14 @@ impl Inner {
         }
         Ok(Begun::Json(body, session))
     }
+}
+
+/// A request that is sent, and what is needed when its answer comes.
+struct UnderWay {
+    id: u64,
+    request: Rendered,
+    extra: Headers,
+    heard: Option<Arc<dyn Heard>>,
 }
 
 /// An exchange that the server has answered.
@@ -269,6 +273,32 @@ pub(super) fn foreign() -> WireError {
     WireError::Invalid("the message is not the answer to this request".to_owned())
 }
 
+/// A large answer, or one of a length that the head did not say.
+async fn large(
+    mut body: Body,
+    session: Option<HeaderValue>,
+    id: u64,
+    limit: usize,
+) -> Result<Exchanged, WireError> {
+    let (begun, is_whole) = arriving::begin(&mut body).await?;
+    if begun.length > limit {
+        return Err(WireError::TooLarge(limit));
+    }
+    let raw = if is_whole {
+        begun.whole()
+    } else {
+        let (returned, begun) = match Incoming::of(body, begun, id, limit)? {
+            Ok(incoming) => return Ok(Exchanged::Arriving(Box::new(incoming))),
+            Err(returned) => returned,
+        };
+        body = returned;
+        rest(&mut body, begun, limit).await?
+    };
+    let message = answer(raw, id)?;
+    body.finish();
+    Ok(Exchanged::Whole(Answered { message, session }))
+}
+
 /// The whole of an answer whose beginning was read.
 async fn rest(body: &mut Body, mut begun: Beginning, limit: usize) -> Result<Bytes, WireError> {
     let rest = body.collect(limit - begun.length).await.map_err(|error| match error {
@@ -286,7 +316,8 @@ fn is_number(message: &Scanned) -> bool {
 
 impl Wire for HttpWire {
     fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
-        Box::pin(self.inner.exchange(out))
+        let mut out = self.inner.rendered(out);
+        Box::pin(async move { self.inner.exchange(&mut out).await })
     }
 
     fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {

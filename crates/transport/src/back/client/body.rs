@@ -38,14 +38,14 @@ impl Drop for Body {
 }
 
 impl Body {
-    pub(super) fn new(mut connection: Connection, head: &Head, pool: &Arc<Pool>) -> Self {
+    pub(super) fn new(mut connection: Box<Connection>, head: &Head, pool: &Arc<Pool>) -> Self {
         connection.rest = Rest::of(head.framing);
         connection.appetite.answered(match connection.rest {
             Rest::Length(bytes) => Some(bytes),
             Rest::Over => Some(0),
             _ => None,
         });
-        Self { connection: Some(Box::new(connection)), pool: Arc::clone(pool), is_large: false }
+        Self { connection: Some(connection), pool: Arc::clone(pool), is_large: false }
     }
 
     fn rest(&self) -> Rest {
@@ -71,7 +71,7 @@ impl Body {
     /// What still follows, such as the end of an event stream, is read when it is wanted.
     pub(in super::super) fn finish(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.pool.put(*connection);
+            self.pool.put(connection);
         }
     }
 

@@ -23,13 +23,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use http::Uri;
 use tokio_util::sync::CancellationToken;
-use trunkline_protocol::Message;
 
 pub(super) use body::Body;
 pub use dial::{Dial, Link};
 pub(super) use head::{Head, Kind};
 pub(super) use pool::Pool;
-pub(super) use request::{Fixed, Target};
+pub(super) use request::{Fixed, Rendered, Target};
 pub(super) use stream::Upgraded;
 
 use super::{Headers, WireError};
@@ -127,24 +126,19 @@ impl HttpClient {
     /// # Errors
     /// [`WireError::NotSent`] only where no byte was taken by the system; a connection that was closed while it was
     /// idle is replaced by another.
-    pub(super) async fn send(
-        &self,
-        pool: &Arc<Pool>,
-        request: Request<'_>,
-        message: Option<Message>,
-    ) -> Result<Response, WireError> {
-        let mut rendered = request::Rendered::new(&request, message);
+    pub(super) async fn send(&self, pool: &Arc<Pool>, request: &mut Rendered) -> Result<Response, WireError> {
         loop {
             let kept = pool.take();
             let reused = kept.is_some();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => connection::Connection::new(self.dial(pool.origin()).await?),
+                // Boxed: it is rare, and would make every call's future larger.
+                None => Box::pin(self.open(pool)).await?,
             };
-            match connection.write(&mut rendered).await {
+            match connection.write(request).await {
                 Ok(()) => {}
-                Err(_) if reused && rendered.is_untouched() => continue,
-                Err(error) if rendered.is_untouched() => return Err(WireError::NotSent(error.to_string())),
+                Err(_) if reused && request.is_untouched() => continue,
+                Err(error) if request.is_untouched() => return Err(WireError::NotSent(error.to_string())),
                 // A server may refuse what it does not want to read to its end, and say why.
                 Err(error) => {
                     let refused = connection.head().await.ok().filter(|head| head.status >= 400);
@@ -156,6 +150,10 @@ impl HttpClient {
             let head = connection.head().await?;
             return Ok(Response { body: Body::new(connection, &head, pool), head });
         }
+    }
+
+    async fn open(&self, pool: &Pool) -> Result<Box<connection::Connection>, WireError> {
+        Ok(Box::new(connection::Connection::new(self.dial(pool.origin()).await?)))
     }
 }
 

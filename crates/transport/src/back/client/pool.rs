@@ -38,10 +38,13 @@ pub(in super::super) struct Pool {
 /// Two cache lines: processors fetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Shelf(Mutex<Vec<Connection>>);
+struct Shelf(Mutex<Vec<Kept>>);
+
+/// In its box from its opening on: it goes from shelf to call to answer and back without being copied.
+type Kept = Box<Connection>;
 
 impl Shelf {
-    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,7 +84,7 @@ impl Pool {
     }
 
     /// A connection that is open, the last used first: the others get to be stale.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Kept> {
         if self.idle.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -99,7 +102,7 @@ impl Pool {
     }
 
     /// Takes a connection back whose answer was read, as far as somebody wanted it.
-    pub(super) fn put(self: &Arc<Self>, mut connection: Connection) {
+    pub(super) fn put(self: &Arc<Self>, mut connection: Kept) {
         if !connection.is_reusable() || self.idle.load(Ordering::Relaxed) >= IDLE_PER_ORIGIN_MAX {
             return;
         }

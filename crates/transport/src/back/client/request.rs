@@ -60,7 +60,7 @@ impl Fixed {
 }
 
 /// A request as bytes, and how much of it has been written.
-pub(super) struct Rendered {
+pub(in super::super) struct Rendered {
     /// The head, and a small message behind it.
     head: Vec<u8>,
     /// A large message, which is not copied.
@@ -70,7 +70,7 @@ pub(super) struct Rendered {
 }
 
 impl Rendered {
-    pub(super) fn new(request: &Request<'_>, message: Option<Message>) -> Self {
+    pub(in super::super) fn new(request: &Request<'_>, message: Option<Message>) -> Self {
         let message_len = message.as_ref().map_or(0, Message::len);
         let together = message_len <= TOGETHER_BYTES_MAX;
         let mut head = Vec::with_capacity(HEAD_BYTES_USUAL + if together { message_len } else { 0 });

@@ -63,7 +63,8 @@ impl Caller {
         let extra = Headers::new();
         let Self { target, fixed, .. } = self;
         let request = Request { method: "POST", target, fixed, extra: &extra, accept: "*/*" };
-        let sent = self.client.send(&self.pool, request, Some(Message::One(body)));
+        let mut request = Rendered::new(&request, Some(Message::One(body)));
+        let sent = self.client.send(&self.pool, &mut request);
         timeout(Duration::from_secs(10), sent).await.expect("in time")
     }
 
