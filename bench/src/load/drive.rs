@@ -13,7 +13,8 @@ use super::latency::{Report, Tally};
 use super::plan::Plan;
 use super::timetable::Timetable;
 
-/// How long after the end an answer may still come before its call counts as hung.
+/// How long after the end calls that were due may still begin, and after that how long an answer may take before its call
+/// counts as hung.
 const GRACE: Duration = Duration::from_secs(15);
 /// Pause after a failed connection, so that a server that is down is not hammered.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(20);
@@ -63,8 +64,8 @@ pub(crate) async fn drive_and_skip(
     };
     let mut working = JoinSet::new();
     for caller in callers {
-        let work = work(caller, source.clone(), start + skip, Arc::clone(&tally));
-        working.spawn(async move { tokio::time::timeout_at((end + GRACE).into(), work).await.ok() });
+        let work = work(caller, source.clone(), start + skip, end + GRACE, Arc::clone(&tally));
+        working.spawn(async move { tokio::time::timeout_at((end + GRACE * 2).into(), work).await.ok() });
     }
     let mut callers = Vec::with_capacity(working.len());
     while let Some(done) = working.join_next().await {
@@ -86,8 +87,15 @@ pub(crate) async fn drive_and_skip(
     (callers, tally.report(start.elapsed().saturating_sub(skip)))
 }
 
-async fn work(mut caller: Caller, source: Source, from: Instant, tally: Arc<Mutex<Tally>>) -> Caller {
-    while let Some(due) = source.next().await {
+/// Makes calls until there are no more, or it is too late to begin one. What was due before `from` is not counted.
+async fn work(
+    mut caller: Caller,
+    source: Source,
+    from: Instant,
+    too_late: Instant,
+    tally: Arc<Mutex<Tally>>,
+) -> Caller {
+    while let Some(due) = source.next(too_late).await {
         let begun = Instant::now();
         let outcome = caller.call().await;
         let ended = Instant::now();
@@ -126,7 +134,10 @@ enum Source {
 
 impl Source {
     /// `Some(None)`: now; `Some(Some(time))`: a call that was due then; `None`: no more.
-    async fn next(&self) -> Option<Option<Instant>> {
+    async fn next(&self, too_late: Instant) -> Option<Option<Instant>> {
+        if Instant::now() >= too_late {
+            return None;
+        }
         match self {
             Self::Until(end) => (Instant::now() < *end).then_some(None),
             Self::Left(left, end) => {

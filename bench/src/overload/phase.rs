@@ -71,6 +71,7 @@ pub(super) async fn overload(
     let (callers, report) = driven;
     let rss_peak = usage::peak_kib(id).context("the gateway has gone")?;
     gateway.process.alive()?;
+    // Whoever hung is lost, and the report says so; calm is judged with those that are left.
     let (callers, recovery_s) = recovery(callers, peak).await;
     let overload = Overload {
         factor,
@@ -93,7 +94,7 @@ async fn recovery(mut callers: Vec<Caller>, peak: &Peak) -> (Vec<Caller>, Option
         let before = began.elapsed().as_secs_f64();
         let report;
         (callers, report) = drive(callers, pace(peak.report.calls_per_s / 2.0), SLICE).await;
-        if report.errors == 0 && report.p99_us <= fine_us {
+        if report.calls > 0 && report.errors == 0 && report.p99_us <= fine_us {
             return (callers, Some(before));
         }
     }
