@@ -39,15 +39,18 @@ pub fn event_pieces(head: &Head<'_>, pieces: impl IntoIterator<Item = Bytes>, ou
     out.push(Bytes::from_static(b"\n\n"));
 }
 
-/// The same for a message in one piece, gathered; `None` when it has line ends, which is rare.
-pub fn small_event(head: &Head<'_>, message: &[u8]) -> Option<Bytes> {
-    if memchr2(b'\n', b'\r', message).is_some() {
+/// The same for a small message, gathered; `None` when it has line ends, which is rare.
+pub fn small_event(head: &Head<'_>, pieces: &[Bytes]) -> Option<Bytes> {
+    if pieces.iter().any(|piece| memchr2(b'\n', b'\r', piece).is_some()) {
         return None;
     }
-    let mut out = Vec::with_capacity(head.len() + DATA.len() + message.len() + 2);
+    let length: usize = pieces.iter().map(Bytes::len).sum();
+    let mut out = Vec::with_capacity(head.len() + DATA.len() + length + 2);
     head.write(&mut out);
     out.extend_from_slice(DATA);
-    out.extend_from_slice(message);
+    for piece in pieces {
+        out.extend_from_slice(piece);
+    }
     out.extend_from_slice(b"\n\n");
     Some(Bytes::from(out))
 }

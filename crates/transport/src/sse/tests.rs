@@ -257,11 +257,17 @@ fn a_small_message_is_the_same_event_in_one_piece() {
             let message = Bytes::from_static(message.as_bytes());
             let mut pieces = Vec::new();
             event_pieces(&head, [message.clone()], &mut pieces);
-            assert_eq!(small_event(&head, &message).unwrap(), pieces.concat(), "{head:?}");
+            let whole = Bytes::from(pieces.concat());
+            assert_eq!(small_event(&head, std::slice::from_ref(&message)).as_ref(), Some(&whole), "{head:?}");
+            for at in 0..=message.len() {
+                let cut = [message.slice(..at), message.slice(at..)];
+                assert_eq!(small_event(&head, &cut).as_ref(), Some(&whole), "{head:?} at {at}");
+            }
         }
     }
-    assert_eq!(small_event(&Head::default(), b"{\n}"), None);
-    assert_eq!(small_event(&Head::default(), b"{\r}"), None);
+    for pieces in [["{\n", "}"], ["{", "\r}"]] {
+        assert_eq!(small_event(&Head::default(), &pieces.map(Bytes::from)), None);
+    }
 }
 
 #[test]
