@@ -25,14 +25,15 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, view: &ViewName, call: Call) -
     // The catalog brings the upstreams that its numbers mean, whatever reloads meanwhile.
     let mut now = view.current.load_full();
     if acquaint::concerns(&call) {
-        acquaint::make(&view, &now, &call).await;
+        // Boxed, like all that is rare here: it would make every call's future larger.
+        Box::pin(acquaint::make(&view, &now, &call)).await;
         now = view.current.load_full();
     }
     let (plan, served) = match line(gateway, &view, &now, &call).await {
         (None, Served::Whole(Outcome::Fault(fault))) if acquaint::might_help(&call, &fault) => {
-            acquaint::make(&view, &now, &call).await;
+            Box::pin(acquaint::make(&view, &now, &call)).await;
             now = view.current.load_full();
-            line(gateway, &view, &now, &call).await
+            Box::pin(line(gateway, &view, &now, &call)).await
         }
         ended => ended,
     };
@@ -68,4 +69,22 @@ async fn line(gateway: &Gateway, view: &View, now: &Current, call: &Call) -> (Op
     let served = dispatch::dispatch(gateway, place, &plan, call).await;
     let (plan, served) = plan.ended(served);
     (Some(plan), served)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each call's future is made on the stack and then copied to where it stays, with all the room that it may need one day.
+    const FUTURE_BYTES_MAX: usize = 4 * 1024;
+
+    fn size_of_future<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_future_of_a_call_is_small() {
+        let size = size_of_future(serve);
+        assert!(size <= FUTURE_BYTES_MAX, "{size} bytes: box what is rare");
+    }
 }

@@ -89,16 +89,16 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Waits for `work`; the error is the deadline that passed.
+    /// Waits for `work`; the error is the deadline that passed. The work stays where it is: the future of what is moved here
+    /// would have room for it twice.
     pub(crate) async fn hold<T>(
         self,
-        work: impl Future<Output = T>,
+        mut work: Pin<&mut impl Future<Output = T>>,
         signs: Option<&Signs>,
     ) -> Result<T, Duration> {
         let started = Instant::now();
         let mut end = started + self.total;
         let mut silent_until = started + self.idle;
-        let mut work = std::pin::pin!(work);
         let mut alarm = Alarm::since(started, self.idle.min(self.total));
         loop {
             alarm.reset(silent_until.min(end));
@@ -133,6 +133,7 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::pin::pin;
 
     use tokio::time::{sleep, sleep_until};
 
@@ -149,7 +150,7 @@ mod tests {
             signs.now();
             pending::<()>().await;
         };
-        assert_eq!(deadlines.hold(work, Some(&signs)).await, Err(10 * SECOND));
+        assert_eq!(deadlines.hold(pin!(work), Some(&signs)).await, Err(10 * SECOND));
         assert_eq!(begun.elapsed().as_secs(), 14);
     }
 
@@ -163,7 +164,7 @@ mod tests {
                 signs.now();
             }
         };
-        let ended: Result<(), _> = deadlines.hold(work, Some(&signs)).await;
+        let ended: Result<(), _> = deadlines.hold(pin!(work), Some(&signs)).await;
         assert_eq!((ended, begun.elapsed().as_secs()), (Err(7 * SECOND), 7));
     }
 
@@ -181,7 +182,7 @@ mod tests {
             signs.thought();
             pending::<()>().await;
         };
-        assert_eq!(deadlines.hold(work, Some(&signs)).await, Err(5 * SECOND));
+        assert_eq!(deadlines.hold(pin!(work), Some(&signs)).await, Err(5 * SECOND));
         // Whole periods of silence are slept through, so the end may come a little late, never early.
         let ended = begun.elapsed().as_secs();
         assert!((117..=122).contains(&ended), "{ended}");
@@ -194,6 +195,6 @@ mod tests {
             sleep_until(Instant::now() + SECOND).await;
             5
         };
-        assert_eq!(deadlines.hold(work, None).await, Ok(5));
+        assert_eq!(deadlines.hold(pin!(work), None).await, Ok(5));
     }
 }

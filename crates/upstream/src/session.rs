@@ -1,17 +1,22 @@
 //! One established conversation with a server: an agreed revision over one wire.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
+use futures_util::future::Either;
 use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 use trunkline_model::{Call, Era, Fault, Level, Operation, Params, Served, TaskRequest, Text};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
-use trunkline_transport::back::{Answered, Exchanged, Headers, Heard, HttpWire, Outgoing, Wire, WireError};
+use trunkline_transport::back::{
+    Answered, BoxFuture, Exchanged, Headers, Heard, HttpWire, Outgoing, Wire, WireError,
+};
 use trunkline_transport::names;
 
 use crate::asking::{Asking, Turn};
@@ -190,26 +195,25 @@ impl Session {
     }
 
     /// Hands a request to the wire, with what shall go wrong with it on purpose.
-    async fn exchange(&self, out: Outgoing, about: About<'_>) -> Result<Answered, WireError> {
+    fn exchange(&self, out: Outgoing, about: About<'_>) -> BoxFuture<'_, Result<Answered, WireError>> {
         let struck = if self.faults.are_on() { self.faults.strike(about) } else { None };
         match struck {
-            None => self.wire.exchange(out).await,
-            // Boxed: it is rare, and would make every call's future larger.
-            Some(struck) => Box::pin(struck.exchange(&*self.wire, out)).await,
+            None => self.wire.exchange(out),
+            Some(struck) => Box::pin(struck.exchange(&*self.wire, out)),
         }
     }
 
     /// The same for a client's call, whose result may be handed on while it arrives on a wire of its `own`.
-    async fn carry(
-        &self,
+    fn carry<'a>(
+        &'a self,
         out: Outgoing,
         about: About<'_>,
-        own: Option<&HttpWire>,
-    ) -> Result<Exchanged, WireError> {
+        own: Option<&'a HttpWire>,
+    ) -> impl Future<Output = Result<Exchanged, WireError>> + Send + use<'a> {
         match own {
             // What goes wrong on purpose goes wrong with whole answers.
-            Some(http) if !self.faults.are_on() => http.pass(out).await,
-            _ => self.exchange(out, about).await.map(Exchanged::Whole),
+            Some(http) if !self.faults.are_on() => Either::Left(http.pass(out)),
+            _ => Either::Right(self.exchange(out, about).map_ok(Exchanged::Whole)),
         }
     }
 
@@ -226,7 +230,8 @@ impl Session {
         let params = Bytes::from(format!("{{\"level\":\"{}\"}}", wanted.as_str()));
         // A server that is silent on this must still get its call before the caller's patience ends.
         let within = self.timeouts.list.min(self.timeouts.idle / 2);
-        match self.ask(method::SET_LEVEL, params, within).await {
+        // Boxed: it is rare, and would make every call's future larger.
+        match Box::pin(self.ask(method::SET_LEVEL, params, within)).await {
             Ok(_) if shared => {
                 self.level.fetch_min(wanted as u8, Ordering::Relaxed);
             }
@@ -286,15 +291,15 @@ impl Session {
         let tool = matches!(call.operation, Operation::CallTool(_)).then_some(spoken).flatten();
         let client = call.caller.info.as_deref();
         let about = About { server: &self.server, method, tool, client, called: true };
-        let work = async {
+        let mut work = pin!(async {
             self.raise_level(call.log_level).await;
             let giving_up = GivingUp::call(self, id, hearing.as_ref());
             let ended = self.carry(Outgoing { id, message, headers, heard }, about, apart).await;
             giving_up.over();
             ended
-        };
+        });
         let deadlines = Deadlines { idle: self.timeouts.idle, total: self.timeouts.total };
-        match deadlines.hold(work, hearing.as_ref().map(|hearing| &*hearing.signs)).await {
+        match deadlines.hold(work.as_mut(), hearing.as_ref().map(|hearing| &*hearing.signs)).await {
             Err(passed) => {
                 Ok((Fault::timed_out(&self.server, passed).into(), Verdict::Failed(Trouble::TimedOut)))
             }

@@ -31,6 +31,21 @@ pub(crate) async fn drive(
     extra: &[(String, String)],
     first: Outcome,
 ) -> Outcome {
+    // Boxed: it is rare, and would make every call's future larger.
+    if questions(call, &first).is_some() {
+        Box::pin(asked(upstream, call, target, extra, first)).await
+    } else {
+        first
+    }
+}
+
+async fn asked(
+    upstream: &Upstream,
+    call: &Call,
+    target: Option<&str>,
+    extra: &[(String, String)],
+    first: Outcome,
+) -> Outcome {
     let mut outcome = first;
     let (mut rounds, mut looks) = (0, 0);
     let mut again = AGAIN_FIRST;
