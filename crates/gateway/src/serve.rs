@@ -13,13 +13,13 @@ use crate::tasks::Place;
 use crate::view::{Current, View};
 
 /// Runs one call. There is one way in, one snapshot all the way, and one way out.
-pub(crate) async fn serve(gateway: &Arc<Gateway>, view: &ViewName, call: Call) -> Served {
+pub(crate) async fn serve(gateway: Arc<Gateway>, view: ViewName, call: Call) -> Served {
     let began = Instant::now();
     // Lists of a gateway that has only just started would lack the servers that are still starting.
     if !*gateway.settled.borrow() {
         gateway.settled().await;
     }
-    let Some(view) = gateway.state.load().view(view).cloned() else {
+    let Some(view) = gateway.state.load().view(&view).cloned() else {
         return Fault::internal("the view has gone").into();
     };
     // The catalog brings the upstreams that its numbers mean, whatever reloads meanwhile.
@@ -29,21 +29,21 @@ pub(crate) async fn serve(gateway: &Arc<Gateway>, view: &ViewName, call: Call) -
         Box::pin(acquaint::make(&view, &now, &call)).await;
         now = view.current.load_full();
     }
-    let (plan, served) = match line(gateway, &view, &now, &call).await {
+    let (plan, served) = match line(&gateway, &view, &now, &call).await {
         (None, Served::Whole(Outcome::Fault(fault))) if acquaint::might_help(&call, &fault) => {
             Box::pin(acquaint::make(&view, &now, &call)).await;
             now = view.current.load_full();
-            Box::pin(line(gateway, &view, &now, &call)).await
+            Box::pin(line(&gateway, &view, &now, &call)).await
         }
         ended => ended,
     };
     match served {
         Served::Whole(outcome) => {
-            record::finished(gateway, &now, &call, plan.as_ref(), &outcome, began.elapsed());
+            record::finished(&gateway, &now, &call, plan.as_ref(), &outcome, began.elapsed());
             Served::Whole(outcome)
         }
         Served::Arriving(arriving) => {
-            Served::Arriving(record::when_finished(gateway, now, call, plan, arriving, began))
+            Served::Arriving(record::when_finished(&gateway, now, call, plan, arriving, began))
         }
     }
 }
