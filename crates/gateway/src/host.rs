@@ -19,11 +19,9 @@ impl Host for Gateway {
 
     fn serve(self: Arc<Self>, view: ViewName, call: Call) -> BoxFuture<Served> {
         if self.tools.faults.are_on() {
-            return Box::pin(trunkline_upstream::faults::marked(async move {
-                crate::serve::serve(&self, &view, &call).await
-            }));
+            return Box::pin(trunkline_upstream::faults::marked(crate::serve::serve(self, view, call)));
         }
-        Box::pin(async move { crate::serve::serve(&self, &view, &call).await })
+        Box::pin(crate::serve::serve(self, view, call))
     }
 
     fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced> {

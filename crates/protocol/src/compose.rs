@@ -90,6 +90,13 @@ pub fn notification(method: &str, params: &Bytes) -> Message {
     with_method([WITHOUT_ID, b"", b""], method, params, !params.is_empty())
 }
 
+const PROGRESS_HEAD: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/progress","params":"#;
+
+/// A progress notification. Nothing is copied: there are many of them, and each is copied where it is framed.
+pub fn progress(params: Bytes) -> Message {
+    Message::Three([Bytes::from_static(PROGRESS_HEAD), params, Bytes::from_static(b"}")])
+}
+
 fn with_method(head: [&[u8]; 3], method: &str, params: &Bytes, has_params: bool) -> Message {
     let head_len: usize = head.iter().map(|part| part.len()).sum();
     // The quotes of the method are two.
@@ -154,4 +161,17 @@ pub fn error_object(code: i64, message: &str, data: Option<&[u8]>) -> Bytes {
     }
     out.push(b'}');
     Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method;
+
+    #[test]
+    fn progress_is_a_notification_like_any_other() {
+        let params = Bytes::from_static(b"{\"progressToken\":1}");
+        let usual = notification(method::PROGRESS, &params).into_bytes();
+        assert_eq!(progress(params).into_bytes(), usual);
+    }
 }

@@ -89,10 +89,11 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Waits for `work`; the error is the deadline that passed. Pinned by the caller, it takes no room here.
+    /// Waits for `work`; the error is the deadline that passed. The work stays where it is: the future of what is moved here
+    /// would have room for it twice.
     pub(crate) async fn hold<T>(
         self,
-        mut work: impl Future<Output = T> + Unpin,
+        mut work: Pin<&mut impl Future<Output = T>>,
         signs: Option<&Signs>,
     ) -> Result<T, Duration> {
         let started = Instant::now();
@@ -101,7 +102,7 @@ impl Deadlines {
         let mut alarm = Alarm::since(started, self.idle.min(self.total));
         loop {
             alarm.reset(silent_until.min(end));
-            let done = std::future::poll_fn(|cx| match Pin::new(&mut work).poll(cx) {
+            let done = std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending => Pin::new(&mut alarm).poll(cx).map(|()| None),
             });

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryFutureExt as _;
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::Either;
 use http::{HeaderName, HeaderValue};
 use tokio::time::timeout;
 use trunkline_model::{Call, Era, Fault, Level, Operation, Params, Served, TaskRequest, Text};
 use trunkline_protocol::hello::Introduction;
 use trunkline_protocol::meta::{self, Facts};
 use trunkline_protocol::{Revision, asks, bridge, compose, headers, method};
-use trunkline_transport::back::{Answered, Exchanged, Headers, Heard, HttpWire, Outgoing, Wire, WireError};
+use trunkline_transport::back::{
+    Answered, BoxFuture, Exchanged, Headers, Heard, HttpWire, Outgoing, Wire, WireError,
+};
 use trunkline_transport::names;
 
 use crate::asking::{Asking, Turn};
@@ -289,15 +291,15 @@ impl Session {
         let tool = matches!(call.operation, Operation::CallTool(_)).then_some(spoken).flatten();
         let client = call.caller.info.as_deref();
         let about = About { server: &self.server, method, tool, client, called: true };
-        let work = async {
+        let mut work = pin!(async {
             self.raise_level(call.log_level).await;
             let giving_up = GivingUp::call(self, id, hearing.as_ref());
             let ended = self.carry(Outgoing { id, message, headers, heard }, about, apart).await;
             giving_up.over();
             ended
-        };
+        });
         let deadlines = Deadlines { idle: self.timeouts.idle, total: self.timeouts.total };
-        match deadlines.hold(pin!(work), hearing.as_ref().map(|hearing| &*hearing.signs)).await {
+        match deadlines.hold(work.as_mut(), hearing.as_ref().map(|hearing| &*hearing.signs)).await {
             Err(passed) => {
                 Ok((Fault::timed_out(&self.server, passed).into(), Verdict::Failed(Trouble::TimedOut)))
             }

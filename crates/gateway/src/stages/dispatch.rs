@@ -35,7 +35,6 @@ pub(crate) async fn dispatch(gateway: &Gateway, place: Place<'_>, plan: &Admitte
             return one(gateway, place, *server, target.as_ref(), route.as_ref(), call).await;
         }
         Plan::Task(request, id) => {
-            // Boxed, like other rare ways: the future of every call is as large as its largest part.
             let (outcome, server) = Box::pin(tasks::serve(place, call, *request, id)).await;
             match server {
                 Some(server) => way_back(catalog, server, call, outcome),
@@ -73,10 +72,11 @@ async fn one(
         Way::Task => Box::pin(tasks::made(place, upstream, support, spelled, &extra, call)).await,
         Way::Perhaps => {
             let how = How::Called(manner);
-            let outcome = plain(parking, upstream, target, extra.clone(), call, how).await.outcome();
+            let outcome =
+                Box::pin(plain(parking, upstream, target, extra.clone(), call, how)).await.outcome();
             Box::pin(tasks::settled(place, upstream, spelled, &extra, call, outcome)).await
         }
-        Way::Driven => plain(parking, upstream, target, extra, call, How::AsTask).await.outcome(),
+        Way::Driven => Box::pin(plain(parking, upstream, target, extra, call, How::AsTask)).await.outcome(),
         Way::Plain => {
             let passes = keeping.is_none() && passes(&place.now.catalog, route, call);
             let how = if passes { How::Passed(manner) } else { How::Called(manner) };
@@ -155,8 +155,8 @@ async fn plain(
                 sent(&upstream, &call, target.as_deref(), &extra, how).await
             })
         };
-        let patience = upstream.options().timeouts.answer;
-        return Box::pin(parking.run(upstream.name(), patience, call, begin)).await.into();
+        let answer = upstream.options().timeouts.answer;
+        return Box::pin(parking.run(upstream.name(), answer, call, begin)).await.into();
     }
     let target = target.map(|t| &**t);
     let outcome = match how {

@@ -22,14 +22,11 @@ pub(crate) async fn settle(
     target: Option<&str>,
     outcome: Outcome,
 ) -> Outcome {
-    if mismatched(&outcome) {
-        // Boxed: it is rare, and would make every call's future larger.
-        return Box::pin(once_more(upstream, call, target)).await;
-    }
-    outcome
+    // Boxed: it is rare, and would make every call's future larger.
+    if mismatched(&outcome) { Box::pin(again(upstream, call, target)).await } else { outcome }
 }
 
-async fn once_more(upstream: &Arc<Upstream>, call: &Call, target: Option<&str>) -> Outcome {
+async fn again(upstream: &Arc<Upstream>, call: &Call, target: Option<&str>) -> Outcome {
     // Reading the list anew was begun with the refusal.
     let mut offers = upstream.offer();
     let _ = timeout(PATIENCE, offers.changed()).await;

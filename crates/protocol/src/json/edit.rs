@@ -37,7 +37,9 @@ pub fn escape_into(out: &mut Vec<u8>, text: &str) {
 /// `text` with each span replaced; spans must be in order and must not overlap. All other bytes stay as they are.
 pub fn splice(text: &[u8], edits: &[(Span, &[u8])]) -> Vec<u8> {
     let grown: usize = edits.iter().map(|(_, new)| new.len()).sum();
-    let mut out = Vec::with_capacity(text.len() + grown);
+    let gone: usize = edits.iter().map(|(span, _)| span.len()).sum();
+    // As much as it takes: a vector with room left over costs `Bytes` another allocation.
+    let mut out = Vec::with_capacity((text.len() + grown).saturating_sub(gone));
     let mut from = 0;
     for (span, new) in edits {
         out.extend_from_slice(text.get(from..span.start).unwrap_or_default());

@@ -80,7 +80,7 @@ impl Speak for Aside {
 
 impl Notes for Aside {
     fn note(&self, note: Note) {
-        self.say(notes::message(&note));
+        self.say(notes::message(note));
     }
 
     fn ask(&self, ask: Ask) {

@@ -211,7 +211,7 @@ impl Notes for Asking {
             Voice::Pad(pad) => pad.note(note),
             Voice::Outbox(outbox) => {
                 // A full outbox drops notes rather than hold up the server they come from.
-                let _ = outbox.try_send(notes::message(&note));
+                let _ = outbox.try_send(notes::message(note));
             }
         }
     }

@@ -10,9 +10,8 @@ const GATHER_BYTES_MAX: usize = 8 * 1024;
 
 /// Appends a message as an event.
 pub(crate) fn encode(head: &sse::Head<'_>, message: &Message, out: &mut impl Extend<Bytes>) {
-    if let Message::One(bytes) = message
-        && bytes.len() <= GATHER_BYTES_MAX
-        && let Some(event) = sse::small_event(head, bytes)
+    if message.len() <= GATHER_BYTES_MAX
+        && let Some(event) = sse::small_event(head, message.pieces())
     {
         out.extend([event]);
         return;

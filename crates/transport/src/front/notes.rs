@@ -18,6 +18,8 @@ const BACKLOG_BYTES: usize = 1 << 20;
 #[derive(Default)]
 pub(crate) struct Pad {
     queue: Mutex<Queue>,
+    /// Something is in the queue: a look at an empty one takes no lock.
+    filled: AtomicBool,
     reader: AtomicWaker,
     /// Nobody reads any more.
     left: AtomicBool,
@@ -81,8 +83,7 @@ impl Pad {
 
     /// Puts a request to the client.
     pub(crate) fn say(&self, request: Message) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).requests.push_back(request);
-        self.reader.wake();
+        self.fill(|queue| queue.requests.push_back(request));
     }
 
     /// The reader is at work and looks here before it rests: nothing that comes meanwhile need wake it. What a server
@@ -104,24 +105,36 @@ impl Pad {
 
     /// The next message, if there is one: notes in their order, then requests.
     pub(crate) fn take(&self) -> Option<Message> {
+        if !self.filled.load(Ordering::Acquire) {
+            return None;
+        }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let note = queue.pop();
-        note.map(|note| message(&note)).or_else(|| queue.requests.pop_front())
+        let next = note.map(message).or_else(|| queue.requests.pop_front());
+        self.filled.store(!queue.notes.is_empty() || !queue.requests.is_empty(), Ordering::Release);
+        next
+    }
+
+    fn fill(&self, fill: impl FnOnce(&mut Queue)) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        fill(&mut queue);
+        self.filled.store(true, Ordering::Release);
+        drop(queue);
+        self.reader.wake();
     }
 }
 
 impl Notes for Pad {
     fn note(&self, note: Note) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-        self.reader.wake();
+        self.fill(|queue| queue.push(note));
     }
 }
 
 /// A note as a notification. Progress and log notifications are the same in every revision.
-pub(crate) fn message(note: &Note) -> Message {
+pub(crate) fn message(note: Note) -> Message {
     match note {
-        Note::Progress(params) => compose::notification(method::PROGRESS, params),
-        Note::Log(_, params) => compose::notification(method::LOG_MESSAGE, params),
+        Note::Progress(params) => compose::progress(params),
+        Note::Log(_, params) => compose::notification(method::LOG_MESSAGE, &params),
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
+use tokio::sync::mpsc::Permit;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc};
 use tokio_util::sync::CancellationToken;
 use trunkline_runtime::Alarm;
@@ -84,18 +85,31 @@ impl ChildWriter {
     /// Queues a message, waiting for room. `Ok` means queued, not yet written.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), WriteError> {
         let message = message.into();
-        let need = self.need(&message);
-        let room = Arc::clone(&self.room.bytes).acquire_many_owned(need).await.map_err(|_| self.ended())?;
-        let place = self.queue.reserve().await.map_err(|_| self.ended())?;
-        self.room.lane.queued();
-        place.send(Queued { message: Some(message), _room: room });
+        // There is nearly always room. Whoever waits for some has been given what there is, and is not overtaken.
+        match self.room_now(&message) {
+            Ok((room, place)) => self.put(place, message, room),
+            Err(WriteError::Full) => {
+                let need = self.need(&message);
+                let room = Arc::clone(&self.room.bytes).acquire_many_owned(need).await;
+                let room = room.map_err(|_| self.ended())?;
+                let place = self.queue.reserve().await.map_err(|_| self.ended())?;
+                self.put(place, message, room);
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
     /// Queues a message if there is room now.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), WriteError> {
         let message = message.into();
-        let need = self.need(&message);
+        let (room, place) = self.room_now(&message)?;
+        self.put(place, message, room);
+        Ok(())
+    }
+
+    fn room_now(&self, message: &Message) -> Result<(OwnedSemaphorePermit, Permit<'_, Queued>), WriteError> {
+        let need = self.need(message);
         let room =
             Arc::clone(&self.room.bytes).try_acquire_many_owned(need).map_err(|error| match error {
                 TryAcquireError::NoPermits => WriteError::Full,
@@ -105,9 +119,12 @@ impl ChildWriter {
             mpsc::error::TrySendError::Full(()) => WriteError::Full,
             mpsc::error::TrySendError::Closed(()) => self.ended(),
         })?;
+        Ok((room, place))
+    }
+
+    fn put(&self, place: Permit<'_, Queued>, message: Message, room: OwnedSemaphorePermit) {
         self.room.lane.queued();
         place.send(Queued { message: Some(message), _room: room });
-        Ok(())
     }
 
     fn need(&self, message: &Message) -> u32 {

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
-use super::line::{Lines, Step};
+use super::line::{Lines, Step, Usual};
 
 /// One event, as far as it was given. Fields are bytes as sent: the format says UTF-8, nobody has checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,9 +76,10 @@ impl Decoder {
     /// The next whole event; `Ok(None)` when more bytes are needed.
     pub fn pull(&mut self) -> Result<Option<Event>, EventTooLarge> {
         if self.is_between()
-            && let Some(data) = self.lines.lone_data(self.limit)
+            && let Some(Usual { is_named, id, data }) = self.lines.usual(self.limit)
         {
-            return Ok(Some(Event { data, ..Event::default() }));
+            let event = is_named.then(|| Bytes::from_static(b"message"));
+            return Ok(Some(Event { event, data, id, retry: None }));
         }
         loop {
             match self.lines.step(self.limit - self.held) {

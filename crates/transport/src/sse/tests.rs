@@ -128,7 +128,14 @@ fn the_usual_events_among_unusual_ones_in_large_chunks_give_what_the_format_says
         "data:no space\n\n",
         ": comment\n",
         "id: 7\n",
+        "id: 8\r\n",
+        "id: \0\n",
+        "id: \n",
         "event: note\r\n",
+        "event: message\n",
+        "event: message\r\n",
+        "event: messages\n",
+        "event: message\r",
         "\n",
         "\r\n",
         "\r",
@@ -154,10 +161,14 @@ fn the_usual_events_among_unusual_ones_in_large_chunks_give_what_the_format_says
 
 #[test]
 fn the_usual_event_is_held_to_the_cap_like_any_other() {
+    let sizes = |stream: &[u8], limit| -> Vec<_> {
+        decode([stream], limit).into_iter().map(|event| event.map(|e| e.data.len())).collect()
+    };
     let stream = b"data: 12345\n\ndata: 123456\n\ndata: 1\n\n";
-    let sizes: Vec<_> =
-        decode([&stream[..]], 11).into_iter().map(|event| event.map(|e| e.data.len())).collect();
-    assert_eq!(sizes, [Ok(5), Err(EventTooLarge { limit: 11 }), Ok(1)]);
+    assert_eq!(sizes(stream, 11), [Ok(5), Err(EventTooLarge { limit: 11 }), Ok(1)]);
+    // The lines of an event count together, whatever they say.
+    let stream = b"event: message\nid: 1\ndata: 12345\n\nid: 2\nevent: message\ndata: 123456\n\ndata: 1\n\n";
+    assert_eq!(sizes(stream, 30), [Ok(5), Err(EventTooLarge { limit: 30 }), Ok(1)]);
 }
 
 #[test]
@@ -176,10 +187,13 @@ fn a_priming_event_moves_the_position_and_delivers_nothing() {
 
 #[test]
 fn data_in_one_line_and_one_chunk_is_not_copied() {
-    let chunk = Bytes::from_static(b"data: {\"a\":1}\n\n");
-    let mut decoder = Decoder::new(100);
-    decoder.push(chunk.clone());
-    assert_eq!(decoder.pull().unwrap().unwrap().data.as_ptr(), chunk[6..].as_ptr());
+    for before in ["", "event: message\n", "id: 1\r\nevent: message\r\n", "event: note\n"] {
+        let chunk = Bytes::from(format!("{before}data: {{\"a\":1}}\n\n"));
+        let mut decoder = Decoder::new(100);
+        decoder.push(chunk.clone());
+        let data = decoder.pull().unwrap().unwrap().data;
+        assert_eq!(data.as_ptr(), chunk[before.len() + 6..].as_ptr(), "{before:?}");
+    }
 }
 
 #[test]
@@ -243,11 +257,17 @@ fn a_small_message_is_the_same_event_in_one_piece() {
             let message = Bytes::from_static(message.as_bytes());
             let mut pieces = Vec::new();
             event_pieces(&head, [message.clone()], &mut pieces);
-            assert_eq!(small_event(&head, &message).unwrap(), pieces.concat(), "{head:?}");
+            let whole = Bytes::from(pieces.concat());
+            assert_eq!(small_event(&head, std::slice::from_ref(&message)).as_ref(), Some(&whole), "{head:?}");
+            for at in 0..=message.len() {
+                let cut = [message.slice(..at), message.slice(at..)];
+                assert_eq!(small_event(&head, &cut).as_ref(), Some(&whole), "{head:?} at {at}");
+            }
         }
     }
-    assert_eq!(small_event(&Head::default(), b"{\n}"), None);
-    assert_eq!(small_event(&Head::default(), b"{\r}"), None);
+    for pieces in [["{\n", "}"], ["{", "\r}"]] {
+        assert_eq!(small_event(&Head::default(), &pieces.map(Bytes::from)), None);
+    }
 }
 
 #[test]

@@ -27,8 +27,12 @@ pub(crate) struct Sending<'a> {
 
 impl Sending<'_> {
     /// Sends it once; not to the member to avoid, where there is another.
-    pub(crate) async fn once(&self, call: &Call, avoid: Option<usize>) -> Ended {
-        self.upstream.send(self, call, avoid).await
+    pub(crate) fn once<'a>(
+        &'a self,
+        call: &'a Call,
+        avoid: Option<usize>,
+    ) -> impl Future<Output = Ended> + Send + 'a {
+        self.upstream.send(self, call, avoid)
     }
 
     /// Sends a call that may run twice, and again when it fails.

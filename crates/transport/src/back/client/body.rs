@@ -19,6 +19,8 @@ use super::stream::Upgraded;
 
 /// Longest line that says how long a chunk is, with its extensions; and most bytes of trailers.
 const LINE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a line's end.
+const LINE_END_BYTES: usize = 2;
 
 /// The rest of an answer.
 pub(in super::super) struct Body {
@@ -260,9 +262,11 @@ pub(super) fn step(rest: &mut Rest, ahead: &mut BytesMut) -> Result<Step, &'stat
                 return Ok(Step::Data(data));
             }
             Rest::ChunkHead => {
-                let Some(line) = line(ahead)? else { return Ok(Step::More) };
-                let digits = line[..].split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
-                let size = hexadecimal(digits).ok_or("a chunk of it has no length")?;
+                let Some(length) = line(ahead)? else { return Ok(Step::More) };
+                let line = &ahead[..length];
+                let digits = &line[..memchr::memchr(b';', line).unwrap_or(length)];
+                let size = hexadecimal(digits.trim_ascii_end()).ok_or("a chunk of it has no length")?;
+                ahead.advance(length + LINE_END_BYTES);
                 *rest = if size == 0 { Rest::Trailers(0) } else { Rest::Chunk(size) };
             }
             Rest::ChunkEnd => {
@@ -276,13 +280,14 @@ pub(super) fn step(rest: &mut Rest, ahead: &mut BytesMut) -> Result<Step, &'stat
                 *rest = Rest::ChunkHead;
             }
             Rest::Trailers(before) => {
-                let Some(line) = line(ahead)? else { return Ok(Step::More) };
+                let Some(length) = line(ahead)? else { return Ok(Step::More) };
                 // Trailers say nothing that we would believe.
-                let seen = before + line.len() + 2;
+                let seen = before + length + LINE_END_BYTES;
                 if seen > LINE_BYTES_MAX {
                     return Err("its trailers are too long");
                 }
-                *rest = if line.is_empty() { Rest::Over } else { Rest::Trailers(seen) };
+                ahead.advance(length + LINE_END_BYTES);
+                *rest = if length == 0 { Rest::Over } else { Rest::Trailers(seen) };
             }
         }
     }
@@ -293,20 +298,15 @@ fn some(ahead: &mut BytesMut, left: u64) -> (Bytes, u64) {
     (ahead.split_to(taken).freeze(), left - taken as u64)
 }
 
-/// A line without its end; `None` while it has not come whole.
-fn line(ahead: &mut BytesMut) -> Result<Option<BytesMut>, &'static str> {
+/// How long the first line is without its end; `None` while it has not come whole.
+fn line(ahead: &[u8]) -> Result<Option<usize>, &'static str> {
     match memchr::memchr(b'\n', ahead) {
         Some(end) if end > LINE_BYTES_MAX => Err("a line between its chunks is too long"),
-        Some(end) => {
-            let mut line = ahead.split_to(end + 1);
-            line.truncate(end);
-            // A bare line feed is a line end to some readers only (RFC 9112, section 2.2).
-            if line.last() != Some(&b'\r') {
-                return Err("a line between its chunks has no proper end");
-            }
-            line.truncate(end - 1);
-            Ok(Some(line))
+        // A bare line feed is a line end to some readers only (RFC 9112, section 2.2).
+        Some(end) if end == 0 || ahead[end - 1] != b'\r' => {
+            Err("a line between its chunks has no proper end")
         }
+        Some(end) => Ok(Some(end - 1)),
         None if ahead.len() > LINE_BYTES_MAX => Err("a line between its chunks is too long"),
         None => Ok(None),
     }

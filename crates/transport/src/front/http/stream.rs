@@ -200,7 +200,8 @@ impl<C: Running> Stream for Words<C> {
                 this.calling = None;
                 this.finish(answer);
             } else if let Some(note) = this.pad.poll(cx) {
-                this.push(note);
+                this.said = true;
+                return Poll::Ready(Some(Word::Say(note)));
             } else if this.poll_quiet(cx) {
                 return Poll::Ready(Some(Word::Alive));
             } else {

@@ -175,6 +175,6 @@ struct Noting(Outbox);
 
 impl Notes for Noting {
     fn note(&self, note: Note) {
-        let _ = self.0.try_send(notes::message(&note));
+        let _ = self.0.try_send(notes::message(note));
     }
 }

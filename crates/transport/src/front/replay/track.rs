@@ -29,6 +29,9 @@ const BYTES_MAX: usize = 4 << 20;
 /// Longest time a call goes on without its client. Upstream deadlines usually end it before.
 const ALONE_MAX: Duration = Duration::from_mins(15);
 
+/// Room for an id: a letter, two numbers and what is between them take 42 bytes at most.
+const ID_BYTES: usize = 64;
+
 /// What a stream says.
 pub(crate) type Source = Pin<Box<dyn Stream<Item = Word> + Send>>;
 
@@ -43,21 +46,29 @@ pub(crate) struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.id())
+        f.write_str(Id::of(self).as_str())
+    }
+}
+
+/// The id of an event: each has one, and none of them needs memory of its own.
+struct Id(SmallVec<[u8; ID_BYTES]>);
+
+impl Id {
+    fn of(place: &Place) -> Self {
+        let mut id = SmallVec::new();
+        id.push(if place.purpose == Purpose::News { b'n' } else { b'c' });
+        id.extend_from_slice(itoa::Buffer::new().format(place.track).as_bytes());
+        id.push(b'-');
+        id.extend_from_slice(itoa::Buffer::new().format(place.event).as_bytes());
+        Self(id)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits, a letter and a hyphen are text")
     }
 }
 
 impl Place {
-    /// The id of the event.
-    fn id(&self) -> String {
-        let mut id = String::with_capacity(24);
-        id.push(if self.purpose == Purpose::News { 'n' } else { 'c' });
-        id.push_str(itoa::Buffer::new().format(self.track));
-        id.push('-');
-        id.push_str(itoa::Buffer::new().format(self.event));
-        id
-    }
-
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (purpose, rest) = match id.strip_prefix('n') {
             Some(rest) => (Purpose::News, rest),
@@ -201,9 +212,9 @@ impl Track {
     /// Gives a message its id and keeps it, if there is room.
     fn say(&self, state: &mut State, message: &Message) -> Frames {
         state.said += 1;
-        let id = Place { purpose: self.purpose, track: self.number, event: state.said }.id();
+        let id = Id::of(&Place { purpose: self.purpose, track: self.number, event: state.said });
         let mut frames = Frames::new();
-        frames::encode(&sse::Head { id: Some(&id), ..sse::Head::default() }, message, &mut frames);
+        frames::encode(&sse::Head { id: Some(id.as_str()), ..sse::Head::default() }, message, &mut frames);
         let bytes = frames.iter().map(Bytes::len).sum();
         while state.kept.len() >= EVENTS_MAX
             || (state.kept_bytes + bytes > BYTES_MAX && !state.kept.is_empty())
