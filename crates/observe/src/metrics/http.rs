@@ -41,8 +41,8 @@ const STATUSES: [(u16, &str); 23] = [
     (504, "504"),
 ];
 
-/// One series per status, made when it is first needed.
-type Series = [OnceLock<Sharded<Buckets>>; STATUSES.len() + 1];
+/// One series per status, made when it is first needed: each takes a KiB, and hardly any route answers with all of them.
+type Series = [OnceLock<Box<Sharded<Buckets>>>; STATUSES.len() + 1];
 
 /// The series of one HTTP method and route. Cheap to clone; recording takes no lock.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl RouteHandle {
     /// Counts one answered request.
     pub fn record(&self, status: u16, duration: Duration) {
         let slot = STATUSES.binary_search_by_key(&status, |known| known.0).unwrap_or(STATUSES.len());
-        self.0[slot].get_or_init(Sharded::default).mine().observe(duration);
+        self.0[slot].get_or_init(Box::default).mine().observe(duration);
     }
 }
 

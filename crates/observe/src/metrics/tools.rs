@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -54,23 +54,29 @@ struct Cells {
 }
 
 /// The series of one tool. Cheap to clone; recording takes no lock.
+///
+/// The cells, a KiB, are made with the first call: a catalog may hold thousands of tools that are never called.
 #[derive(Clone, Debug)]
-pub struct ToolHandle(Arc<Sharded<Cells>>);
+pub struct ToolHandle(Arc<OnceLock<Box<Sharded<Cells>>>>);
 
 impl ToolHandle {
     /// Counts one finished call.
     pub fn record(&self, outcome: Outcome, duration: Duration) {
-        let cells = self.0.mine();
+        let cells = self.0.get_or_init(Box::default).mine();
         cells.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
         cells.duration.observe(duration);
     }
 
+    fn cells(&self) -> impl Iterator<Item = &Cells> {
+        self.0.get().into_iter().flat_map(|cells| cells.all())
+    }
+
     fn count(&self, outcome: Outcome) -> u64 {
-        self.0.all().map(|cells| cells.outcomes[outcome as usize].load(Ordering::Relaxed)).sum()
+        self.cells().map(|cells| cells.outcomes[outcome as usize].load(Ordering::Relaxed)).sum()
     }
 
     fn duration(&self) -> Observed {
-        self.0.all().map(|cells| &cells.duration).collect()
+        self.cells().map(|cells| &cells.duration).collect()
     }
 }
 
@@ -96,7 +102,7 @@ impl Tools {
         tools.entry(name).or_insert_with(|| ToolHandle(Arc::default())).clone()
     }
 
-    /// Tools that were called at least once: a catalog may hold thousands that never are.
+    /// Tools that were called at least once.
     fn called(&self) -> Vec<(Name, ToolHandle)> {
         let tools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let called = |handle: &ToolHandle| handle.duration().count() > 0;

@@ -1,7 +1,7 @@
 //! Questions to a legacy client: real requests, whose answers come back as messages of their own. Those of a running call
 //! go on the call's own stream or pipe.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -41,11 +41,11 @@ struct Open {
 #[derive(Default)]
 pub(crate) struct Questions {
     next: AtomicU64,
-    open: Mutex<HashMap<u64, Open>>,
+    open: Mutex<BTreeMap<u64, Open>>,
 }
 
 impl Questions {
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

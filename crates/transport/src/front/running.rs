@@ -30,8 +30,10 @@ struct Table {
     tickets: HashMap<Id, Arc<Ticket>, foldhash::fast::RandomState>,
     /// The client has gone.
     over: bool,
-    /// Where each answer belongs to its exchange, requests that run may have the same id: how many have had so far.
-    twins: Option<u64>,
+    /// Each answer belongs to its exchange: requests that run may have the same id.
+    by_exchange: bool,
+    /// How many have had so far.
+    twins: u64,
 }
 
 /// Behind the id of a twin; no literal has it.
@@ -67,7 +69,7 @@ impl Ticket {
 impl Table {
     fn named(&self, id: &[u8]) -> Option<Arc<Ticket>> {
         let is_twin = |key: &Id| key.strip_prefix(id).is_some_and(|rest| rest.first() == Some(&TWIN));
-        if self.twins.is_some_and(|twins| twins > 0) && self.tickets.keys().any(is_twin) {
+        if self.twins > 0 && self.tickets.keys().any(is_twin) {
             return None;
         }
         self.tickets.get(id).cloned()
@@ -78,7 +80,7 @@ impl Running {
     /// Those of a client whose answers cannot be mistaken for each other, whatever their ids: each comes on the exchange of
     /// its request. Some clients number every request 1 and share a session among their chats.
     pub(crate) fn by_exchange() -> Self {
-        Self(Mutex::new(Table { twins: Some(0), ..Table::default() }))
+        Self(Mutex::new(Table { by_exchange: true, ..Table::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -96,12 +98,12 @@ impl Running {
         }
         let mut id = Id::from_slice(id);
         if running.tickets.contains_key(&id) {
-            let Some(twins) = &mut running.twins else {
+            if !running.by_exchange {
                 return Err(Fault::client(Kind::InvalidRequest, "a request with this id is still running"));
-            };
-            *twins += 1;
+            }
+            running.twins += 1;
             id.push(TWIN);
-            id.extend_from_slice(&twins.to_le_bytes());
+            id.extend_from_slice(&running.twins.to_le_bytes());
         }
         let ticket = Arc::new(Ticket { cancelled: AtomicBool::new(running.over), ..Ticket::default() });
         running.tickets.insert(id.clone(), Arc::clone(&ticket));

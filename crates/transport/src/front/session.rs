@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -42,29 +42,54 @@ pub(crate) enum Begun {
     Call(Calling),
 }
 
+type Subscriptions = HashMap<Text, Box<dyn Subscription>>;
+
 /// One legacy session.
+///
+/// There are thousands of them, nearly all idle: what few need is made when it is first needed.
 pub(crate) struct Session {
     pub(crate) view: ViewName,
     pub(crate) revision: Revision,
     caller: Arc<Caller>,
     level: AtomicU8,
-    subscriptions: Mutex<HashMap<Text, Box<dyn Subscription>>>,
+    subscriptions: Mutex<Option<Box<Subscriptions>>>,
     running: Arc<Running>,
     /// What it was asked and has not answered yet.
     pub(crate) questions: Arc<Questions>,
     /// What servers say to this session outside of any call.
     pub(crate) aside: Arc<Aside>,
     /// What `known` gives. It outlives streams: what changes between two of them is told on the second.
-    known: Mutex<ListVersions>,
+    known: Known,
     /// Streams that its client may come back to.
     pub(crate) replay: Replay,
     opened: Instant,
     last_used_ms: AtomicU64,
     /// Streams that are open for it.
-    pub(crate) streams: AtomicUsize,
+    pub(crate) streams: AtomicU32,
     /// Ends its streams; its calls are ended by `running`.
     pub(crate) over: CancellationToken,
     _counted: Held,
+}
+
+/// List versions that change one at a time.
+#[derive(Default)]
+struct Known {
+    tools: AtomicU64,
+    prompts: AtomicU64,
+    resources: AtomicU64,
+}
+
+impl Known {
+    fn get(&self) -> ListVersions {
+        let of = |list: &AtomicU64| list.load(Ordering::Relaxed);
+        ListVersions { tools: of(&self.tools), prompts: of(&self.prompts), resources: of(&self.resources) }
+    }
+
+    fn set(&self, all: ListVersions) {
+        self.tools.store(all.tools, Ordering::Relaxed);
+        self.prompts.store(all.prompts, Ordering::Relaxed);
+        self.resources.store(all.resources, Ordering::Relaxed);
+    }
 }
 
 impl Session {
@@ -118,11 +143,11 @@ impl Session {
             running: Arc::default(),
             questions,
             aside,
-            known: Mutex::default(),
+            known: Known::default(),
             replay: Replay::default(),
             opened: Instant::now(),
             last_used_ms: AtomicU64::new(0),
-            streams: AtomicUsize::new(0),
+            streams: AtomicU32::new(0),
             over: CancellationToken::new(),
             _counted: counted,
         })
@@ -138,7 +163,7 @@ impl Session {
         let introduced = Arc::clone(host).greet(self.view.clone()).await;
         // Before the client can read any list: from here on every change is news to it.
         if let Some(changes) = host.changes(&self.view) {
-            *self.known_lists() = *changes.lists.borrow();
+            self.known.set(*changes.lists.borrow());
         }
         let greeting = Greeting {
             capabilities: &introduced.legacy_capabilities,
@@ -151,11 +176,7 @@ impl Session {
     /// The list versions that its client knows of: those that there were when it came, or when it last read the list.
     /// What it was told on a stream does not count, for the stream may have been dead by then.
     pub(crate) fn known(&self) -> ListVersions {
-        *self.known_lists()
-    }
-
-    fn known_lists(&self) -> MutexGuard<'_, ListVersions> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.get()
     }
 
     /// Ends its streams and calls.
@@ -187,15 +208,16 @@ impl Session {
     /// How the client spells the resources that a change concerns.
     pub(crate) fn concerned(&self, change: &Change) -> Vec<Text> {
         let subscriptions = self.subscriptions();
-        subscriptions.iter().filter(|(_, wish)| wish.concerns(change)).map(|(uri, _)| uri.clone()).collect()
+        let all = subscriptions.iter().flat_map(|all| all.iter());
+        all.filter(|(_, wish)| wish.concerns(change)).map(|(uri, _)| uri.clone()).collect()
     }
 
     /// Every resource the client subscribed to.
     pub(crate) fn all_subscribed(&self) -> Vec<Text> {
-        self.subscriptions().keys().cloned().collect()
+        self.subscriptions().iter().flat_map(|all| all.keys()).cloned().collect()
     }
 
-    fn subscriptions(&self) -> MutexGuard<'_, HashMap<Text, Box<dyn Subscription>>> {
+    fn subscriptions(&self) -> MutexGuard<'_, Option<Box<Subscriptions>>> {
         self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -253,7 +275,9 @@ impl Session {
             Operation::Ping => {}
             Operation::SetLevel(level) => self.level.store(*level as u8, Ordering::Relaxed),
             Operation::Subscribe(uri) => self.subscribe(host, uri)?,
-            Operation::Unsubscribe(uri) => drop(self.subscriptions().remove(uri)),
+            Operation::Unsubscribe(uri) => {
+                drop(self.subscriptions().as_mut().and_then(|all| all.remove(uri)));
+            }
             Operation::Hello => {
                 return Err(Fault::client(Kind::InvalidRequest, "the session is initialized already"));
             }
@@ -274,12 +298,12 @@ impl Session {
 
     /// The client was given a list that is at least as new as these versions.
     fn has_read(&self, operation: &Operation, versions: ListVersions) {
-        let mut known = self.known_lists();
-        match operation {
-            Operation::ListTools(_) => known.tools = versions.tools,
-            Operation::ListPrompts(_) => known.prompts = versions.prompts,
-            _ => known.resources = versions.resources,
-        }
+        let (list, version) = match operation {
+            Operation::ListTools(_) => (&self.known.tools, versions.tools),
+            Operation::ListPrompts(_) => (&self.known.prompts, versions.prompts),
+            _ => (&self.known.resources, versions.resources),
+        };
+        list.store(version, Ordering::Relaxed);
     }
 
     /// Runs a call. `None` when the client cancelled it: then nothing is answered.
@@ -306,13 +330,34 @@ impl Session {
     }
 
     fn subscribe(&self, host: &dyn Host, uri: &Text) -> Result<(), Fault> {
-        if self.subscriptions().len() >= SUBSCRIPTIONS_MAX {
+        if self.subscriptions().as_ref().is_some_and(|all| all.len() >= SUBSCRIPTIONS_MAX) {
             return Err(Fault::overloaded("this session has too many subscriptions"));
         }
         // Copied for the same reason as ids.
         let uri = Text::from(uri.as_str());
         let wish = host.subscribe(&self.view, Some(&self.caller), &uri)?;
-        self.subscriptions().insert(uri, wish);
+        self.subscriptions().get_or_insert_default().insert(uri, wish);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten thousand of them may be kept, with 1 KiB each as the goal; the names of the client and the ids come to these.
+    #[test]
+    fn an_idle_session_takes_little() {
+        let parts = [
+            size_of::<Session>(),
+            size_of::<Caller>(),
+            size_of::<Stay>(),
+            size_of::<Aside>(),
+            size_of::<Questions>(),
+            size_of::<Running>(),
+        ];
+        assert!(parts[0] <= 176, "with its counts 192 bytes: the allocator's next size is 224");
+        let all: usize = parts.iter().sum();
+        assert!(all <= 600, "{all} bytes: {parts:?}");
     }
 }

@@ -1,10 +1,11 @@
 //! Opening connections: names, TCP with its options, TLS; or a network that is handed in.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -40,7 +41,11 @@ pub trait Dial: Send + Sync {
 
 /// Opens connections.
 pub(super) enum Dialer {
-    System(HttpsConnector<HttpConnector>),
+    System {
+        tcp: HttpConnector,
+        /// Made with the first connection that is encrypted: many gateways never have one.
+        tls: OnceLock<HttpsConnector<HttpConnector>>,
+    },
     Handed(Arc<dyn Dial>),
 }
 
@@ -53,35 +58,43 @@ impl Dialer {
         tcp.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
         tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         tcp.enforce_http(false);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider);
-        // The provider is compiled in and has every algorithm that rustls asks for.
-        let connector = builder
-            .expect("the bundled TLS provider is complete")
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        Self::System(connector)
+        Self::System { tcp, tls: OnceLock::new() }
     }
 
     /// A new connection to `origin`. Nothing of a request has been sent when this fails.
     pub(super) async fn dial(&self, origin: &Uri) -> Result<Way, WireError> {
-        let mut connector = match self {
-            Self::System(connector) => connector.clone(),
+        let not_sent = |error: &dyn std::error::Error| WireError::NotSent(with_causes(error));
+        let (tcp, tls) = match self {
+            Self::System { tcp, tls } => (tcp, tls),
             Self::Handed(network) => {
                 let dialled = network.dial(origin).await;
                 return dialled.map(Way::Handed).map_err(|error| WireError::NotSent(error.to_string()));
             }
         };
+        if origin.scheme() == Some(&Scheme::HTTP) {
+            let mut connector = tcp.clone();
+            let ready = std::future::poll_fn(|cx| connector.poll_ready(cx)).await;
+            ready.map_err(|error| not_sent(&error))?;
+            let plain = connector.call(origin.clone()).await.map_err(|error| not_sent(&error))?;
+            return Ok(Way::Plain(plain.into_inner()));
+        }
+        let mut connector = tls.get_or_init(|| encrypting(tcp)).clone();
         // The connector is always ready; it only wants to be asked.
         let ready = std::future::poll_fn(|cx| connector.poll_ready(cx)).await;
-        ready.map_err(|error| WireError::NotSent(with_causes(&*error)))?;
-        let dialled = connector.call(origin.clone()).await;
-        match dialled.map_err(|error| WireError::NotSent(with_causes(&*error)))? {
+        ready.map_err(|error| not_sent(&*error))?;
+        match connector.call(origin.clone()).await.map_err(|error| not_sent(&*error))? {
             MaybeHttpsStream::Http(plain) => Ok(Way::Plain(plain.into_inner())),
             secured @ MaybeHttpsStream::Https(_) => Ok(Way::Tls(Box::new(TokioIo::new(secured)))),
         }
     }
+}
+
+fn encrypting(tcp: &HttpConnector) -> HttpsConnector<HttpConnector> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider);
+    // The provider is compiled in and has every algorithm that rustls asks for.
+    let builder = builder.expect("the bundled TLS provider is complete");
+    builder.https_or_http().enable_http1().wrap_connector(tcp.clone())
 }
 
 /// An error with what caused it, in one line.
@@ -97,4 +110,28 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_to_be_encrypted_never_goes_plainly() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            }
+        });
+        let dialer = Dialer::new();
+        let dial = async |scheme: &str| dialer.dial(&format!("{scheme}://{address}").parse().unwrap()).await;
+        assert!(matches!(dial("http").await, Ok(Way::Plain(_))));
+        let Err(WireError::NotSent(why)) = dial("https").await else { panic!("it speaks no TLS") };
+        assert!(why.contains("corrupt message"), "{why}");
+    }
 }

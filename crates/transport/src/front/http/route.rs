@@ -1,6 +1,5 @@
 //! From an HTTP request to the era that it speaks: path, guard, method, content type, size, JSON.
 
-use std::convert::Infallible;
 use std::future::Future as _;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -10,7 +9,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -54,6 +54,18 @@ impl Meters {
             other: metrics.route("other", "other"),
         }
     }
+
+    fn of(&self, head: &Parts) -> &RouteHandle {
+        let path = head.uri.path();
+        match (path.starts_with(ENDPOINT), path.starts_with(SSE), &head.method) {
+            (true, _, &Method::POST) => &self.post,
+            (true, _, &Method::GET) => &self.get,
+            (true, _, &Method::DELETE) => &self.delete,
+            (_, true, &Method::POST) => &self.sse_post,
+            (_, true, &Method::GET) => &self.sse_get,
+            _ => &self.other,
+        }
+    }
 }
 
 /// Answers one request.
@@ -61,34 +73,25 @@ impl Meters {
 /// `mixed` says that the head told the end of the body in two ways; `connection` is the one it came by.
 pub(crate) async fn answer(
     front: Arc<Front>,
-    request: Request<Incoming>,
+    mut head: Parts,
+    body: Incoming,
     mixed: bool,
     connection: Arc<Connection>,
-) -> Result<Response<Body>, Infallible> {
+) -> Response<Body> {
     let began = Instant::now();
-    let path = request.uri().path();
-    let (known, sse) = (path.starts_with(ENDPOINT), path.starts_with(SSE));
-    let method = request.method().clone();
+    let meter = front.routes.of(&head);
     let handled = if mixed {
         let text = "a body has either a length or a transfer coding";
         Err(closing(refuse(&front, StatusCode::BAD_REQUEST, text)))
     } else {
-        handle(&front, request, connection).await
+        handle(&front, &mut head, body, connection).await
     };
     let response = match handled {
         Ok(response) => response,
         Err(response) => *response,
     };
-    let meter = match (known, sse, &method) {
-        (true, _, &Method::POST) => &front.routes.post,
-        (true, _, &Method::GET) => &front.routes.get,
-        (true, _, &Method::DELETE) => &front.routes.delete,
-        (_, true, &Method::POST) => &front.routes.sse_post,
-        (_, true, &Method::GET) => &front.routes.sse_get,
-        _ => &front.routes.other,
-    };
     meter.record(response.status().as_u16(), began.elapsed());
-    Ok(response)
+    response
 }
 
 /// A refusal is an answer too; boxed because it is rare.
@@ -122,8 +125,12 @@ fn reason(status: StatusCode) -> &'static str {
     }
 }
 
-async fn handle(front: &Arc<Front>, request: Request<Incoming>, connection: Arc<Connection>) -> Handled {
-    let (mut parts, body) = request.into_parts();
+async fn handle(
+    front: &Arc<Front>,
+    parts: &mut Parts,
+    body: Incoming,
+    connection: Arc<Connection>,
+) -> Handled {
     let all = std::mem::take(&mut parts.headers);
     let headers = &Headers::of(&all);
     let checked = front.live.load().guard.check(&parts.uri, headers);

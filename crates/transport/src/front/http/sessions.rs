@@ -21,7 +21,10 @@ const SAMPLE: usize = 32;
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// Ids are ours, and random: nobody can choose them so that the table becomes slow.
-type Table = HashMap<String, Arc<Session>, foldhash::fast::RandomState>;
+type Table = HashMap<Id, Arc<Session>, foldhash::fast::RandomState>;
+
+/// An id as clients send it, in its place of the table.
+type Id = [u8; 32];
 
 /// The sessions by id. Ids are 128 random bits, given out by us and never taken from a client.
 pub(crate) struct Sessions {
@@ -75,7 +78,7 @@ impl Sessions {
         let mut sessions = self.lock();
         self.make_room_of(session.peer(), &mut sessions)?;
         self.make_room(&mut sessions)?;
-        sessions.insert(id.clone(), session);
+        sessions.insert(key(&id)?, session);
         Some(id)
     }
 
@@ -96,11 +99,11 @@ impl Sessions {
         };
         let place = Origin::of(peer);
         let own = sessions.iter().filter(|(_, session)| Origin::of(session.peer()) == place);
-        let own: Vec<(u64, &String)> = own.map(|(id, session)| (session.idle_ms(), id)).collect();
+        let own: Vec<(u64, Id)> = own.map(|(id, session)| (session.idle_ms(), *id)).collect();
         if own.len() < most {
             return Some(());
         }
-        let idlest = own.into_iter().filter(|(ms, _)| *ms > 0).max_by_key(|(ms, _)| *ms)?.1.clone();
+        let idlest = own.into_iter().filter(|(ms, _)| *ms > 0).max_by_key(|(ms, _)| *ms)?.1;
         sessions.remove(&idlest)?.end();
         Some(())
     }
@@ -115,12 +118,12 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
-        self.lock().get(id).cloned()
+        self.lock().get(&key(id)?).cloned()
     }
 
     /// Ends a session: its streams close, its calls are cancelled.
     pub(crate) fn remove(&self, id: &str) -> bool {
-        let gone = self.lock().remove(id);
+        let gone = key(id).and_then(|id| self.lock().remove(&id));
         if let Some(session) = &gone {
             session.end();
         }
@@ -141,6 +144,11 @@ impl Sessions {
     }
 }
 
+/// Nobody has a session whose id has another length.
+fn key(id: &str) -> Option<Id> {
+    id.as_bytes().try_into().ok()
+}
+
 /// The place of a session, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<AtomicUsize>);
@@ -152,14 +160,14 @@ impl Drop for Place {
 }
 
 /// The idlest of a sample; `None` when all of it is in use.
-fn idlest(sessions: &Table) -> Option<String> {
+fn idlest(sessions: &Table) -> Option<Id> {
     // The order of the table is the same each time: without a random start the same few would be asked again and again.
     let start =
         usize::from(u16::from_be_bytes([trunkline_runtime::random_byte(), trunkline_runtime::random_byte()]));
     let start = start % sessions.len().max(1);
     let sample = sessions.iter().cycle().skip(start).take(SAMPLE.min(sessions.len()));
-    let idle = sample.map(|(id, session)| (session.idle_ms(), id)).filter(|(ms, _)| *ms > 0);
-    idle.max_by_key(|(ms, _)| *ms).map(|(_, id)| id.clone())
+    let idle = sample.map(|(id, session)| (session.idle_ms(), *id)).filter(|(ms, _)| *ms > 0);
+    idle.max_by_key(|(ms, _)| *ms).map(|(_, id)| id)
 }
 
 /// Ends idle sessions now and then, until `stop`.
