@@ -162,16 +162,8 @@ impl Notes for Heap {
 
 fn call(era: Era, operation: Operation, level: Option<Level>, notes: &Arc<Heap>) -> Call {
     let params = Params { raw: Bytes::from_static(b"{}"), ..Params::default() };
-    let caller = Arc::new(Caller {
-        era,
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers: trunkline_model::Offers::NONE,
-        stay: None,
-        peer: None,
-    });
     let notes = Arc::clone(notes) as Arc<dyn Notes>;
-    Call { log_level: level, ..Call::new(operation, params, caller, notes) }
+    Call { log_level: level, ..Call::new(operation, params, Arc::new(Caller::new(era)), notes) }
 }
 
 fn log(padding: usize) -> String {

@@ -147,14 +147,7 @@ impl Scene {
     /// Begins a call of this user.
     async fn call(&self, era: Era, user: &Arc<User>) -> JoinHandle<Outcome> {
         let params = Params { raw: Bytes::from_static(b"{}"), ..Params::default() };
-        let caller = Arc::new(Caller {
-            era,
-            info: None,
-            capabilities: Bytes::from_static(b"{}"),
-            offers: Offers::FORM | Offers::ROOTS,
-            stay: None,
-            peer: None,
-        });
+        let caller = Arc::new(Caller { offers: Offers::FORM | Offers::ROOTS, ..Caller::new(era) });
         let notes = Arc::clone(user) as Arc<dyn Notes>;
         let call = Call::new(Operation::CallTool("t".into()), params, caller, notes);
         let session = Arc::clone(&self.session);
