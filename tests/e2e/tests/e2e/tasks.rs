@@ -411,14 +411,12 @@ fn read_until(client: &mut Client, mut found: impl FnMut(&Value) -> bool) -> Vec
     let head = client.connection().head().expect("a head");
     assert!(head.is_stream(), "{head:?}");
     let (mut events, mut all) = (Events::default(), Vec::new());
-    while let Some(chunk) = client.connection().chunk().expect("the stream goes on") {
-        for data in events.feed(&chunk) {
-            let message = text::parse(&data);
-            let last = found(&message);
-            all.push(message);
-            if last {
-                return all;
-            }
+    while let Some(data) = client.connection().event(&mut events).expect("the stream goes on") {
+        let message = text::parse(&data);
+        let last = found(&message);
+        all.push(message);
+        if last {
+            return all;
         }
     }
     panic!("the stream ended: {all:#?}");
