@@ -1,10 +1,9 @@
 //! What is sealed: the states of parked calls, page cursors and the ids of tasks. Only what was sealed opens, and only
 //! for whom.
 
-use bytes::Bytes;
 use trunkline_gateway::catalog::Cursors;
 use trunkline_gateway::fuzzing::{States, TaskIds};
-use trunkline_model::{Caller, Era, ListKind, Offers};
+use trunkline_model::{Caller, Era, ListKind};
 
 /// A text as a client may bring it, and the same bytes as changes to what we have sealed.
 pub fn check(data: &[u8]) {
@@ -54,15 +53,7 @@ fn cursors(key: [u8; 32], text: &str, number: u32, changes: &[u8]) {
 }
 
 fn task_ids(key: &[u8; 32], text: &str, number: u32, changes: &[u8]) {
-    let caller = |era| Caller {
-        era,
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers: Offers::NONE,
-        stay: None,
-        peer: None,
-    };
-    let (modern, legacy) = (caller(Era::Modern), caller(Era::Legacy));
+    let (modern, legacy) = (Caller::new(Era::Modern), Caller::new(Era::Legacy));
     let ours = TaskIds::new(key);
     assert_eq!(ours.open(&None, &modern, text), None, "nobody sealed this");
     // Both come from outside: an id of a server can be anything.

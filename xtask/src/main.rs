@@ -47,7 +47,7 @@ cargo xtask run [--release] [--once]
 cargo xtask simulate [--seeds N] [--from S] [--jobs J] | --seed S [--trace]
     Histories of the gateway's core in memory and virtual time, each from a seed: a thousand, or as many as are wanted; or
     one, with everything that happens in it. A seed whose history breaks a law is named with how to play it again.
-cargo xtask soak [--minutes 10 | --hours H] [--visitors N] [--out DIR]
+cargo xtask soak [--minutes 10 | --hours H] [--visitors N] [--out DIR] [--write-docs]
     The release binary before four servers, under load, churn and faults; looks for growth and for answers that crossed.
 cargo xtask bench [ARGUMENTS...]
     The benchmark, in the release profile: everything, or what the options say (--help lists them).

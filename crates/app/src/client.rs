@@ -65,14 +65,7 @@ impl Client {
         let patience = longest.max().unwrap_or_default();
         let gateway = Gateway::start(settings.gateway, settings.upstreams, tools);
         let info = Bytes::from(hello::own_info(env!("CARGO_PKG_VERSION")));
-        let caller = Caller {
-            era: Era::Modern,
-            info: Some(info),
-            capabilities: Bytes::from_static(b"{}"),
-            offers: trunkline_model::Offers::NONE,
-            stay: None,
-            peer: None,
-        };
+        let caller = Caller { info: Some(info), ..Caller::new(Era::Modern) };
         Self { gateway, caller: Arc::new(caller), patience }
     }
 

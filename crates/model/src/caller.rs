@@ -26,6 +26,20 @@ pub struct Caller {
     pub peer: Option<IpAddr>,
 }
 
+impl Caller {
+    /// One with nothing special about it: it says nothing of itself, can be asked nothing, and has no session and no address.
+    pub fn new(era: Era) -> Self {
+        Self {
+            era,
+            info: None,
+            capabilities: Bytes::from_static(b"{}"),
+            offers: Offers::NONE,
+            stay: None,
+            peer: None,
+        }
+    }
+}
+
 /// What a client declared that it can be asked for. Servers are told no more than this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Offers(u8);

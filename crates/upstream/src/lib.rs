@@ -1,8 +1,8 @@
 //! One upstream server as Trunkline uses it: detection, supervision, conversations, lists.
 //!
-//! [`Upstream`] is the handle; behind it is one `member`, or several equal ones (`group`). One task owns the process or connection of each (`supervise`), opens conversations
-//! (`connect`), keeps the lists fresh (`lists`, `push`) and restarts what ends. A call goes straight through the current
-//! `session` to the wire and never through that task.
+//! [`Upstream`] is the handle; behind it is one `member`, or several equal ones (`group`). One task owns the process or
+//! connection of each (`supervise`), opens conversations (`connect`), keeps the lists fresh (`lists`, `push`) and restarts
+//! what ends. A call goes straight through the current `session` to the wire and never through that task.
 
 mod answers;
 mod asking;
@@ -10,6 +10,7 @@ pub mod breaker;
 mod clients;
 mod connect;
 mod deadlines;
+mod due;
 mod early;
 mod extras;
 pub mod faults;
@@ -25,6 +26,8 @@ mod loss;
 mod manner;
 mod member;
 mod options;
+#[cfg(test)]
+mod played;
 mod policies;
 mod pool;
 mod pooled;

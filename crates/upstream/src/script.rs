@@ -119,6 +119,35 @@ struct Stage {
     changes: broadcast::Receiver<Change>,
 }
 
+/// A conversation with a server that has nothing more to say of itself than its capabilities.
+pub(crate) fn conversation(
+    wire: Arc<dyn Wire>,
+    revision: Revision,
+    capabilities: &'static [u8],
+    stray: Arc<Stray>,
+) -> Session {
+    let metrics = Arc::new(trunkline_observe::metrics::Metrics::new("test"));
+    Session {
+        server: "s".into(),
+        wire,
+        http: None,
+        introduction: Introduction {
+            revision,
+            capabilities: Bytes::from_static(capabilities),
+            server_info: None,
+            instructions: None,
+        },
+        session_id: None,
+        stray,
+        ids: Arc::new(AtomicU64::new(1)),
+        timeouts: Timeouts::default(),
+        level: AtomicU8::new(u8::MAX),
+        lost: crate::loss::Loss::default(),
+        turns: crate::turns::Turns::new(),
+        faults: Arc::new(crate::faults::Faults::new(metrics)),
+    }
+}
+
 fn stage(revision: Revision, script: impl Fn(&str, u64) -> Act + Send + Sync + 'static) -> Stage {
     let wire = Arc::new(Scripted {
         script: Box::new(script),
@@ -127,27 +156,11 @@ fn stage(revision: Revision, script: impl Fn(&str, u64) -> Act + Send + Sync + '
         under_way: AtomicUsize::new(0),
     });
     let (sender, changes) = broadcast::channel(64);
-    let session = Arc::new(Session {
-        server: "s".into(),
-        wire: Arc::clone(&wire) as Arc<dyn Wire>,
-        http: None,
-        introduction: Introduction {
-            revision,
-            capabilities: Bytes::from_static(b"{\"logging\":{}}"),
-            server_info: None,
-            instructions: None,
-        },
-        session_id: Some(http::HeaderValue::from_static("x")),
-        stray: Arc::new(Stray::new("s".into(), sender)),
-        ids: Arc::new(AtomicU64::new(1)),
-        timeouts: Timeouts::default(),
-        level: AtomicU8::new(u8::MAX),
-        lost: crate::loss::Loss::default(),
-        turns: crate::turns::Turns::new(),
-        faults: Arc::new(crate::faults::Faults::new(Arc::new(trunkline_observe::metrics::Metrics::new(
-            "test",
-        )))),
-    });
+    let stray = Arc::new(Stray::new("s".into(), sender));
+    let session_id = Some(http::HeaderValue::from_static("x"));
+    let played = Arc::clone(&wire) as Arc<dyn Wire>;
+    let session = Session { session_id, ..conversation(played, revision, b"{\"logging\":{}}", stray) };
+    let session = Arc::new(session);
     Stage { wire, session, changes }
 }
 
@@ -162,16 +175,8 @@ impl Notes for Heap {
 
 fn call(era: Era, operation: Operation, level: Option<Level>, notes: &Arc<Heap>) -> Call {
     let params = Params { raw: Bytes::from_static(b"{}"), ..Params::default() };
-    let caller = Arc::new(Caller {
-        era,
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers: trunkline_model::Offers::NONE,
-        stay: None,
-        peer: None,
-    });
     let notes = Arc::clone(notes) as Arc<dyn Notes>;
-    Call { log_level: level, ..Call::new(operation, params, caller, notes) }
+    Call { log_level: level, ..Call::new(operation, params, Arc::new(Caller::new(era)), notes) }
 }
 
 fn log(padding: usize) -> String {

@@ -1,214 +1,13 @@
-//! Questions of a legacy server over a wire that a test plays: whom they go to, and whose clock stands still.
+//! Questions of a legacy server: whom they go to, and whose clock stands still.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{broadcast, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use trunkline_model::{
-    Ask, AskAnswer, Call, Caller, Era, Note, Notes, Offers, Operation, Outcome, Params, Stay,
-};
-use trunkline_protocol::hello::Introduction;
-use trunkline_protocol::{Message, Revision, scan};
-use trunkline_transport::back::{Answered, BoxFuture, Headers, Heard, Outgoing, Wire, WireError};
+use trunkline_model::{Era, Notes, Offers, Outcome, Stay};
 
-use crate::options::Timeouts;
-use crate::script::text;
-use crate::session::Session;
-use crate::stray::{Relay, Stray};
-
-/// What ends a request, and who hears what is said meanwhile.
-type Request = (oneshot::Sender<()>, Option<Arc<dyn Heard>>);
-
-/// A wire whose requests wait until the test answers them.
-struct Played {
-    /// Whether calls have streams of their own.
-    streams: bool,
-    open: Mutex<HashMap<u64, Request>>,
-    /// What was told to the server, whole.
-    told: Mutex<Vec<String>>,
-}
-
-/// Real wires forget a request with its future.
-struct Open<'a>(&'a Played, u64);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.open.lock().unwrap().remove(&self.1);
-    }
-}
-
-impl Wire for Played {
-    fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
-        Box::pin(async move {
-            let (end, ended) = oneshot::channel();
-            self.open.lock().unwrap().insert(out.id, (end, out.heard));
-            let _open = Open(self, out.id);
-            let _ = ended.await;
-            let raw = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{{}}}}", out.id);
-            Ok(Answered { message: scan(Bytes::from(raw)).unwrap(), session: None })
-        })
-    }
-
-    fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {
-        self.tell_soon(message, headers);
-        Box::pin(async { Ok(()) })
-    }
-
-    fn tell_soon(&self, message: Message, _headers: Headers) {
-        self.told.lock().unwrap().push(text(&message));
-    }
-
-    fn ended(&self) -> BoxFuture<'_, String> {
-        Box::pin(std::future::pending())
-    }
-
-    fn drop_tells(&self) -> bool {
-        self.streams
-    }
-}
-
-/// One client and what it was asked.
-#[derive(Default)]
-struct User {
-    asked: Mutex<Vec<Ask>>,
-    withdrawn: Mutex<Vec<u64>>,
-}
-
-impl Notes for User {
-    fn note(&self, _note: Note) {}
-
-    fn ask(&self, ask: Ask) {
-        self.asked.lock().unwrap().push(ask);
-    }
-
-    fn withdraw(&self, number: u64) {
-        self.withdrawn.lock().unwrap().push(number);
-        self.asked.lock().unwrap().retain(|ask| ask.number != number);
-    }
-}
-
-impl User {
-    fn open(&self) -> usize {
-        self.asked.lock().unwrap().len()
-    }
-
-    fn answer(&self) {
-        let ask = self.asked.lock().unwrap().remove(0);
-        (ask.reply)(AskAnswer::Result(Bytes::from_static(b"{\"action\":\"accept\"}")));
-    }
-}
-
-struct Scene {
-    wire: Arc<Played>,
-    session: Arc<Session>,
-}
-
-const FORM: &str = "elicitation/create";
-const ROOTS: &str = "roots/list";
-
-impl Scene {
-    fn new(relay: Relay, streams: bool) -> Self {
-        let wire = Arc::new(Played { streams, open: Mutex::default(), told: Mutex::default() });
-        let stray = Arc::new(Stray::relaying("s".into(), broadcast::channel(8).0, relay));
-        stray.reply_through(&(Arc::clone(&wire) as Arc<dyn Wire>), Headers::new(), Duration::from_mins(10));
-        let session = Session {
-            server: "s".into(),
-            wire: Arc::clone(&wire) as Arc<dyn Wire>,
-            http: None,
-            introduction: Introduction {
-                revision: Revision::LEGACY_LATEST,
-                capabilities: Bytes::from_static(b"{}"),
-                server_info: None,
-                instructions: None,
-            },
-            session_id: None,
-            stray,
-            ids: Arc::new(AtomicU64::new(1)),
-            timeouts: Timeouts {
-                idle: Duration::from_mins(1),
-                total: Duration::from_mins(5),
-                ..Timeouts::default()
-            },
-            level: AtomicU8::new(u8::MAX),
-            lost: crate::loss::Loss::default(),
-            turns: crate::turns::Turns::new(),
-            faults: Arc::new(crate::faults::Faults::new(Arc::new(trunkline_observe::metrics::Metrics::new(
-                "test",
-            )))),
-        };
-        Self { wire, session: Arc::new(session) }
-    }
-
-    /// Begins a call of this user.
-    async fn call(&self, era: Era, user: &Arc<User>) -> JoinHandle<Outcome> {
-        let params = Params { raw: Bytes::from_static(b"{}"), ..Params::default() };
-        let caller = Arc::new(Caller {
-            era,
-            info: None,
-            capabilities: Bytes::from_static(b"{}"),
-            offers: Offers::FORM | Offers::ROOTS,
-            stay: None,
-            peer: None,
-        });
-        let notes = Arc::clone(user) as Arc<dyn Notes>;
-        let call = Call::new(Operation::CallTool("t".into()), params, caller, notes);
-        let session = Arc::clone(&self.session);
-        let running = tokio::spawn(async move {
-            let called = session.call(&call, None, &[], false).await;
-            called.map_err(|lost| lost.0).expect("the conversation stands").0.outcome()
-        });
-        settle().await;
-        running
-    }
-
-    fn running(&self) -> usize {
-        self.wire.open.lock().unwrap().len()
-    }
-
-    fn end(&self, id: u64) {
-        let (end, _heard) = self.wire.open.lock().unwrap().remove(&id).expect("it runs");
-        let _ = end.send(());
-    }
-
-    /// The server asks, on no call's stream.
-    async fn ask(&self, id: u64, method: &str) {
-        let raw = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{{\"message\":\"?\"}}}}"
-        );
-        self.session.stray.hear(scan(Bytes::from(raw)).unwrap());
-        settle().await;
-    }
-
-    /// What the server was answered to its question.
-    fn answer(&self, id: u64) -> Option<String> {
-        let told = self.wire.told.lock().unwrap();
-        let wanted = format!("\"id\":{id},");
-        let mut answers = told.iter().filter(|one| one.contains(&wanted) && !one.contains("\"method\""));
-        let first = answers.next().cloned();
-        assert!(answers.next().is_none(), "question {id} was answered twice: {told:?}");
-        first
-    }
-
-    fn accepted(&self, id: u64) -> bool {
-        self.answer(id).is_some_and(|answer| answer.contains("accept"))
-    }
-}
-
-/// Lets every task run that can, without time passing.
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-}
-
-fn users() -> (Arc<User>, Arc<User>) {
-    (Arc::default(), Arc::default())
-}
+use crate::played::{FORM, ROOTS, Scene, settle, users};
+use crate::stray::Relay;
 
 #[tokio::test(start_paused = true)]
 async fn on_a_pipe_calls_take_turns_and_one_whose_user_thinks_gives_its_turn_up() {
@@ -292,8 +91,7 @@ async fn a_question_that_the_server_takes_back_is_gone_and_needs_no_answer() {
     let call = scene.call(Era::Modern, &ann).await;
     scene.ask(101, FORM).await;
     let raw = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":101}}"#;
-    scene.session.stray.hear(scan(Bytes::from_static(raw.as_bytes())).unwrap());
-    settle().await;
+    scene.say(raw).await;
     assert_eq!((ann.open(), scene.answer(101)), (0, None));
     scene.end(1);
     call.await.unwrap();
@@ -410,7 +208,7 @@ async fn a_server_that_wants_to_hear_of_it_hears_that_its_user_still_thinks_and_
     let (ann, _) = users();
     let call = scene.call(Era::Modern, &ann).await;
     let raw = r#"{"jsonrpc":"2.0","id":101,"method":"elicitation/create","params":{"message":"?","_meta":{"progressToken":"p"}}}"#;
-    scene.session.stray.hear(scan(Bytes::from_static(raw.as_bytes())).unwrap());
+    scene.say(raw).await;
     let progress = || {
         let told = scene.wire.told.lock().unwrap();
         told.iter().filter(|one| one.contains("notifications/progress") && one.contains("\"p\"")).count()

@@ -14,8 +14,8 @@ use trunkline_model::{Era, ListKind};
 use trunkline_observe::metrics::Era as MeteredEra;
 
 use crate::connect::{Connected, Connecting, Failed, Process, exited};
+use crate::due::next_refresh;
 use crate::health;
-use crate::lists;
 use crate::member::Shared;
 use crate::push;
 use crate::reason::printable;
@@ -26,8 +26,6 @@ use crate::status::{Phase, Status};
 
 /// How long a child may take to end in order before it is told to, and again before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often lists are read again from a server that cannot tell us of changes.
-const POLL: Duration = Duration::from_mins(1);
 /// A conversation shorter than this was none.
 const FRESH: Duration = Duration::from_millis(500);
 /// How long a process whose pipe ended may take to exit before its exit is no explanation any more; and how long its
@@ -299,42 +297,6 @@ fn after_read(shared: &Shared, read: Read) {
         Read::Nothing => {}
         Read::Whole => set_phase(shared, Phase::Ready, Vec::new()),
         Read::Partly(trouble) => set_phase(shared, Phase::Impaired(trouble), Vec::new()),
-    }
-}
-
-/// When lists must be read again without being told, and which: never, when the server pushes or its lists are fixed;
-/// but nobody pushes a change of skills.
-fn next_refresh(
-    shared: &Shared,
-    session: &Session,
-    live: bool,
-    last: Instant,
-) -> (Option<Instant>, &'static [ListKind]) {
-    let all = all_due(shared, session, live, last);
-    // A server that is impaired is not well again because of its skills.
-    let impaired = matches!(shared.status.borrow().phase, Phase::Impaired(_));
-    if all.is_some() || impaired || !lists::offered(&session.introduction, ListKind::Skills) {
-        return (all, &ListKind::ALL);
-    }
-    let ttl = shared.offer.borrow().as_ref().and_then(|offer| offer.skills_ttl_ms).unwrap_or(0);
-    (Some(last + Duration::from_millis(ttl).max(POLL)), &[ListKind::Skills])
-}
-
-fn all_due(shared: &Shared, session: &Session, live: bool, last: Instant) -> Option<Instant> {
-    let ttl = shared
-        .offer
-        .borrow()
-        .as_ref()
-        .and_then(|offer| offer.ttl_ms)
-        .filter(|_| session.era() == Era::Modern);
-    let pushes = live && lists::announces(&session.introduction);
-    if pushes {
-        return None;
-    }
-    match ttl {
-        Some(ms) => Some(last + Duration::from_millis(ms).max(POLL)),
-        None if session.era() == Era::Legacy && !lists::announces(&session.introduction) => None,
-        None => Some(last + POLL),
     }
 }
 

@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::http::{Connection, Events, Head};
+use crate::http::{Connection, Events};
 use crate::json;
+use crate::reply::Reply;
 
 /// How the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,70 +47,6 @@ pub struct Client {
     connection: Connection,
     next: u64,
     closing: bool,
-}
-
-/// What came for one request.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    /// Status and fields.
-    pub head: Head,
-    /// Notifications that came before the answer, raw.
-    pub notes: Vec<String>,
-    /// The answer, raw; empty if there was none.
-    pub raw: String,
-}
-
-impl Reply {
-    /// Whether the connection ends with it.
-    pub fn says_close(&self) -> bool {
-        self.head.field("connection").is_some_and(|word| word.eq_ignore_ascii_case("close"))
-    }
-
-    /// The raw result.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn result(&self) -> String {
-        json::member(&self.raw, "result")
-            .unwrap_or_else(|| panic!("no result: HTTP {} {}", self.head.status, self.raw))
-    }
-
-    /// The result parsed.
-    pub fn value(&self) -> Value {
-        json::parse(&self.result())
-    }
-
-    /// The error.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn error(&self) -> Value {
-        let error = json::member(&self.raw, "error");
-        json::parse(&error.unwrap_or_else(|| panic!("no error: HTTP {} {:.500}", self.head.status, self.raw)))
-    }
-
-    /// The error's code, if it is an error.
-    pub fn code(&self) -> Option<i64> {
-        let answer: Value = serde_json::from_str(&self.raw).ok()?;
-        answer.get("error")?.get("code")?.as_i64()
-    }
-
-    /// The first text block of a tool result.
-    ///
-    /// # Panics
-    /// When it has none.
-    pub fn text(&self) -> String {
-        let value = self.value();
-        value["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
-    }
-
-    /// The reason in a fault of the gateway, of a tool result or of an error.
-    pub fn reason(&self) -> Option<String> {
-        let answer: Value = serde_json::from_str(&self.raw).ok()?;
-        let fault = &answer["result"]["_meta"]["io.trunkline/fault"];
-        let fault = if fault.is_null() { &answer["error"]["data"] } else { fault };
-        fault["reason"].as_str().map(str::to_owned)
-    }
 }
 
 impl Client {
@@ -268,13 +205,11 @@ impl Client {
             return Ok(reply);
         }
         let mut events = Events::default();
-        while let Some(chunk) = self.connection.chunk()? {
-            for data in events.feed(&chunk) {
-                if json::member(&data, "method").is_some() {
-                    reply.notes.push(data);
-                } else {
-                    reply.raw = data;
-                }
+        while let Some(data) = self.connection.event(&mut events)? {
+            if json::member(&data, "method").is_some() {
+                reply.notes.push(data);
+            } else {
+                reply.raw = data;
             }
         }
         Ok(reply)
@@ -383,6 +318,25 @@ impl Client {
     pub fn status(&mut self) -> Value {
         let read = self.request("resources/read", r#"{"uri":"trunkline://status"}"#).value();
         json::parse(read["contents"][0]["text"].as_str().expect("the status is text"))
+    }
+
+    /// Opens the session's own stream, on a connection of its own (2025-03-26 and later: GET).
+    ///
+    /// # Panics
+    /// When there is no session, or no stream.
+    pub fn stream(&self) -> Connection {
+        let mut connection = Connection::open(self.address);
+        let host = self.address.to_string();
+        let fields = [
+            ("Host", host.as_str()),
+            ("Accept", "text/event-stream"),
+            ("Mcp-Session-Id", self.session.as_deref().expect("a session")),
+            ("MCP-Protocol-Version", LEGACY),
+        ];
+        connection.request("GET", &self.path, &fields, b"").expect("the gateway reads");
+        let head = connection.head().expect("a head");
+        assert!(head.status == 200 && head.is_stream(), "no stream: {head:?}");
+        connection
     }
 
     /// How long an answer may take.

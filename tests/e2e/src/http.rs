@@ -1,5 +1,6 @@
 //! HTTP/1.1 by hand: what is sent is exactly what a test wrote, what is seen is exactly what came.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -166,6 +167,21 @@ impl Connection {
         Ok(Some(chunk))
     }
 
+    /// The data of the next event of a stream; `None` after its end. `events` keeps what has come beyond it.
+    ///
+    /// # Errors
+    /// When it breaks off.
+    pub fn event(&mut self, events: &mut Events) -> io::Result<Option<String>> {
+        loop {
+            if let Some(event) = events.waiting.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(chunk) = self.chunk()? else { return Ok(None) };
+            let come = events.feed(&chunk);
+            events.waiting.extend(come);
+        }
+    }
+
     /// Reads a whole answer.
     ///
     /// # Errors
@@ -241,6 +257,8 @@ impl Connection {
 #[derive(Debug, Default)]
 pub struct Events {
     text: Vec<u8>,
+    /// Events that [`Connection::event`] has still to give.
+    waiting: VecDeque<String>,
 }
 
 impl Events {

@@ -10,6 +10,7 @@ pub mod load;
 pub mod peers;
 pub mod pipe;
 pub mod process;
+pub mod reply;
 pub mod scripted;
 pub mod scripted_sse;
 pub mod wait;

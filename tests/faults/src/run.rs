@@ -6,8 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use trunkline_e2e::client::{Client, Era, Reply};
+use trunkline_e2e::client::{Client, Era};
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::reply::Reply;
 use trunkline_e2e::{process, wait};
 
 use crate::neighbour;

@@ -2,6 +2,7 @@
 //! `docs/testing.md` says what it does and how it judges.
 
 mod fate;
+mod page;
 mod report;
 mod sample;
 mod servers;
@@ -24,6 +25,7 @@ use trunkline_e2e::gateway::Gateway;
 use trunkline_simulation::chance::Chance;
 
 use fate::Fate;
+use page::Page;
 use report::Report;
 use sample::Look;
 use servers::Reached;
@@ -68,6 +70,9 @@ struct Options {
     /// Where the report goes
     #[arg(long, default_value = "target/soak")]
     out: PathBuf,
+    /// Replace the generated part of this page, and the pictures in `plots` beside it [default: docs/soak.md]
+    #[arg(long, num_args = 0..=1, default_missing_value = "docs/soak.md", value_name = "PAGE")]
+    write_docs: Option<PathBuf>,
     /// The commit that was built, for the report
     #[arg(long, default_value = "not named")]
     commit: String,
@@ -94,6 +99,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     let minutes = options.hours.map_or(options.minutes, |hours| hours * 60.0);
     let length = Duration::from_secs_f64(minutes * 60.0);
+    // Before the load: nobody wants to hear after hours that the page is not there.
+    let page = options.write_docs.as_deref().map(Page::open).transpose()?;
     let reached = Arc::new(Reached::start()?);
     let gateway = Gateway::with(json!({
         "mcpServers": reached.entries(0)?,
@@ -148,7 +155,10 @@ fn run(options: &Options) -> Result<bool> {
     };
     drop(gateway);
     report.write(&options.out)?;
-    println!("{}", report.words());
+    if let Some(page) = page {
+        page.put(&report)?;
+    }
+    println!("{}", report.words(""));
     println!("written to {}", options.out.display());
     Ok(report.wrongs().is_empty())
 }

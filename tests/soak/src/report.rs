@@ -80,8 +80,14 @@ impl Report {
     /// Writes `soak.md`, `soak.json` and a picture of each series.
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        std::fs::write(folder.join("soak.md"), self.words())?;
+        std::fs::write(folder.join("soak.md"), self.words(""))?;
         std::fs::write(folder.join("soak.json"), serde_json::to_vec_pretty(&self.json())?)?;
+        self.draw(folder)
+    }
+
+    /// Writes a picture of each series.
+    pub(crate) fn draw(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         for series in &SERIES {
             std::fs::write(
                 folder.join(format!("soak-{}.svg", series.name)),
@@ -91,8 +97,8 @@ impl Report {
         Ok(())
     }
 
-    /// The report, as Markdown.
-    pub(crate) fn words(&self) -> String {
+    /// The report, as Markdown; `plots` comes before the names of the pictures.
+    pub(crate) fn words(&self, plots: &str) -> String {
         let mut out = String::new();
         let c = &self.counts;
         let wrongs = self.wrongs();
@@ -160,7 +166,7 @@ impl Report {
             let _ = writeln!(out, "\n    {words}");
         }
         for series in &SERIES {
-            let _ = writeln!(out, "\n![{}](soak-{}.svg)", series.name, series.name);
+            let _ = writeln!(out, "\n![{}]({plots}soak-{}.svg)", series.name, series.name);
         }
         out
     }

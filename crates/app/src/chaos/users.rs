@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use trunkline_config::Scenario;
-use trunkline_model::{Call, Caller, Era, Offers, Outcome, Quiet};
+use trunkline_model::{Call, Caller, Era, Outcome, Quiet};
 use trunkline_observe::metrics::Metrics;
 use trunkline_protocol::{Revision, hello, meta, method, request, scan};
 use trunkline_transport::back::HttpClient;
@@ -117,15 +117,7 @@ fn call(era: Era, tool: &str, arguments: &str) -> Option<Call> {
     );
     let scanned = scan(Bytes::from(text)).ok()?;
     let (operation, params) = request::decode(&scanned, era).ok()?;
-    let caller = Caller {
-        era,
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers: Offers::NONE,
-        stay: None,
-        peer: None,
-    };
-    Some(Call::new(operation, params, Arc::new(caller), Arc::new(Quiet)))
+    Some(Call::new(operation, params, Arc::new(Caller::new(era)), Arc::new(Quiet)))
 }
 
 /// Why a result is no answer: the gateway's fault in it, or the tool's own failure.

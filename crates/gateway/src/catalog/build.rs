@@ -1,4 +1,4 @@
-//! Building a catalog: filter, name, route, render.
+//! Building a catalog: filter, name, route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,27 +6,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use trunkline_model::{Era, ListKind};
 use trunkline_observe::metrics::Metrics;
-use trunkline_protocol::hello::own_info;
-use trunkline_protocol::list::{self, Item, Respelling};
+use trunkline_protocol::list::{Item, Respelling};
 use trunkline_protocol::mirror::{self, Mirrored};
 use trunkline_protocol::tasks::{self, Support};
 use trunkline_protocol::{bridge, capabilities, extensions, uris as spelling};
-use trunkline_transport::front::host::Introduced;
 use trunkline_upstream::breaker::Circuit;
 use trunkline_upstream::group::MemberState;
-use trunkline_upstream::{Manner, Offer, Phase, Policies, Status};
+use trunkline_upstream::{Manner, Offer, Policies, Status};
 
+use super::introduction::introduce;
+use super::pages::{hints, pages, skill_hints};
 use super::{Absent, Catalog, Cursors, Fallback, Names, Route, Speller, Uris, names};
 use crate::options::{Filter, Naming, Override, ServerRules};
 use crate::status;
-
-/// Time that lists may be kept when a part is missing or unsure, in milliseconds.
-const UNSURE_TTL_MS: u64 = 5_000;
-/// Time that lists of a legacy server may be kept while it tells us of changes, in milliseconds.
-const LEGACY_TTL_MS: u64 = 60_000;
-/// Longest instructions taken from one server, and all together, in bytes.
-const INSTRUCTIONS_PART_MAX: usize = 2 * 1024;
-const INSTRUCTIONS_MAX: usize = 8 * 1024;
 
 /// One upstream as the catalog sees it.
 #[derive(Clone, Debug)]
@@ -69,12 +61,12 @@ pub struct Input<'a> {
 }
 
 /// An item to be shown: with all that its server said, and its bytes for each era.
-struct Shown {
+pub(super) struct Shown {
     /// Only to clients that can be asked something.
-    asked: bool,
+    pub(super) asked: bool,
     whole: Bytes,
-    legacy: Bytes,
-    modern: Bytes,
+    pub(super) legacy: Bytes,
+    pub(super) modern: Bytes,
 }
 
 /// Makes the catalog.
@@ -172,7 +164,7 @@ fn uris(input: &Input<'_>, servers: &[(usize, Arc<str>)]) -> Uris {
     uris
 }
 
-fn offers(sources: &[Source]) -> impl Iterator<Item = (&Source, &Arc<Offer>)> {
+pub(super) fn offers(sources: &[Source]) -> impl Iterator<Item = (&Source, &Arc<Offer>)> {
     sources.iter().filter_map(|source| source.offer.as_ref().map(|offer| (source, offer)))
 }
 
@@ -314,7 +306,7 @@ fn declaring(input: &Input<'_>, what: impl Fn(&[u8]) -> bool) -> Vec<usize> {
     offers(input.sources).filter(|(_, offer)| declares(offer)).map(|(source, _)| source.number).collect()
 }
 
-fn runs_tasks(offer: &Offer) -> bool {
+pub(super) fn runs_tasks(offer: &Offer) -> bool {
     capabilities::has_tasks(&offer.introduction.capabilities, offer.introduction.era())
 }
 
@@ -350,119 +342,4 @@ impl Shown {
         self.legacy = listed.raw;
         listed.unstructured
     }
-}
-
-fn pages(
-    input: &Input<'_>,
-    kind: ListKind,
-    era: Era,
-    asked: bool,
-    items: &[Shown],
-    meta: Option<&[u8]>,
-    hints: (u64, bool),
-) -> Vec<Bytes> {
-    let size = input.naming.page_items.max(1);
-    let items: Vec<&Shown> = items.iter().filter(|item| asked || !item.asked).collect();
-    let count = items.len().div_ceil(size).max(1);
-    let page = |number: usize| {
-        let part = items.iter().skip(number * size).take(size);
-        let part = part.map(|item| if era == Era::Modern { &item.modern } else { &item.legacy });
-        let next = (number + 1 < count).then(|| input.cursors.seal(kind, input.version, number + 1));
-        list::render(kind, part, next.as_deref(), meta, (era == Era::Modern).then_some(hints))
-    };
-    (0..count).map(page).collect()
-}
-
-/// The least of what the parts allow.
-fn hints(sources: &[Source]) -> (u64, bool) {
-    let mut ttl = u64::MAX;
-    let mut public = true;
-    for source in sources {
-        let well = matches!(source.status.phase, Phase::Ready | Phase::Idle);
-        let part = match (&source.offer, well) {
-            (Some(offer), true) => match (offer.introduction.era(), offer.ttl_ms) {
-                (_, Some(ms)) => ms,
-                (Era::Legacy, None) if offer.pushes => LEGACY_TTL_MS,
-                _ => 0,
-            },
-            _ => UNSURE_TTL_MS,
-        };
-        ttl = ttl.min(part);
-        public &= source.offer.as_ref().is_some_and(|offer| offer.public);
-    }
-    (if ttl == u64::MAX { UNSURE_TTL_MS } else { ttl }, public && !sources.is_empty())
-}
-
-/// The same for skills, where only the servers that have some count. A legacy server says nothing of how long they may
-/// be kept, and nobody tells of their changes.
-fn skill_hints(sources: &[Source]) -> (u64, bool) {
-    let (mut ttl, mut public, mut unwell) = (u64::MAX, true, false);
-    for source in sources {
-        let Some(offer) = &source.offer else {
-            unwell = true;
-            continue;
-        };
-        if extensions::has_skills(&offer.introduction.capabilities) {
-            unwell |= !matches!(source.status.phase, Phase::Ready | Phase::Idle);
-            ttl = ttl.min(offer.skills_ttl_ms.unwrap_or(0));
-            public &= offer.skills_public;
-        }
-    }
-    if ttl == u64::MAX {
-        // Nobody has any yet.
-        (ttl, public) = (UNSURE_TTL_MS, false);
-    }
-    (if unwell { ttl.min(UNSURE_TTL_MS) } else { ttl }, public)
-}
-
-fn introduce(input: &Input<'_>, transparent: bool) -> Introduced {
-    let only = if transparent { input.sources.first().and_then(|s| s.offer.as_ref()) } else { None };
-    let (legacy, modern) = if let Some(offer) = only {
-        capabilities::mirrored(&offer.introduction.capabilities, offer.introduction.era())
-    } else {
-        let mut shared = extensions::Shared::default();
-        offers(input.sources).for_each(|(_, offer)| shared.add(&offer.introduction.capabilities));
-        capabilities::own(&shared, offers(input.sources).any(|(_, offer)| runs_tasks(offer)))
-    };
-    let server_info = match only.and_then(|offer| offer.introduction.server_info.clone()) {
-        Some(info) => info,
-        None => Bytes::from(own_info(env!("CARGO_PKG_VERSION"))),
-    };
-    let instructions = match (input.instructions, only) {
-        (Some(own), _) => Some(Arc::clone(own)),
-        (None, Some(offer)) => offer.introduction.instructions.as_deref().map(Arc::from),
-        (None, None) => gathered(input),
-    };
-    let complete = input.sources.iter().all(|s| s.offer.is_some());
-    let ttl_ms = if complete { LEGACY_TTL_MS } else { UNSURE_TTL_MS };
-    Introduced { legacy_capabilities: legacy, modern_capabilities: modern, server_info, instructions, ttl_ms }
-}
-
-/// The servers' instructions, one section each, within bounds.
-fn gathered(input: &Input<'_>) -> Option<Arc<str>> {
-    let mut text = String::new();
-    for (source, offer) in offers(input.sources) {
-        let Some(said) = offer.introduction.instructions.as_deref().filter(|s| !s.trim().is_empty()) else {
-            continue;
-        };
-        let prefix = source.rules.prefix.as_deref().unwrap_or(&source.rules.server);
-        let section = format!(
-            "## {} (tools prefixed {prefix}{})\n{}\n\n",
-            source.rules.server,
-            input.naming.separator,
-            cut(said.trim(), INSTRUCTIONS_PART_MAX)
-        );
-        if text.len() + section.len() <= INSTRUCTIONS_MAX {
-            text.push_str(&section);
-        }
-    }
-    (!text.is_empty()).then(|| Arc::from(text.trim_end()))
-}
-
-fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }

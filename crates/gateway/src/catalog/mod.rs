@@ -3,7 +3,9 @@
 
 mod build;
 mod cursor;
+mod introduction;
 pub mod names;
+mod pages;
 mod roots;
 mod template;
 #[cfg(test)]

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use trunkline_model::{AskAnswer, Call, Offers};
 
+use super::holding::LAST_WORDS;
 use super::stage::{Alive, Seen, WAIT, accept, ask, call, never, parking, result, run};
-use super::{Duration, LAST_WORDS, Parking, Work};
+use super::{Duration, Parking, Work};
 
 /// What the server does, one after another.
 #[derive(Clone, Debug)]

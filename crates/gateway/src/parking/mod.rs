@@ -4,8 +4,10 @@
 //! A call is never run again because of a retry: what comes with a bad state is refused.
 
 mod exchange;
+mod holding;
 #[cfg(test)]
 mod interleavings;
+mod refusals;
 pub(crate) mod seal;
 #[cfg(test)]
 mod stage;
@@ -20,14 +22,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use trunkline_model::{Call, Era, Fault, Kind, Notes, Offers, Outcome, Reply, StateProblem};
+use trunkline_model::{Call, Era, Fault, Kind, Notes, Outcome, Reply, StateProblem};
 use trunkline_protocol::rounds::{self, Answers};
 use trunkline_protocol::{canonical, method, offers};
 
 use exchange::{Exchange, News, Refused, Said};
+use refusals::{bad_state, lacking, refusal};
 use seal::{Sealed, Sealer};
 
 /// How a call is begun: given the call with the place for its questions, its future.
@@ -35,8 +38,6 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// Most calls that wait at a time. Each holds a call at a server open.
 const PARKED_MAX: usize = 1000;
-/// How long a call that nobody came back for may take to end by itself, after its questions were refused.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The parked calls of this process.
 pub(crate) struct Parking {
@@ -233,37 +234,6 @@ impl Parking {
         }
     }
 
-    /// Drives a parked call to its end, and keeps its outcome until somebody comes for it.
-    async fn hold(&self, exchange: &Arc<Exchange>, mut work: Work) {
-        // Also when the call panics, and when the runtime drops it.
-        let _ending = Ending { parking: self, exchange };
-        let over = loop {
-            tokio::select! {
-                outcome = &mut work => break Some(outcome),
-                () = exchange.given_up.cancelled() => break None,
-                () = expired(exchange) => if exchange.expire() {
-                    // The server learns that nobody answers, and may end its call in order.
-                    let _ = timeout(LAST_WORDS, &mut work).await;
-                    break None;
-                }
-            }
-        };
-        // Dropped while it runs, the call is taken back at the server.
-        drop(work);
-        let Some(outcome) = over else { return };
-        exchange.finish(outcome);
-        loop {
-            tokio::select! {
-                () = exchange.done.cancelled() => return,
-                () = exchange.given_up.cancelled() => return,
-                () = self.stop.cancelled() => return,
-                () = expired(exchange) => if exchange.expire() {
-                    return;
-                }
-            }
-        }
-    }
-
     async fn resume(
         self: &Arc<Self>,
         call: &Call,
@@ -310,67 +280,6 @@ impl Parking {
             Ok(()) => self.follow(exchange).await,
         }
     }
-
-    /// Parks a call that was refused until pages are visited; `None` when there is no room.
-    fn park_visits(self: &Arc<Self>, place: Place, visits: visits::Visits) -> Option<Outcome> {
-        let id = visits.id;
-        let Place { binding, wait } = place;
-        let expires = expiry(wait);
-        let state = self.sealer.seal(&Sealed { exchange: id, round: 0, expires, binding });
-        let visits = Arc::new(visits.under(state));
-        let questions = visits.questions();
-        let over = visits.over();
-        {
-            let mut exchanges = self.exchanges();
-            if exchanges.len() >= self.max {
-                return None;
-            }
-            exchanges.insert(id, Parked::Visits(visits));
-        }
-        let parking = Arc::downgrade(self);
-        // Not among the tracked tasks: it holds nothing that an orderly end would have to wait for.
-        tokio::spawn(async move {
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = over.cancelled() => return,
-            }
-            if let Some(parking) = parking.upgrade() {
-                parking.leave(&id);
-            }
-        });
-        Some(questions)
-    }
-}
-
-/// The end of a held call, however it comes: it is parked no longer, and nobody waits for it for ever.
-struct Ending<'a> {
-    parking: &'a Parking,
-    exchange: &'a Exchange,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.parking.leave(&self.exchange.id);
-        self.exchange.end(Fault::internal("a parked call ended without an outcome").into());
-    }
-}
-
-/// Resolves when the call has waited too long for a retry.
-async fn expired(exchange: &Exchange) {
-    let mut deadline = exchange.deadline.subscribe();
-    loop {
-        let at = *deadline.borrow_and_update();
-        let changed = match at {
-            Some(at) => tokio::select! {
-                () = sleep_until(at) => return,
-                changed = deadline.changed() => changed,
-            },
-            None => deadline.changed().await,
-        };
-        if changed.is_err() {
-            return std::future::pending().await;
-        }
-    }
 }
 
 fn now() -> u64 {
@@ -399,32 +308,4 @@ fn binding(server: &str, call: &Call) -> [u8; 32] {
         None => part(b"{}"),
     }
     *blake3::hash(&text).as_bytes()
-}
-
-fn bad_state(problem: StateProblem) -> Outcome {
-    refusal(problem).into()
-}
-
-fn refusal(problem: StateProblem) -> Fault {
-    let text = match problem {
-        StateProblem::Invalid => "params.requestState is not one that this server gave out",
-        StateProblem::Expired => "the call waited too long for its answers and was given up; start it again",
-        StateProblem::Mismatch => {
-            "params.requestState belongs to another call: repeat the same request with it"
-        }
-        StateProblem::Reused => {
-            "params.requestState was answered already; use the newest one, or start again"
-        }
-        StateProblem::InstanceLost => {
-            "the server process that held this call is gone; the call may or may not have run"
-        }
-    };
-    Fault::client(Kind::BadState(problem), text)
-}
-
-fn lacking(method: &str, params: &[u8]) -> Outcome {
-    let needed = offers::needed(method, params).unwrap_or(Offers::NONE);
-    let needed = String::from_utf8_lossy(&offers::declared(needed)).into_owned();
-    let text = format!("the call waits for an answer to {method}, which this client no longer offers");
-    Fault::client(Kind::MissingCapability(needed.into()), text).into()
 }

@@ -30,14 +30,7 @@ pub(super) fn call(offers: Offers, arguments: &Value, retry: Option<(&str, &Valu
     let text = arguments.to_string();
     let at = memchr::memmem::find(&raw, text.as_bytes());
     let params = Params { arguments: at.map(|at| at..at + text.len()), raw, ..Params::default() };
-    let caller = Arc::new(Caller {
-        era: Era::Modern,
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers,
-        stay: None,
-        peer: None,
-    });
+    let caller = Arc::new(Caller { offers, ..Caller::new(Era::Modern) });
     Call::new(Operation::CallTool("t".into()), params, caller, Arc::new(Quiet))
 }
 

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use trunkline_model::{Ask, Call, Era, Fault, Level, Note, Notes, Offers, Outcome, PeerError};
 
+use super::holding::LAST_WORDS;
 use super::stage::{Alive, Seen, WAIT, accept, ask, call, never, parking, result, run};
-use super::{Duration, LAST_WORDS, Work};
+use super::{Duration, Work};
 
 const FORM: &str = "elicitation/create";
 

@@ -1,10 +1,17 @@
 //! Calls that a 2025-11-25 server refuses until its user has visited some pages (error -32042, URL elicitation
 //! required). Nothing runs meanwhile: the retry simply makes the call again, once.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use trunkline_model::{Call, Era, Fault, Kind, Offers, Outcome, Reply, Text};
 use trunkline_protocol::{asks, bridge, rounds};
+
+use super::refusals::lacking;
+use super::seal::Sealed;
+use super::{Parked, Parking, Place, expiry};
 
 /// The visits that one call waits for.
 pub(super) struct Visits {
@@ -72,7 +79,7 @@ impl Visits {
 
     pub(super) fn answered(&self, call: &Call, responses: &Bytes) -> Heard {
         if !call.caller.offers.has(Offers::URL) {
-            return Heard::Again(super::lacking(asks::ELICIT, b"{\"mode\":\"url\"}"));
+            return Heard::Again(lacking(asks::ELICIT, b"{\"mode\":\"url\"}"));
         }
         let answers: Vec<Option<Bytes>> =
             self.pages.iter().map(|(key, _)| rounds::response(responses, key, asks::ELICIT)).collect();
@@ -88,5 +95,37 @@ impl Visits {
         };
         let text = text.unwrap_or_else(|| "the server wants a page to be visited first".to_owned());
         Heard::Refused(Fault::client(Kind::CannotBridge, format!("declined: {text}")).into())
+    }
+}
+
+impl Parking {
+    /// Parks a call that was refused until pages are visited; `None` when there is no room.
+    pub(super) fn park_visits(self: &Arc<Self>, place: Place, visits: Visits) -> Option<Outcome> {
+        let id = visits.id;
+        let Place { binding, wait } = place;
+        let expires = expiry(wait);
+        let state = self.sealer.seal(&Sealed { exchange: id, round: 0, expires, binding });
+        let visits = Arc::new(visits.under(state));
+        let questions = visits.questions();
+        let over = visits.over();
+        {
+            let mut exchanges = self.exchanges();
+            if exchanges.len() >= self.max {
+                return None;
+            }
+            exchanges.insert(id, Parked::Visits(visits));
+        }
+        let parking = Arc::downgrade(self);
+        // Not among the tracked tasks: it holds nothing that an orderly end would have to wait for.
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = over.cancelled() => return,
+            }
+            if let Some(parking) = parking.upgrade() {
+                parking.leave(&id);
+            }
+        });
+        Some(questions)
     }
 }

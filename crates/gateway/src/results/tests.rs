@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use trunkline_model::{
-    Call, Caller, Era, Kind, Notes, Offers, Operation, Outcome, Params, Quiet, Reply, Stay, Text,
-};
+use trunkline_model::{Call, Caller, Era, Kind, Notes, Operation, Outcome, Params, Quiet, Reply, Stay, Text};
 
 use super::options::{Keeping, Options};
 use super::{Results, asked, keep};
@@ -16,14 +14,8 @@ const KEEPING: Keeping = Keeping { above: 1000, preview_bytes: 100 };
 
 fn caller(stay: Option<u64>) -> Arc<Caller> {
     let stay = stay.map(|number| Arc::new(Stay::new(number, Arc::new(Quiet) as Arc<dyn Notes>)));
-    Arc::new(Caller {
-        era: if stay.is_some() { Era::Legacy } else { Era::Modern },
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers: Offers::NONE,
-        stay,
-        peer: None,
-    })
+    let era = if stay.is_some() { Era::Legacy } else { Era::Modern };
+    Arc::new(Caller { stay, ..Caller::new(era) })
 }
 
 fn call(caller: &Arc<Caller>, operation: Operation) -> Call {

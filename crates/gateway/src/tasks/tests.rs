@@ -7,14 +7,9 @@ use trunkline_protocol::tasks::{Status, Task};
 use super::*;
 
 fn caller(stay: Option<u64>) -> Caller {
-    Caller {
-        era: if stay.is_some() { Era::Legacy } else { Era::Modern },
-        info: None,
-        capabilities: Bytes::from_static(b"{}"),
-        offers: trunkline_model::Offers::NONE,
-        stay: stay.map(|number| Arc::new(Stay::new(number, Arc::new(Quiet)))),
-        peer: None,
-    }
+    let era = if stay.is_some() { Era::Legacy } else { Era::Modern };
+    let stay = stay.map(|number| Arc::new(Stay::new(number, Arc::new(Quiet))));
+    Caller { stay, ..Caller::new(era) }
 }
 
 fn made(tasks: &Arc<Tasks>, caller: &Caller, ttl_ms: Option<u64>, outcome: Option<Outcome>) -> Arc<Held> {

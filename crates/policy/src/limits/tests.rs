@@ -1,18 +1,12 @@
 use bytes::Bytes;
-use trunkline_model::{Caller, Era, Kind, Offers, Retry};
+use trunkline_model::{Caller, Era, Kind, Retry};
 
 use super::options::*;
 use super::*;
 
 fn caller(address: &str) -> Caller {
-    Caller {
-        era: Era::Modern,
-        info: Some(Bytes::from_static(b"{\"name\":\"c\"}")),
-        capabilities: Bytes::from_static(b"{}"),
-        offers: Offers::NONE,
-        stay: None,
-        peer: Some(address.parse().unwrap()),
-    }
+    let info = Some(Bytes::from_static(b"{\"name\":\"c\"}"));
+    Caller { info, peer: Some(address.parse().unwrap()), ..Caller::new(Era::Modern) }
 }
 
 fn rate(name: &str, per: Per, count: u32, burst: u32) -> RateRule {

@@ -1,15 +1,16 @@
 //! Connections that are one answer behind: what a server says twice must cost one call at most.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use trunkline_protocol::Message;
 
 use super::arriving::WHOLE_BYTES_MAX;
+use super::client::tests::server;
 use super::{Exchanged, HttpClient, HttpWire, Outgoing, Wire as _, WireError};
 
 const LIMIT: usize = 1 << 20;
@@ -45,18 +46,10 @@ struct Confused {
 
 impl Confused {
     async fn new(second: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}/mcp", listener.local_addr().unwrap()).parse().unwrap();
-        let (requests, opened) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let (seen, counted) = (Arc::clone(&requests), Arc::clone(&opened));
-        let second = Arc::new(Mutex::new(Some(second)));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
-                let script = is_first.then(|| (Arc::clone(&seen), Arc::clone(&second)));
-                tokio::spawn(serve(stream, script));
-            }
-        });
+        let requests = Arc::<AtomicUsize>::default();
+        let script = (Arc::clone(&requests), Arc::<str>::from(second));
+        let (uri, opened) =
+            server(move |stream, number| serve(stream, (number == 0).then(|| script.clone()))).await;
         let wire = HttpWire::new(HttpClient::new(), uri, http::HeaderMap::new(), LIMIT);
         Self { wire, requests, opened }
     }
@@ -79,7 +72,8 @@ impl Confused {
     }
 }
 
-type Script = (Arc<AtomicUsize>, Arc<Mutex<Option<String>>>);
+/// How many requests came, and what the second is told.
+type Script = (Arc<AtomicUsize>, Arc<str>);
 
 async fn serve(mut stream: TcpStream, script: Option<Script>) {
     let mut behind = false;
@@ -90,7 +84,7 @@ async fn serve(mut stream: TcpStream, script: Option<Script>) {
             if behind {
                 said = whole("200 OK", &answer(id - 1));
             } else if number == 1 {
-                said = second.lock().unwrap().take().unwrap();
+                said = second.to_string();
                 behind = true;
             }
         }

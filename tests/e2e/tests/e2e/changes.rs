@@ -1,9 +1,11 @@
 //! List changes reach both kinds of clients within a second.
 
 use serde_json::{Value, json};
+use trunkline_e2e::client::Era;
 use trunkline_e2e::driver::{Driver, assert_ok};
 use trunkline_e2e::fixture::Fixture;
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::http::{Connection, Events};
 use trunkline_e2e::json::parse;
 use trunkline_e2e::peers;
 
@@ -57,7 +59,7 @@ fn a_new_tool_of_a_stdio_server_is_announced_listed_and_callable() {
             ],
         );
         heard(&report);
-        let names = gateway.client(trunkline_e2e::client::Era::Modern).tool_names();
+        let names = gateway.client(Era::Modern).tool_names();
         assert!(!names.contains(&"one__fresh".to_owned()), "{names:?}");
     }
 }
@@ -75,7 +77,7 @@ fn a_tool_that_a_client_adds_in_its_own_session_is_announced_to_it_and_works() {
     let report = driver.http(&gateway.url(), &["--call", "one__mine", "{}"]);
     assert_ok(&report);
     assert_eq!(report["calls"][0]["result"]["content"][0]["text"], "mine");
-    let names = gateway.client(trunkline_e2e::client::Era::Modern).tool_names();
+    let names = gateway.client(Era::Modern).tool_names();
     assert!(!names.contains(&"one__mine".to_owned()), "one that cannot be asked is not shown it: {names:?}");
 }
 
@@ -93,62 +95,32 @@ fn a_change_that_nobody_sees_is_announced_to_nobody() {
 
 #[test]
 fn the_streams_of_both_eras_carry_the_change_and_nothing_else() {
-    use trunkline_e2e::client::{Client, Era, modern_meta};
-    use trunkline_e2e::http::{Connection, Events};
-
     let fixture = Fixture::ts("dual", &[]);
     let gateway = Gateway::start(&json!({ "one": fixture.entry() }));
 
-    let legacy = gateway.client(Era::Legacy);
-    let mut get = Connection::open(gateway.address());
-    let host = gateway.address().to_string();
-    let session = legacy.session.clone().expect("a session");
-    let fields = [
-        ("Host", host.as_str()),
-        ("Accept", "text/event-stream"),
-        ("Mcp-Session-Id", &session),
-        ("MCP-Protocol-Version", "2025-11-25"),
-    ];
-    get.request("GET", "/mcp", &fields, b"").expect("it reads");
-    let head = get.head().expect("a stream");
-    assert_eq!((head.status, head.is_stream()), (200, true));
+    let mut get = gateway.client(Era::Legacy).stream();
 
     let mut listen = gateway.client(Era::Modern);
     listen.start("subscriptions/listen", r#"{"notifications":{"toolsListChanged":true}}"#).expect("it reads");
     let head = listen.connection().head().expect("a stream");
-    assert_eq!((head.status, head.is_stream()), (200, true), "{head:?} {}", modern_meta(""));
+    assert_eq!((head.status, head.is_stream()), (200, true), "{head:?}");
 
-    let mut caller: Client = gateway.client(Era::Modern);
+    let mut caller = gateway.client(Era::Modern);
     caller.call("one__add_tool", r#"{"name":"seen"}"#).result();
 
     let mut events = Events::default();
-    let first = loop {
-        let chunk = listen.connection().chunk().expect("the stream lives").expect("it goes on");
-        if let Some(event) = events.feed(&chunk).into_iter().next() {
-            break event;
-        }
-    };
-    let acknowledged = parse(&first);
+    let acknowledged = next(listen.connection(), &mut events);
     assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
     assert_eq!(acknowledged["params"]["notifications"], json!({ "toolsListChanged": true }));
     assert_eq!(acknowledged["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
-    let changed = parse(&next(listen.connection(), &mut events));
+    let changed = next(listen.connection(), &mut events);
     assert_eq!(changed["method"], "notifications/tools/list_changed");
     assert_eq!(changed["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
 
-    let changed = parse(&next(&mut get, &mut Events::default()));
+    let changed = next(&mut get, &mut Events::default());
     assert_eq!(changed["method"], "notifications/tools/list_changed");
 }
 
-/// The data of the next event.
-fn next(
-    connection: &mut trunkline_e2e::http::Connection,
-    events: &mut trunkline_e2e::http::Events,
-) -> String {
-    loop {
-        let chunk = connection.chunk().expect("the stream lives").expect("it goes on");
-        if let Some(event) = events.feed(&chunk).into_iter().next() {
-            return event;
-        }
-    }
+fn next(connection: &mut Connection, events: &mut Events) -> Value {
+    parse(&connection.event(events).expect("the stream lives").expect("it goes on"))
 }

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use trunkline_e2e::client::{Client, ERAS, Era, Reply};
+use trunkline_e2e::client::{Client, ERAS, Era};
 use trunkline_e2e::driver::Driver;
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::reply::Reply;
 use trunkline_e2e::scripted::{self, Scripted};
 use trunkline_e2e::{process, wait};
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use trunkline_e2e::client::{Client, ERAS, Era, Reply};
+use trunkline_e2e::client::{Client, ERAS, Era};
 use trunkline_e2e::fixture::Fixture;
 use trunkline_e2e::gateway::Gateway;
 use trunkline_e2e::http::{Connection, Events};
+use trunkline_e2e::reply::Reply;
 use trunkline_e2e::{json as text, process, wait};
 
 const FORMS: &str = r#"{"elicitation":{"form":{}}}"#;
@@ -273,11 +274,9 @@ fn heard(mut connection: Connection) -> mpsc::Receiver<Value> {
     connection.set_patience(Duration::from_mins(5));
     thread::spawn(move || {
         let mut events = Events::default();
-        while let Ok(Some(chunk)) = connection.chunk() {
-            for data in events.feed(&chunk) {
-                if tell.send(text::parse(&data)).is_err() {
-                    return;
-                }
+        while let Ok(Some(data)) = connection.event(&mut events) {
+            if tell.send(text::parse(&data)).is_err() {
+                return;
             }
         }
     });
@@ -300,18 +299,7 @@ fn told(client: &mut Client, stream: &mpsc::Receiver<Value>, uri: &str) {
 fn a_session_hears_of_its_members_resources_and_goes_on_hearing_on_the_other() {
     let (members, gateway) = before_two(legacy);
     let mut client = able(&gateway, Era::Legacy, FORMS);
-    let session = client.session.clone().expect("a session");
-    let host = gateway.address().to_string();
-    let mut get = Connection::open(gateway.address());
-    let fields = [
-        ("Host", host.as_str()),
-        ("Accept", "text/event-stream"),
-        ("Mcp-Session-Id", &session),
-        ("MCP-Protocol-Version", "2025-11-25"),
-    ];
-    get.request("GET", "/mcp", &fields, b"").expect("it reads");
-    assert!(get.head().expect("a stream").is_stream());
-    let stream = heard(get);
+    let stream = heard(client.stream());
     client.request("resources/subscribe", &json!({ "uri": WATCHED }).to_string()).result();
     told(&mut client, &stream, WATCHED);
     count(&mut client, "s");

@@ -19,7 +19,7 @@ fn gateway(fixture: &Fixture) -> Gateway {
     Gateway::start(&json!({ "one": entry }))
 }
 
-fn progress(reply: &trunkline_e2e::client::Reply) -> Vec<String> {
+fn progress(reply: &trunkline_e2e::reply::Reply) -> Vec<String> {
     let notes = reply.notes.iter().map(|note| parse(note));
     let progress = notes.filter(|note| note["method"] == "notifications/progress");
     progress
@@ -28,7 +28,7 @@ fn progress(reply: &trunkline_e2e::client::Reply) -> Vec<String> {
 }
 
 /// Calls with a progress token in the words of the client's era.
-fn call_with_progress(client: &mut Client, name: &str, arguments: &str) -> trunkline_e2e::client::Reply {
+fn call_with_progress(client: &mut Client, name: &str, arguments: &str) -> trunkline_e2e::reply::Reply {
     r#""progressToken":"canary""#.clone_into(&mut client.meta);
     let meta = if client.era == Era::Legacy { r#""_meta":{"progressToken":"canary"},"# } else { "" };
     let reply =
@@ -140,12 +140,7 @@ fn updates_of_a_watched_resource_arrive() {
         assert!(listen.connection().head().expect("a stream").is_stream());
         let mut events = Events::default();
         let mut next = || -> Value {
-            loop {
-                let chunk = listen.connection().chunk().expect("the stream lives").expect("it goes on");
-                if let Some(event) = events.feed(&chunk).into_iter().next() {
-                    return parse(&event);
-                }
-            }
+            parse(&listen.connection().event(&mut events).expect("the stream lives").expect("it goes on"))
         };
         assert_eq!(next()["method"], "notifications/subscriptions/acknowledged");
         let mut caller = gateway.client(Era::Legacy);

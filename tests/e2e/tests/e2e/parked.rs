@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trunkline_e2e::client::{Client, Era, Reply};
+use trunkline_e2e::client::{Client, Era};
 use trunkline_e2e::fixture::Fixture;
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::http::{Connection, Events};
+use trunkline_e2e::reply::Reply;
 use trunkline_e2e::{json, peers, process, wait};
 
 const FORMS: &str = r#"{"elicitation":{"form":{}}}"#;
@@ -233,7 +235,7 @@ fn a_call_that_asks_twice_goes_on_over_two_rounds() {
 /// A legacy client by hand: its calls, its stream, and what it answers.
 struct Legacy {
     client: Client,
-    stream: Option<trunkline_e2e::http::Connection>,
+    stream: Option<Connection>,
 }
 
 impl Legacy {
@@ -242,26 +244,13 @@ impl Legacy {
         client.era = Era::Legacy;
         capabilities.clone_into(&mut client.capabilities);
         client.initialize("2025-11-25");
-        let stream = stream.then(|| {
-            let mut get = trunkline_e2e::http::Connection::open(client.address);
-            let host = client.address.to_string();
-            let session = client.session.clone().expect("a session");
-            let fields = [
-                ("Host", host.as_str()),
-                ("Accept", "text/event-stream"),
-                ("Mcp-Session-Id", &session),
-                ("MCP-Protocol-Version", "2025-11-25"),
-            ];
-            get.request("GET", &client.path, &fields, b"").expect("it reads");
-            assert_eq!(get.head().expect("a stream").status, 200);
-            get
-        });
+        let stream = stream.then(|| client.stream());
         Self { client, stream }
     }
 
     /// Says something on a connection of its own: an answer or a notification.
     fn say(&self, body: &Value) {
-        let mut connection = trunkline_e2e::http::Connection::open(self.client.address);
+        let mut connection = Connection::open(self.client.address);
         let fields = self.client.fields("", "{}");
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         connection
@@ -271,16 +260,8 @@ impl Legacy {
     }
 
     /// The next event of the stream of the call that was started, or of the stream of its own.
-    fn next(
-        connection: &mut trunkline_e2e::http::Connection,
-        events: &mut trunkline_e2e::http::Events,
-    ) -> Value {
-        loop {
-            let chunk = connection.chunk().expect("the stream lives").expect("it goes on");
-            if let Some(event) = events.feed(&chunk).into_iter().next() {
-                return json::parse(&event);
-            }
-        }
+    fn next(connection: &mut Connection, events: &mut Events) -> Value {
+        json::parse(&connection.event(events).expect("the stream lives").expect("it goes on"))
     }
 
     fn end(mut self) {
@@ -311,7 +292,7 @@ fn a_server_that_asks_outside_of_calls_asks_the_client_on_its_stream_and_hears_o
     let mut legacy = Legacy::open(&gateway, r#"{"roots":{"listChanged":true}}"#, true);
     // Its conversation opens with its first call; the server asks for roots as soon as it has.
     assert_eq!(legacy.client.call("one__echo", r#"{"message":"m"}"#).text(), "Echo: m");
-    let mut events = trunkline_e2e::http::Events::default();
+    let mut events = Events::default();
     let mut ask = |legacy: &mut Legacy, folder: &str| {
         let stream = legacy.stream.as_mut().expect("a stream");
         let question = loop {
@@ -342,7 +323,7 @@ fn without_a_stream_of_its_own_the_client_is_asked_on_that_of_its_call() {
     legacy.client.start("tools/call", params).expect("it reads");
     let head = legacy.client.connection().head().expect("an answer");
     assert!(head.is_stream(), "{head:?}");
-    let mut events = trunkline_e2e::http::Events::default();
+    let mut events = Events::default();
     let question = Legacy::next(legacy.client.connection(), &mut events);
     legacy.say(&roots(&question, "file:///mine"));
     let last = loop {
@@ -369,7 +350,7 @@ fn log_level_and_subscriptions_of_a_client_with_its_own_session_are_its_own() {
     }
     let (mut updated, mut logged) = (false, false);
     let stream = keen.stream.as_mut().expect("a stream");
-    let mut events = trunkline_e2e::http::Events::default();
+    let mut events = Events::default();
     while !updated || !logged {
         let event = Legacy::next(stream, &mut events);
         updated |= event["method"] == "notifications/resources/updated" && event["params"]["uri"] == uri;
@@ -378,18 +359,15 @@ fn log_level_and_subscriptions_of_a_client_with_its_own_session_are_its_own() {
     // By now the other one's server has said as much; it hears none of it.
     let stream = quiet.stream.as_mut().expect("a stream");
     stream.set_patience(Duration::from_secs(6));
-    let mut events = trunkline_e2e::http::Events::default();
-    while let Ok(Some(chunk)) = stream.chunk() {
-        for event in events.feed(&chunk) {
-            let note = json::parse(&event);
-            // The server logs at levels by chance.
-            let unwanted =
-                note["method"] == "notifications/message" && note["params"]["level"] != "emergency";
-            assert!(
-                note["method"] != "notifications/resources/updated" && !unwanted,
-                "not subscribed, and only emergencies wanted: {event}"
-            );
-        }
+    let mut events = Events::default();
+    while let Ok(Some(event)) = stream.event(&mut events) {
+        let note = json::parse(&event);
+        // The server logs at levels by chance.
+        let unwanted = note["method"] == "notifications/message" && note["params"]["level"] != "emergency";
+        assert!(
+            note["method"] != "notifications/resources/updated" && !unwanted,
+            "not subscribed, and only emergencies wanted: {event}"
+        );
     }
 }
 
@@ -404,7 +382,7 @@ fn clients_that_leave_take_their_processes_along_also_in_the_middle_of_a_questio
         let params = params(TOOL, &format!("k{at}"), None);
         legacy.client.start("tools/call", &params).expect("it reads");
         assert!(legacy.client.connection().head().expect("an answer").is_stream());
-        let event = Legacy::next(legacy.client.connection(), &mut trunkline_e2e::http::Events::default());
+        let event = Legacy::next(legacy.client.connection(), &mut Events::default());
         assert_eq!(event["method"], "elicitation/create");
         stay.push(legacy);
     }
@@ -417,7 +395,7 @@ fn clients_that_leave_take_their_processes_along_also_in_the_middle_of_a_questio
     for mut legacy in stay.into_iter().chain([taken_back]) {
         // A connection of its own: the first still carries the stream of the call.
         let address = legacy.client.address;
-        *legacy.client.connection() = trunkline_e2e::http::Connection::open(address);
+        *legacy.client.connection() = Connection::open(address);
         legacy.end();
     }
     wait::until(Duration::from_secs(15), "the end of the clients' processes", || {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use trunkline_e2e::client::{ERAS, Era, Reply};
+use trunkline_e2e::client::{ERAS, Era};
 use trunkline_e2e::gateway::Gateway;
+use trunkline_e2e::reply::Reply;
 use trunkline_e2e::scripted::{self, Responder, Scripted, Seen};
 use trunkline_e2e::scripted_sse::STREAM;
 use trunkline_e2e::wait;

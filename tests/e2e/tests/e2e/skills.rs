@@ -25,7 +25,7 @@ fn listed(client: &mut Client) -> Vec<String> {
     skills.iter().filter_map(uri).collect()
 }
 
-fn about(client: &mut Client, method: &str, uri: &str) -> trunkline_e2e::client::Reply {
+fn about(client: &mut Client, method: &str, uri: &str) -> trunkline_e2e::reply::Reply {
     client.request(method, &json!({ "uri": uri }).to_string())
 }
 

@@ -227,7 +227,6 @@ fn a_foreign_page_cannot_open_a_socket_or_a_stream() {
 struct Old {
     stream: Connection,
     events: Events,
-    waiting: Vec<Value>,
     address: std::net::SocketAddr,
     to: String,
 }
@@ -242,13 +241,8 @@ impl Old {
         stream.request("GET", "/mcp", &fields, b"").expect("the gateway reads");
         assert_eq!(stream.head().expect("a stream").status, 200);
         let mut events = Events::default();
-        let to = loop {
-            let chunk = stream.chunk().expect("the stream lives").expect("it goes on");
-            if let Some(to) = events.feed(&chunk).into_iter().next() {
-                break to;
-            }
-        };
-        let mut client = Self { stream, events, waiting: Vec::new(), address, to };
+        let to = stream.event(&mut events).expect("the stream lives").expect("it goes on");
+        let mut client = Self { stream, events, address, to };
         client.post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{},"clientInfo":{"name":"e2e","version":"1"}}}"#);
         assert_eq!(client.next()["result"]["protocolVersion"], "2024-11-05");
         client.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
@@ -276,10 +270,6 @@ impl Old {
 
     fn next_within(&mut self, limit: Duration) -> Option<Value> {
         self.stream.set_patience(limit);
-        while self.waiting.is_empty() {
-            let chunk = self.stream.chunk().ok()??;
-            self.waiting = self.events.feed(&chunk).iter().map(|event| parse(event)).collect();
-        }
-        Some(self.waiting.remove(0))
+        self.stream.event(&mut self.events).ok()?.map(|event| parse(&event))
     }
 }

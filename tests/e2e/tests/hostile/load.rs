@@ -198,8 +198,7 @@ fn r_07() {
             .expect("it reads");
         assert!(client.connection().head().expect("a stream").is_stream());
         let mut events = Events::default();
-        let chunk = client.connection().chunk().expect("it lives").expect("it goes on");
-        let first = events.feed(&chunk).into_iter().next().expect("the acknowledgement comes first");
+        let first = client.connection().event(&mut events).expect("it lives").expect("it goes on");
         assert!(first.contains("notifications/subscriptions/acknowledged"), "{first}");
         streams.push((client, events));
     }
@@ -215,8 +214,8 @@ fn r_07() {
     process::signal(pid, Signal::SIGTERM);
     for (client, events) in &mut streams {
         let mut last = String::new();
-        while let Some(chunk) = client.connection().chunk().expect("an orderly end") {
-            last = events.feed(&chunk).pop().unwrap_or(last);
+        while let Some(event) = client.connection().event(events).expect("an orderly end") {
+            last = event;
         }
         let last: Value = serde_json::from_str(&last).unwrap_or_else(|_| panic!("no completion: {last}"));
         assert_eq!((&last["id"], last["result"].is_object()), (&json!(1), true), "{last}");

@@ -1,4 +1,4 @@
-//! The cases of the security catalogue, byte by byte against the real binary. `catalogue.rs` is the table; a case with the
+//! The cases of the security catalogue, byte by byte against the real binary. `catalogue` is the table; a case with the
 //! id S-01 is the test `s_01`. After each a plain call must succeed within two seconds.
 
 mod bench;

@@ -17,7 +17,7 @@ mod pool;
 mod request;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -13,8 +13,8 @@ use trunkline_protocol::Message;
 
 use super::*;
 
-/// What a server does on one connection, and counts how many were opened.
-async fn server<F, Fut>(serve: F) -> (Uri, Arc<AtomicUsize>)
+/// A server that does this on each connection; it is told how many there were before. Counts how many were opened.
+pub(in crate::back) async fn server<F, Fut>(serve: F) -> (Uri, Arc<AtomicUsize>)
 where
     F: Fn(TcpStream, usize) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,

@@ -54,13 +54,8 @@ fn what_runs_ends_streams_get_their_last_word_and_new_calls_are_refused() {
     let wishes = r#"{"notifications":{"toolsListChanged":true}}"#;
     listening.start("subscriptions/listen", wishes).expect("sent");
     assert!(listening.connection().head().expect("a stream").is_stream());
-    let mut session = gateway.client(Era::Legacy);
-    let mut fields = session.fields("", "{}");
-    fields.retain(|(name, _)| name != "Accept" && name != "Content-Type");
-    fields.push(("Accept".into(), "text/event-stream".into()));
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    session.connection().request("GET", "/mcp", &fields, b"").expect("sent");
-    assert!(session.connection().head().expect("a stream").is_stream());
+    let session = gateway.client(Era::Legacy);
+    let mut stream = session.stream();
     let mut idle = Connection::open(gateway.address());
     let began = Instant::now();
     gateway.signal(Signal::SIGTERM);
@@ -74,7 +69,7 @@ fn what_runs_ends_streams_get_their_last_word_and_new_calls_are_refused() {
     let (heard, whole) = to_the_end(listening.connection());
     let last = heard.last().expect("a last word");
     assert!(whole && json::parse(last)["result"]["resultType"] == "complete", "{heard:?}");
-    assert!(to_the_end(session.connection()).1, "the legacy stream ends in order");
+    assert!(to_the_end(&mut stream).1, "the legacy stream ends in order");
     // Whoever is connected and says nothing is let go; whoever comes is refused, by the system or by us.
     assert!(idle.closes_within(SOON));
     assert!(Connection::try_open(gateway.address()).is_err(), "nobody listens, for no call is parked");
