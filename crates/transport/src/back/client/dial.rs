@@ -111,3 +111,27 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_to_be_encrypted_never_goes_plainly() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            }
+        });
+        let dialer = Dialer::new();
+        let dial = async |scheme: &str| dialer.dial(&format!("{scheme}://{address}").parse().unwrap()).await;
+        assert!(matches!(dial("http").await, Ok(Way::Plain(_))));
+        let Err(WireError::NotSent(why)) = dial("https").await else { panic!("it speaks no TLS") };
+        assert!(why.contains("corrupt message"), "{why}");
+    }
+}
