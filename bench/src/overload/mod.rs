@@ -33,7 +33,7 @@ pub(crate) struct Options {
     /// How long each overload lasts, in seconds
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
-    /// About ten seconds in all, with generous bounds: to see that it holds at all
+    /// About twenty seconds in all, with bounds of counts and generous ones of times: to see that it holds at all
     #[arg(long)]
     quick: bool,
     /// Where to write everything as JSON

@@ -42,8 +42,10 @@ impl<'a> GivingUp<'a> {
 
 impl Drop for GivingUp<'_> {
     fn drop(&mut self) {
-        if self.tracked {
-            self.session.stray.finished(self.id);
+        match (self.tracked, self.over) {
+            (true, true) => self.session.stray.finished(self.id),
+            (true, false) => self.session.stray.gave_up(self.id),
+            (false, _) => {}
         }
         let told_by_closing = self.session.wire.drop_tells() && self.session.era() == Era::Modern;
         if !self.over && !told_by_closing {

@@ -260,6 +260,27 @@ async fn an_unmarked_log_message_is_told_to_all_only_when_no_call_runs() {
     assert!(matches!(stage.changes.try_recv(), Ok(Change::Logged { .. })));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_late_log_message_of_a_call_that_was_given_up_reaches_nobody() {
+    let mut stage = stage(LEGACY, |_, _| Act::SayAndHang(Vec::new()));
+    let (left, stays) = (Arc::new(Heap::default()), Arc::new(Heap::default()));
+    let say = |stage: &Stage| stage.session.stray.hear(scan(Bytes::from(log(1))).unwrap());
+    let calls = [&left, &stays].map(|notes| call(Era::Legacy, tool(), None, notes));
+    let given_up = stage.session.call(&calls[0], None, &[], false);
+    assert!(tokio::time::timeout(Duration::from_secs(1), given_up).await.is_err());
+    say(&stage);
+    assert!(stage.changes.try_recv().is_err(), "it may be of the call that nobody waits for");
+    let other = stage.session.call(&calls[1], None, &[], false);
+    let other = tokio::time::timeout(Duration::from_secs(1), async {
+        tokio::join!(other, async { say(&stage) });
+    });
+    assert!(other.await.is_err());
+    assert_eq!((left.0.lock().unwrap().len(), stays.0.lock().unwrap().len()), (0, 0));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    say(&stage);
+    assert!(matches!(stage.changes.try_recv(), Ok(Change::Logged { .. })));
+}
+
 #[tokio::test]
 async fn a_method_of_the_other_era_is_unknown_and_never_sent() {
     let notes = Arc::new(Heap::default());

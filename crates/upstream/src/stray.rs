@@ -20,6 +20,10 @@ use crate::hearing::{Hearing, NOTE_BYTES_MAX};
 /// Longest word about a task that is passed on, in bytes: it may hold the task's result. Readers who did not hear it ask.
 const TASK_BYTES_MAX: usize = 256 * 1024;
 
+/// How long a server may speak of a call that was given up: until it has heard so, and for as long as it takes it to end.
+/// Whoever does not end its calls at all by then is not to silence everything else for ever.
+const LATE_WORDS: Duration = Duration::from_secs(10);
+
 /// Whom the server of a conversation can ask.
 #[derive(Clone, Debug)]
 pub(crate) enum Relay {
@@ -42,6 +46,8 @@ pub(crate) struct Stray {
     acknowledged: watch::Sender<u64>,
     way: Mutex<Option<Way>>,
     running: Mutex<Vec<(u64, Weak<Hearing>)>>,
+    /// When a call was last given up.
+    given_up: Mutex<Option<Instant>>,
     relay: Relay,
     /// What the client was asked outside of any call.
     aside: Mutex<Option<Arc<Asking>>>,
@@ -67,6 +73,7 @@ impl Stray {
             acknowledged: watch::Sender::new(0),
             way: Mutex::new(None),
             running: Mutex::new(Vec::new()),
+            given_up: Mutex::default(),
             relay,
             aside: Mutex::new(None),
             told: Mutex::default(),
@@ -153,16 +160,28 @@ impl Stray {
         }
     }
 
+    /// That call was given up; its server may speak of it for a while.
+    pub(crate) fn gave_up(&self, id: u64) {
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.finished(id);
+    }
+
+    fn speaks_of_the_past(&self) -> bool {
+        let given_up = *self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        given_up.is_some_and(|at| at.elapsed() < LATE_WORDS)
+    }
+
     /// That call ended.
     pub(crate) fn finished(&self, id: u64) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| *other != id);
     }
 
-    /// Whose log message it is that names no call: the only running call's own, nobody's when no call runs, and with
-    /// several it cannot be said.
+    /// Whose log message it is that names no call: the only running call's own, nobody's when no call runs. With several it
+    /// cannot be said, nor when one was given up a moment ago.
     fn owner(&self) -> Owner {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.as_slice() {
+            _ if !matches!(self.relay, Relay::Stay(..)) && self.speaks_of_the_past() => Owner::Unknown,
             [] => Owner::Nobody,
             // All of them are calls of the same client.
             [.., (_, last)] if matches!(self.relay, Relay::Stay(..)) => {

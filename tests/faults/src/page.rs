@@ -15,7 +15,7 @@ callers again and again. What is stated here is checked, and in every row beside
 
 - each call is answered, to its own caller, with its own answer or a fault with a reason, within the stated time;
 - a call reaches the server at most once;
-- calls to another server behind the same gateway are no slower: the 99th percentile is within 1.2 times (or 2 ms) of that of a
+- calls to another server behind the same gateway are no slower: the 99th percentile is within 1.2 times (or 2 ms, or twice on a machine without a free core) of that of a
   gateway without the fault, measured in turns;
 - when the fault is gone, calls pass again within the stated time, without a restart of the gateway;
 - nothing is left: child processes, sessions, event streams, descriptors, tasks and memory are back where they were, and the gateway

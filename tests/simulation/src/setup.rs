@@ -207,7 +207,7 @@ pub fn live(chance: &mut Chance) -> Live {
 
 fn retry(chance: &mut Chance) -> Retry {
     let max = Duration::from_millis(chance.pick(&[300, 2_000, 5_000]));
-    Retry {
+    let mut retry = Retry {
         attempts: chance.pick(&[1, 2, 3, 4, 6]),
         trust_annotations: chance.once_in(2),
         tools: if chance.once_in(2) { readers() } else { Globs::default() },
@@ -218,7 +218,12 @@ fn retry(chance: &mut Chance) -> Retry {
         first: Duration::from_millis(chance.pick(&[20, 100, 1_000])).min(max),
         max,
         hedge_after: chance.once_in(2).then(|| Duration::from_millis(chance.pick(&[20, 500, 5_000]))),
+    };
+    // That a second call beside the first is one of those that are allowed shows where these are few.
+    if retry.hedge_after.is_some() && chance.once_in(2) {
+        retry.attempts = 2;
     }
+    retry
 }
 
 /// The tool that only reads is believed by its name.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trunkline_gateway::Gateway;
 use trunkline_gateway::options::Options as GatewayOptions;
-use trunkline_observe::metrics::Metrics;
+use trunkline_observe::metrics::{Format, Metrics};
 use trunkline_transport::back::HttpClient;
 use trunkline_transport::front::host::Host;
 use trunkline_upstream::breaker::State;
@@ -21,6 +21,7 @@ use trunkline_upstream::{CHANGES_BACKLOG, Options, Timeouts, Tools, Verdicts};
 use crate::chance::Chance;
 use crate::client::{Client, Era, Record};
 use crate::history::History;
+use crate::laws::Probe;
 use crate::passing::Passing;
 use crate::server::{Ledger, Network, Programs, Server};
 use crate::setup::{self, Setup};
@@ -69,6 +70,10 @@ pub struct World {
     pub(crate) handed_on: Mutex<BTreeMap<String, Instant>>,
     /// The breakers that were seen open: until when, and since when that is known.
     open: Mutex<BTreeMap<String, (Instant, Instant)>>,
+    /// How often each breaker had opened when it was last seen open, and when it was first seen so.
+    opened: Mutex<BTreeMap<String, (u64, Instant)>>,
+    /// Calls that tried a server whose breaker was half open.
+    probes: Mutex<Vec<Probe>>,
 }
 
 impl World {
@@ -138,6 +143,40 @@ impl World {
             *known = (until, Instant::now());
         }
         Some(known.1)
+    }
+
+    /// Where the breaker of a server stands, as the operator named it, how often it has opened, and when it was first seen open
+    /// since the last time; `None` while it is closed, or was not seen open.
+    pub(crate) fn circuit(&self, server: &str) -> Option<(State, u64, Instant)> {
+        let gateway = self.gateway.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let sources = gateway.sources();
+        let state = sources.iter().find(|source| *source.rules.server == *server)?.circuit.as_ref()?.state;
+        if state == State::Closed {
+            return None;
+        }
+        let openings = self.openings(server);
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = opened.get(server).filter(|known| known.0 == openings).copied();
+        if state == State::Open && known.is_none() {
+            opened.insert(server.to_owned(), (openings, Instant::now()));
+        }
+        known.map(|(openings, since)| (state, openings, since))
+    }
+
+    fn openings(&self, server: &str) -> u64 {
+        let text = self.metrics.encode(Format::OpenMetrics);
+        let of = format!("trunkline_circuit_transitions_total{{upstream=\"{server}\",to=\"open\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&of)?.parse().ok()).unwrap_or_default()
+    }
+
+    /// Calls that tried a server whose breaker was half open.
+    pub(crate) fn probes(&self) -> MutexGuard<'_, Vec<Probe>> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what runs was ever changed.
+    pub(crate) fn has_reloaded(&self) -> bool {
+        self.has_reloaded.load(Ordering::SeqCst)
     }
 
     /// What became of the calls.
@@ -233,6 +272,8 @@ async fn history_of(chance: &mut Chance, history: &Arc<History>) {
         demands: Mutex::default(),
         handed_on: Mutex::default(),
         open: Mutex::default(),
+        opened: Mutex::default(),
+        probes: Mutex::default(),
     });
     for server in &world.servers {
         let watcher = Arc::downgrade(&world);
@@ -288,7 +329,7 @@ async fn end(world: &Arc<World>, tasks: &TaskTracker) {
     let weak = Arc::downgrade(&gateway);
     drop(gateway);
     for server in &world.servers {
-        server.die();
+        server.end();
     }
     // Longer than anything is kept for reasons of its own, such as connections that may be used again.
     sleep(Duration::from_mins(4)).await;
@@ -302,6 +343,7 @@ async fn watch_breakers(world: Arc<World>) {
         sleep(Duration::from_millis(250)).await;
         for setup in &world.setups {
             let _ = world.open_since(&setup.name);
+            let _ = world.circuit(&setup.name);
         }
     }
 }

@@ -20,6 +20,7 @@ use trunkline_upstream::retry::IDEMPOTENCY_KEY;
 pub(crate) use judge::SLACK;
 pub use judge::{Heard, Verdict};
 use pipe::{Pipe, Reply};
+pub(crate) use plan::LARGE_BYTES;
 use plan::Plan;
 
 /// Most rounds of questions that a modern client answers.

@@ -8,6 +8,9 @@ use crate::chance::Chance;
 use crate::setup::TOOLS;
 use crate::world::World;
 
+/// A result that is handed on while it arrives, where that can be.
+pub(crate) const LARGE_BYTES: u64 = 200_000;
+
 /// One call.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -30,7 +33,13 @@ impl Plan {
         let setup = &world.setups[chance.below(world.setups.len() as u64) as usize];
         let tool = chance.weighed(&[(3, TOOLS[0]), (3, TOOLS[1]), (2, TOOLS[2])]);
         let mut steps = Vec::new();
-        for _ in 0..chance.below(6) {
+        // Some fail late enough for a second one to have been made beside them, and fail each time.
+        let late = setup.hedges() && tool == TOOLS[1] && chance.once_in(3);
+        if late {
+            let ms = chance.pick(&[200, 1_000, 6_000]);
+            steps.extend([json!({ "do": "work", "ms": ms }), json!({ "do": "cut", "until": 99 })]);
+        }
+        for _ in 0..if late { 0 } else { chance.below(6) } {
             let plain = |name: &str| json!({ "do": name });
             // Most mishaps befall a call once, so that it may go well when it is sent again.
             let until = chance.weighed(&[(5, 1), (3, 2), (3, 99)]);
@@ -72,7 +81,9 @@ impl Plan {
         }
         let cancels_after =
             chance.once_in(7).then(|| Duration::from_millis(chance.pick(&[0, 1, 20, 100, 1_000, 8_000])));
-        let bytes = chance.weighed(&[(12, 0), (4, 3_000), (1, 100_000), (1, 200_000)]);
+        // Only a server that is alone has its results handed on while they arrive, and only large ones.
+        let large = if world.setups.len() == 1 { 6 } else { 1 };
+        let bytes = chance.weighed(&[(12, 0), (4, 3_000), (1, 100_000), (large, LARGE_BYTES)]);
         let (server, has_key) = (setup.name.clone(), chance.once_in(5));
         Self { server, tool, has_key, steps, progress: chance.once_in(2), cancels_after, bytes }
     }

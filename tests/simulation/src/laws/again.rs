@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::PoisonError;
 
-use super::TAKEN_BACK;
+use super::{TAKEN_BACK, server};
 use crate::client::{Record, SLACK, Verdict};
 use crate::server::{Arrival, Fate, Server, Speaks};
 use crate::setup::Setup;
@@ -87,10 +87,6 @@ fn handed_on(world: &World, record: &Record, arrivals: &[Arrival]) {
     world.history.law("nothing is sent again once its result goes out", !later, &record.call);
 }
 
-fn server<'a>(world: &'a World, arrival: &Arrival) -> Option<&'a Server> {
-    world.servers.iter().find(|server| server.name == arrival.server).map(|server| &**server)
-}
-
 impl Place<'_> {
     fn law(&self, law: &str, kept: bool) {
         self.world.history.law(law, kept, self);
@@ -110,7 +106,7 @@ impl Place<'_> {
     /// Whether nothing happened that would explain a connection that broke, or a wait.
     fn is_calm(&self) -> bool {
         let world = self.world;
-        let reloaded = world.has_reloaded.load(std::sync::atomic::Ordering::SeqCst);
+        let reloaded = world.has_reloaded();
         let steady = |one: &&Arrival| server(world, one).is_some_and(Server::is_steady);
         !world.wires_break && !reloaded && self.arrivals.iter().all(steady)
     }

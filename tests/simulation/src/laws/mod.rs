@@ -1,16 +1,20 @@
 //! What must hold when a history is over. `again.rs` is about calls that were sent more than once or elsewhere, `budget.rs`
-//! about how many of them there may be.
+//! about how many of them there may be, `probes.rs` about breakers that are half open.
 
 mod again;
 mod budget;
+mod probes;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use trunkline_observe::metrics::Format;
 
 use crate::client::Verdict;
-use crate::server::Server;
+use crate::server::{Arrival, Server};
 use crate::world::World;
+
+pub(crate) use probes::Probe;
 
 /// Gauges of things that exist: none of them does any more.
 const EMPTY: [&str; 4] =
@@ -70,19 +74,28 @@ fn gauges(world: &World, names: &[&str], law: &str) {
 
 /// A call that began to run at `server`: not while the breaker has been open since before it can have been sent.
 pub(crate) fn on_run(world: &World, server: &Server, call: &str) {
-    let (Some(open), Some(mut sent)) = (world.open_since(&server.of), world.when_sent(call)) else { return };
-    if !world.setup_of(&server.name).is_some_and(|setup| setup.hedges()) {
-        // It was sent after the last time had ended; where that ended here it is known when.
-        let before = world
-            .ledger
-            .of(call)
-            .into_iter()
-            .rev()
-            .find(|one| world.upstream_of(&one.server) == Some(&*server.of));
-        sent = before.and_then(|before| before.ended_itself()).map_or(sent, |ended| ended.max(sent));
-    }
+    probes::note(world, server, call);
+    let open = world.open_since(&server.of);
+    let (Some(open), Some(sent)) = (open, may_have_been_sent(world, server, call)) else { return };
     let how = format_args!("{call} ran at {}", server.name);
     world.history.law("an open breaker lets nothing through", sent <= open, how);
+}
+
+/// The server that a call came to.
+fn server<'a>(world: &'a World, arrival: &Arrival) -> Option<&'a Server> {
+    world.servers.iter().find(|server| server.name == arrival.server).map(|server| &**server)
+}
+
+/// When a call that comes to `server` was sent, at the earliest.
+fn may_have_been_sent(world: &World, server: &Server, call: &str) -> Option<Instant> {
+    let sent = world.when_sent(call)?;
+    if world.setup_of(&server.name).is_some_and(|setup| setup.hedges()) {
+        return Some(sent);
+    }
+    // It was sent after the last time had ended; where that ended here it is known when.
+    let arrivals = world.ledger.of(call);
+    let before = arrivals.iter().rev().find(|one| world.upstream_of(&one.server) == Some(&*server.of));
+    Some(before.and_then(Arrival::ended_itself).map_or(sent, |ended| ended.max(sent)))
 }
 
 /// Looks at what is left. `gone` says whether nobody holds the gateway; `ours` how many tasks of the world still run.
@@ -92,6 +105,7 @@ pub(crate) fn at_the_end(world: &World, gone: bool, ours: usize) {
         again::look(world, record);
     }
     budget::look(world);
+    probes::look(world);
     history.law("nobody holds a gateway that stopped", gone, "somebody does");
     let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     history.law("no task is left", tasks == 0, format_args!("{tasks} are alive, {ours} of them the world's"));

@@ -26,6 +26,7 @@ use trunkline_transport::back::{BoxFuture, Dial, Link};
 
 use super::mind::{Channel, Said};
 use super::{Server, Speaks, lock};
+use crate::client::LARGE_BYTES;
 use crate::wire;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -199,6 +200,7 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>, cut: Cancellati
     if listens {
         server.adopt(&channel);
     }
+    let is_large = message["params"]["arguments"]["bytes"] == LARGE_BYTES;
     let answering = {
         let server = Arc::clone(&server);
         async move {
@@ -207,7 +209,9 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>, cut: Cancellati
             said
         }
     };
-    let streamed = events && (listens || method == "tools/call" && !server.once_in(4));
+    // Only a plain answer can be handed on while it arrives.
+    let streamed =
+        events && (listens || method == "tools/call" && !server.once_in(if is_large { 2 } else { 4 }));
     if !streamed {
         // What is said besides has no place in a plain answer.
         drop(said);

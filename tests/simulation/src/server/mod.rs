@@ -148,9 +148,14 @@ impl Server {
 
     /// Dies: connections, processes and sessions with it. Nobody answers until [`Server::rise`].
     pub fn die(&self) {
+        self.has_broken.store(true, Ordering::SeqCst);
+        self.end();
+    }
+
+    /// The same when the history is over: that is nothing that befell a call.
+    pub fn end(&self) {
         self.history.note(&self.name, "dies");
         self.down.store(true, Ordering::SeqCst);
-        self.has_broken.store(true, Ordering::SeqCst);
         lock(&self.sessions).clear();
         lock(&self.questions).clear();
         lock(&self.life).cancel();
