@@ -92,7 +92,7 @@ fn a_call_is_cancelled_at_the_server_from_every_transport() {
     let fixture = Fixture::ts("legacy-only", &[]);
     let gateway = Gateway::transparent(fixture.entry());
     for (at, transport) in ["sse", "ws"].into_iter().enumerate() {
-        let steps = ["--no-lists", "--call-cancel", "slow", r#"{"ms":20000,"steps":200}"#, "400"];
+        let steps = ["--no-lists", "--call-cancel", "slow", r#"{"ms":20000,"steps":200}"#, "1500"];
         let report = Driver::Ts1.over(transport, &url(&gateway, transport), &steps);
         assert_eq!(report["calls"][0]["cancelled"], true, "{report:#}");
         cancelled(&gateway, at + 1);
