@@ -271,9 +271,8 @@ async fn a_late_log_message_of_a_call_that_was_given_up_reaches_nobody() {
     say(&stage);
     assert!(stage.changes.try_recv().is_err(), "it may be of the call that nobody waits for");
     let other = stage.session.call(&calls[1], None, &[], false);
-    let other = tokio::time::timeout(Duration::from_secs(1), async {
-        tokio::join!(other, async { say(&stage) });
-    });
+    let other =
+        tokio::time::timeout(Duration::from_secs(1), async { tokio::join!(other, async { say(&stage) }).0 });
     assert!(other.await.is_err());
     assert_eq!((left.0.lock().unwrap().len(), stays.0.lock().unwrap().len()), (0, 0));
     tokio::time::sleep(Duration::from_secs(10)).await;
