@@ -9,6 +9,7 @@ mod overload;
 mod peers;
 mod run;
 mod sse;
+mod train;
 mod upstream;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Options),
     /// Asks the gateway for more than can be done, and judges what becomes of it
     Overload(overload::Options),
+    /// Plays every kind of call before a build that learns from it, and ends it in order
+    Train(train::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Command::Peers(options) => peers::check(&options),
         Command::Run(options) => run::run(&options),
         Command::Overload(options) => overload::run(&options),
+        Command::Train(options) => train::run(&options),
     }
 }
 

@@ -11,6 +11,7 @@ mod guard;
 mod instructions;
 mod matrix;
 mod peers;
+mod release;
 mod report;
 mod simulate;
 mod soak;
@@ -49,6 +50,8 @@ cargo xtask simulate [--seeds N] [--from S] [--jobs J] | --seed S [--trace]
     one, with everything that happens in it. A seed whose history breaks a law is named with how to play it again.
 cargo xtask soak [--minutes 10 | --hours H] [--visitors N] [--out DIR] [--write-docs]
     The release binary before four servers, under load, churn and faults; looks for growth and for answers that crossed.
+cargo xtask release
+    The binary for users, ordered by a profile of calls that it plays itself: two builds. Wants `rustup component add llvm-tools`.
 cargo xtask bench [ARGUMENTS...]
     The benchmark, in the release profile: everything, or what the options say (--help lists them).
 cargo xtask bench overload [--quick] [--seconds N] [--out FILE] [--page FILE]
@@ -87,6 +90,7 @@ fn run(command: &str, arguments: &[String]) -> Result<bool> {
         "fuzz" => fuzz::run(arguments),
         "bench" => build::bench(arguments),
         "instructions" => instructions::run(arguments),
+        "release" => release::run(arguments),
         "run" => demo::run(arguments),
         "simulate" => simulate::run(arguments),
         "soak" => soak::run(arguments),

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill, killpg};
@@ -11,6 +12,9 @@ use nix::unistd::Pid;
 
 use super::usage;
 
+/// How long an end in order may take, and how often it is looked for.
+const END_LIMIT: Duration = Duration::from_secs(20);
+const END_POLL: Duration = Duration::from_millis(10);
 /// Lines of a log shown when its process fails.
 const LOG_LINES: usize = 15;
 
@@ -18,6 +22,8 @@ const LOG_LINES: usize = 15;
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+    /// It ended in order, and its id may be another's by now.
+    is_over: bool,
 }
 
 impl Process {
@@ -33,7 +39,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { child, log })
+        Ok(Self { child, log, is_over: false })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -53,6 +59,23 @@ impl Process {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// Asks it to end, and waits until it has, for some seconds.
+    pub(crate) async fn end_in_order(&mut self) -> anyhow::Result<()> {
+        kill(pid(self.id()), Signal::SIGTERM)?;
+        let limit = Instant::now() + END_LIMIT;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => {
+                    self.is_over = true;
+                    return Ok(());
+                }
+                Some(status) => anyhow::bail!("it ended with {status}: {}", self.last_words()),
+                None if Instant::now() > limit => anyhow::bail!("it does not end: {}", self.last_words()),
+                None => tokio::time::sleep(END_POLL).await,
+            }
+        }
     }
 
     /// Takes no CPU until [`Self::thaw`], nor do those it started: peers have workers and interpreters.
@@ -75,6 +98,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         let descendants = usage::descendants(self.id());
         // SIGKILL also ends what is stopped.
         let _ = self.child.kill();
