@@ -6,13 +6,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::json;
 
 use crate::era::Era;
 use crate::load::{Op, Pace, Plan, drive, open};
-use crate::run::interrupted;
 use crate::run::start::{Gateway, Upstream};
+use crate::run::unless_interrupted;
 
 /// How long each kind is called.
 const EACH: Duration = Duration::from_secs(1);
@@ -27,30 +27,25 @@ pub(crate) struct Options {
     trunkline: PathBuf,
 }
 
-/// What is called: of which tool, over how many connections, at what pace.
+/// What is called: of which tool (of no account to lists), over how many connections, at what pace.
 const KINDS: [(Op, &str, usize, Pace); 7] = [
     (Op::Call, "one__echo", 1, Pace::Open(200)),
     (Op::Call, "one__echo", 16, Pace::Open(1500)),
     (Op::Call, "two__echo", 64, Pace::Closed),
     (Op::Call, "pipe__echo", 16, Pace::Open(1500)),
-    (Op::List { tools: None }, "", 4, Pace::Open(100)),
+    (Op::List { tools: None }, "one__echo", 4, Pace::Open(100)),
     (Op::Payload { bytes: 64 * 1024 }, "one__payload", 4, Pace::Open(200)),
     (Op::Progress { steps: 20, interval_ms: 5 }, "one__slow", 16, Pace::Closed),
 ];
 
 /// Plays them all, in both eras and across them.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            played = play(options) => played,
-            () = interrupted() => bail!("interrupted; everything started has been ended"),
-        }
-    })
+    unless_interrupted(play(options))
 }
 
 async fn play(options: &Options) -> anyhow::Result<()> {
-    let binary = options.trunkline.canonicalize().context("--trunkline")?;
+    let path = &options.trunkline;
+    let binary = path.canonicalize().with_context(|| format!("no binary at {}", path.display()))?;
     for era in ["modern", "legacy"] {
         let folder = tempfile::tempdir()?;
         let upstream = Upstream::working(era, TOOLS, &[], folder.path()).await?;
@@ -64,7 +59,7 @@ async fn play(options: &Options) -> anyhow::Result<()> {
         }
         for front in [Era::Modern, Era::Legacy] {
             for (op, tool, connections, pace) in KINDS {
-                let plan = Plan::new(&gateway.url()?, front, op, tool_of(op, tool).to_owned())?;
+                let plan = Plan::new(&gateway.url()?, front, op, tool.to_owned())?;
                 let (callers, report) = drive(open(&plan, connections).await?, pace, EACH).await;
                 let first = report.first_error.unwrap_or_default();
                 ensure!(report.errors == 0, "{op:?}, {front:?} to {era}: {} errors: {first}", report.errors);
@@ -77,9 +72,4 @@ async fn play(options: &Options) -> anyhow::Result<()> {
         gateway.process.end_in_order().await?;
     }
     Ok(())
-}
-
-/// Lists have no tool; a plan wants one all the same.
-fn tool_of(op: Op, tool: &'static str) -> &'static str {
-    if tool.is_empty() { op.tool() } else { tool }
 }

@@ -12,15 +12,15 @@ mod phase;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::era::Era;
 use crate::load::{Op, Pace, Plan, open};
-use crate::run::interrupted;
 use crate::run::start::{Gateway, Upstream};
+use crate::run::unless_interrupted;
 use judge::Verdict;
 use phase::{Overload, Peak};
 
@@ -107,13 +107,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let overload = Duration::try_from_secs_f64(options.seconds).context("--seconds")?;
         Extent { quick: false, overload, onset: Duration::from_secs(2), peak: Duration::from_secs(5) }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let scenarios = runtime.block_on(async {
-        tokio::select! {
-            scenarios = all(&binary, extent) => scenarios,
-            () = interrupted() => bail!("interrupted; everything started has been ended"),
-        }
-    })?;
+    let scenarios = unless_interrupted(all(&binary, extent))?;
     if let Some(path) = &options.out {
         std::fs::write(path, serde_json::to_string_pretty(&scenarios)?)?;
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 
 use super::call::{first_answer, listening, once};
 use super::options::{Absent, Options};
@@ -13,7 +13,7 @@ use crate::era::Era;
 use crate::load::{Op, Pace, Plan, drive, open};
 use crate::run::process::Process;
 use crate::run::start::free_port;
-use crate::run::{interrupted, usage};
+use crate::run::{unless_interrupted, usage};
 
 /// Tools of the upstream: ten with `echo`, `payload` and `slow`.
 const FILLERS: usize = 7;
@@ -46,13 +46,9 @@ pub(super) fn run(options: &Check) -> anyhow::Result<()> {
     let (here, absent) = options.peers.or_all().at_hand()?;
     let mut problems = Vec::new();
     if options.check {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            tokio::select! {
-                () = check_all(&here, &mut problems) => Ok(()),
-                // What runs goes with the future that owned it.
-                () = interrupted() => bail!("interrupted; everything started has been ended"),
-            }
+        unless_interrupted(async {
+            check_all(&here, &mut problems).await;
+            Ok(())
         })?;
     } else {
         for peer in &here {

@@ -135,14 +135,7 @@ struct Results {
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let gateway = gateway(options)?;
     more_descriptors()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let results = runtime.block_on(async {
-        tokio::select! {
-            results = all(options, gateway) => results,
-            // The fleet goes with the future that owned it, and its processes with the fleet.
-            () = interrupted() => bail!("interrupted; everything started has been ended"),
-        }
-    })?;
+    let results = unless_interrupted(all(options, gateway))?;
     if let Some(path) = &options.out {
         let json = serde_json::to_string_pretty(&results)?;
         std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
@@ -265,6 +258,17 @@ fn gateway(options: &Options) -> anyhow::Result<Option<PathBuf>> {
     let target =
         own.parent().and_then(|folder| folder.parent()).context("this binary has no target folder")?;
     Ok(Some(target.join("release").join("trunkline")))
+}
+
+/// Does `work` on one thread, unless we are asked to end first. What it started goes with the futures that own it.
+pub(crate) fn unless_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            done = work => done,
+            () = interrupted() => bail!("interrupted; everything started has been ended"),
+        }
+    })
 }
 
 /// Ctrl-C, or being asked to end.
