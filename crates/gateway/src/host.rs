@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use trunkline_model::{Call, Caller, Change, Fault, Kind, Served, Text};
+use trunkline_runtime::boxed;
 use trunkline_transport::front::host::{
     BoxFuture, Changes, Host, Introduced, Subscription, TaskWatch, ViewName,
 };
@@ -21,7 +22,7 @@ impl Host for Gateway {
         if self.tools.faults.are_on() {
             return Box::pin(trunkline_upstream::faults::marked(crate::serve::serve(self, view, call)));
         }
-        Box::pin(crate::serve::serve(self, view, call))
+        boxed(|| crate::serve::serve(self, view, call))
     }
 
     fn greet(self: Arc<Self>, view: ViewName) -> BoxFuture<Introduced> {

@@ -75,9 +75,19 @@ pub(crate) fn mentioned(raw: &[u8]) -> bool {
     INPUT_REQUIRED.find(raw).is_some()
 }
 
+/// Whether a result says at its beginning or at its end, where servers say it, that it is complete. A quotation mark behind
+/// a bracket or a comma opens a key there, and the last bracket is the result's own; one that says something else besides
+/// has a key twice, and asks nothing. So whatever stands between can be as large as it likes.
+fn says_complete(raw: &[u8]) -> bool {
+    const SAID: &[u8] = b"\"resultType\":\"complete\"";
+    let behind = raw.strip_prefix(b"{").and_then(|raw| raw.strip_prefix(SAID));
+    let before = raw.strip_suffix(b"}").and_then(|raw| raw.strip_suffix(SAID));
+    matches!(behind, Some([b',' | b'}', ..])) || matches!(before, Some([.., b',' | b'{']))
+}
+
 /// Reads a result that asks for input; `None` when it is any other result.
 pub fn wanted(raw: &Bytes) -> Option<Wanted> {
-    if !mentioned(raw) {
+    if says_complete(raw) || !mentioned(raw) {
         return None;
     }
     let (mut asks, mut requests, mut state) = (false, None, None);
@@ -273,6 +283,49 @@ mod tests {
             super::wanted(&Bytes::from_static(br#"{"content":[{"type":"text","text":"input_required"}]}"#))
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_complete_result_is_told_by_its_ends_and_by_nothing_between() {
+        for (raw, complete) in [
+            (r#"{"resultType":"complete","content":[]}"#, true),
+            (r#"{"content":[],"resultType":"complete"}"#, true),
+            (r#"{"resultType":"complete"}"#, true),
+            // These are looked at whole.
+            (r#"{"content":[], "resultType":"complete"}"#, false),
+            (r#"{"resultType":"complete" ,"content":[]}"#, false),
+            (r#"{"content":[],"resultType":"complete","x":1}"#, false),
+            (r#"{"resultType":"input_required","_meta":{"resultType":"complete"}}"#, false),
+            (r#"{"resultType":"input_required","x":[{"resultType":"complete"}]}"#, false),
+            (r#"{"resultType":"input_required","x":",\"resultType\":\"complete"}"#, false),
+            (r#"{"resultType":"input_required","x":"\\\",\"resultType\":\"complete\"}"}"#, false),
+            ("", false),
+            ("{", false),
+        ] {
+            assert_eq!(says_complete(raw.as_bytes()), complete, "{raw}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_result_that_asks_is_never_taken_for_a_complete_one(
+            inside in r#"[{}\[\],:"\\]{0,6}|,"resultType":"complete"|"resultType":"complete"|\{"resultType":"complete"\}"#,
+            value in r#"[{}\[\],:"\\]{0,4}(,?"resultType":"complete"\}?)?"#,
+        ) {
+            let value = serde_json::to_string(&value).unwrap();
+            for raw in [
+                format!(r#"{{"x":{value},"resultType":"input_required"}}"#),
+                format!(r#"{{"resultType":"input_required","x":{value}}}"#),
+                format!(r#"{{"resultType":"input_required","x":{inside}}}"#),
+                format!(r#"{{"resultType":"input_required"{inside}}}"#),
+            ] {
+                let message = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{raw}}}"#);
+                let Ok(scanned) = crate::scan::scan(Bytes::from(message)) else { continue };
+                let result = scanned.share(scanned.result.as_ref().unwrap());
+                let is_sound = members(&result, |_, _| {}).is_ok();
+                proptest::prop_assert_eq!(wanted(&result).is_some(), is_sound, "{}", raw);
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use trunkline_protocol::{Message, Scanned, Shape, scan};
+use trunkline_runtime::boxed;
 
 use super::arriving::{self, Beginning, Exchanged, Incoming, WHOLE_BYTES_MAX};
 use super::client::{Body, Fixed, Kind, Pool, Rendered, Request, Response, Target};
@@ -144,7 +145,7 @@ impl HttpWire {
     /// Like [`Wire::exchange`], for a result that may be handed on while it arrives.
     pub fn pass(&self, out: Outgoing) -> BoxFuture<'_, Result<Exchanged, WireError>> {
         let mut out = self.inner.rendered(out);
-        Box::pin(async move { self.inner.pass(&mut out).await })
+        boxed(|| async move { self.inner.pass(&mut out).await })
     }
 
     /// Ends a legacy session (DELETE). Servers may refuse; there is nothing to do about it.
@@ -317,7 +318,7 @@ fn is_number(message: &Scanned) -> bool {
 impl Wire for HttpWire {
     fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
         let mut out = self.inner.rendered(out);
-        Box::pin(async move { self.inner.exchange(&mut out).await })
+        boxed(|| async move { self.inner.exchange(&mut out).await })
     }
 
     fn tell(&self, message: Message, headers: Headers) -> BoxFuture<'_, Result<(), WireError>> {

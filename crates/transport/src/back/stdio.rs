@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use trunkline_protocol::{Message, scan};
+use trunkline_runtime::boxed;
 
 use super::pending::Pending;
 use super::{Answered, BoxFuture, Headers, Heard, Outgoing, Wire, WireError};
@@ -42,7 +43,7 @@ impl StdioWire {
 
 impl Wire for StdioWire {
     fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
-        Box::pin(async move {
+        boxed(|| async move {
             let mut expected = self.inner.pending.expect(out.id, out.heard)?;
             // Alone, a call is quickest when it writes by itself; of many, most are written together.
             let message = lines(out.message);

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use trunkline_protocol::Message;
+use trunkline_runtime::boxed;
 
 use super::http::refusal;
 use super::pending::Pending;
@@ -149,7 +150,7 @@ fn frame(message: Message) -> Result<(Utf8Bytes, u32), WireError> {
 
 impl Wire for WebSocketWire {
     fn exchange(&self, out: Outgoing) -> BoxFuture<'_, Result<Answered, WireError>> {
-        Box::pin(async move {
+        boxed(|| async move {
             let mut expected = self.inner.pending.expect(out.id, out.heard)?;
             self.inner.send(out.message).await?;
             expected.answer().await

@@ -16,6 +16,7 @@ use trunkline_model::{
 use trunkline_observe::metrics::Held;
 use trunkline_protocol::hello::Greeting;
 use trunkline_protocol::{Revision, Scanned, Shape, asks, bridge, method, offers};
+use trunkline_runtime::boxed;
 
 use super::answer::{self, Answer};
 use super::aside::Aside;
@@ -260,7 +261,8 @@ impl Session {
                     return Ok(Begun::Answered(answer::result(&id, &Bytes::from_static(b"{}"))));
                 }
                 let entry = self.running.begin(&id)?;
-                Ok(Begun::Call(Box::pin(Arc::clone(self).call(Arc::clone(host), id.clone(), call, entry))))
+                let (stay, host, id) = (Arc::clone(self), Arc::clone(host), id.clone());
+                Ok(Begun::Call(boxed(|| stay.call(host, id, call, entry))))
             },
         );
         begun.unwrap_or_else(|fault| {

@@ -9,7 +9,6 @@ use trunkline_protocol::{asks, rounds};
 
 /// The state of the round of questions that a modern server's result is.
 pub(super) fn asked_with(reply: &Reply) -> Option<String> {
-    memchr::memmem::find(&reply.raw, b"\"requestState\"")?;
     let state = asks::wanted(&reply.raw)?.state?;
     serde_json::from_slice(&state).ok()
 }

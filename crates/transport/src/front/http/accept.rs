@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use trunkline_observe::metrics::Metrics;
+use trunkline_runtime::boxed;
 
 use super::super::bell::Bell;
 use super::super::host::Host;
@@ -81,9 +82,9 @@ impl Service {
         self.bell.ring();
         let (head, body) = request.into_parts();
         let (front, connection) = (Arc::clone(&self.front), Arc::clone(&self.connection));
-        let answer = route::answer(front, head, body, self.busy.take_mixed(), connection);
+        let mixed = self.busy.take_mixed();
         Answering {
-            answer: Box::pin(answer),
+            answer: boxed(|| route::answer(front, head, body, mixed, connection)),
             bell: self.bell.clone(),
             busy: self.busy.clone(),
             door: Arc::clone(&self.door),

@@ -19,6 +19,7 @@ use super::super::notes::Pad;
 use super::super::replay::{Purpose, Reader, Resumed};
 use super::super::said;
 use super::super::session::{Begun, Session};
+use super::ahead::Ahead;
 use super::body::Body;
 use super::header::Headers;
 use super::route::{Handled, Refusal, refuse};
@@ -26,26 +27,26 @@ use super::unhurried::Unhurried;
 use super::{Front, leaving, respond, stream};
 use crate::{names, sse};
 
-/// Answers one message.
-pub(crate) async fn post(
+/// Begins one message.
+pub(crate) fn begin(
     front: &Arc<Front>,
     view: ViewName,
     headers: &Headers<'_>,
-    scanned: Scanned,
+    scanned: &Scanned,
     peer: IpAddr,
-) -> Handled {
+) -> Result<Ahead, Refusal> {
     if scanned.shape == Shape::Request && &*scanned.method() == method::INITIALIZE {
         if front.ending.refuses() {
             return Err(leaving::refusal(front, scanned.id_bytes().as_deref(), Era::Legacy));
         }
-        return Box::pin(initialize(front, view, &scanned, peer)).await;
+        return Ok(Ahead::Rare(Box::pin(initialize(Arc::clone(front), view, scanned.clone(), peer))));
     }
     let session = find(front, &view, headers, scanned.id_bytes())?;
     if scanned.shape != Shape::Request {
-        session.hear(&*front.host, &scanned);
-        return Ok(respond::empty(StatusCode::ACCEPTED));
+        session.hear(&*front.host, scanned);
+        return Ok(Ahead::Answered(respond::empty(StatusCode::ACCEPTED)));
     }
-    if front.ending.refuses() && !goes_on(&scanned) {
+    if front.ending.refuses() && !goes_on(scanned) {
         return Err(leaving::refusal(front, scanned.id_bytes().as_deref(), Era::Legacy));
     }
     let (notes, pad) = Pad::of_client(headers.accepts_events());
@@ -55,16 +56,10 @@ pub(crate) async fn post(
         }
         _ => notes,
     };
-    match session.request(&front.host, &scanned, notes, true) {
-        Begun::Answered(answer) => Ok(respond::answer(answer)),
-        Begun::Call(calling) => {
-            let calling = Unhurried::new(calling, Arc::clone(&session));
-            Ok(match pad {
-                Some(pad) => stream::resumable(calling, pad, &session, &front.kept).await,
-                None => stream::answer(calling, None).await,
-            })
-        }
-    }
+    Ok(match session.request(&front.host, scanned, notes, true) {
+        Begun::Answered(answer) => Ahead::Answered(respond::answer(answer)),
+        Begun::Call(calling) => Ahead::Legacy(Unhurried::new(calling, Arc::clone(&session)), pad, session),
+    })
 }
 
 /// Whether a request is about something that is under way.
@@ -80,9 +75,9 @@ fn goes_on(scanned: &Scanned) -> bool {
     )
 }
 
-async fn initialize(front: &Arc<Front>, view: ViewName, scanned: &Scanned, peer: IpAddr) -> Handled {
+async fn initialize(front: Arc<Front>, view: ViewName, scanned: Scanned, peer: IpAddr) -> Handled {
     let id = scanned.id_bytes().unwrap_or_default();
-    let session = match Session::open(view, scanned, Some(peer), front.sessions.counted()) {
+    let session = match Session::open(view, &scanned, Some(peer), front.sessions.counted()) {
         Ok(session) => Arc::new(session.by_exchange()),
         Err(fault) => return Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Legacy))),
     };
@@ -233,9 +228,14 @@ pub(crate) fn delete(front: &Arc<Front>, view: &ViewName, headers: &Headers<'_>)
 }
 
 /// A batch: only sessions of the revisions that had them may send one.
-pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &Headers<'_>, raw: &Bytes) -> Handled {
+pub(crate) fn batch(
+    front: &Front,
+    view: &ViewName,
+    headers: &Headers<'_>,
+    raw: &Bytes,
+) -> Result<Ahead, Refusal> {
     let refused = |text| refusal(front, StatusCode::BAD_REQUEST, text, None);
-    let session = find(front, &view, headers, None).map_err(|_| refused("batches are not accepted here"))?;
+    let session = find(front, view, headers, None).map_err(|_| refused("batches are not accepted here"))?;
     if front.ending.refuses() {
         return Err(leaving::refusal(front, None, Era::Legacy));
     }
@@ -245,6 +245,5 @@ pub(crate) async fn batch(front: &Arc<Front>, view: ViewName, headers: &Headers<
     // The answer is one JSON array, in which there is no room for notes.
     let calling = batch::begin(&session, &front.host, messages, || Arc::new(Quiet));
     // The calls of a batch outlive their connection like single ones.
-    let calling = Unhurried::new(calling, session);
-    Ok(stream::answer(calling, None).await)
+    Ok(Ahead::Legacy(Unhurried::new(calling, Arc::clone(&session)), None, session))
 }

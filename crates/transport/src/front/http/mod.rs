@@ -3,6 +3,7 @@
 
 mod accept;
 mod address;
+mod ahead;
 mod body;
 #[cfg(test)]
 mod coming_back;

@@ -15,40 +15,42 @@ use trunkline_protocol::{Revision, Scanned, Shape, bridge, headers};
 use super::super::answer::{self, Answer};
 use super::super::decode;
 use super::super::follow::Follower;
-use super::super::host::{BoxFuture, ViewName};
+use super::super::host::{BoxFuture, Introduced, ViewName};
 use super::super::listen::{acknowledgement, completion, reader};
 use super::super::notes::Pad;
+use super::ahead::Ahead;
 use super::header::Headers;
-use super::route::Handled;
+use super::route::{Handled, Refusal};
 use super::{Front, leaving, respond, stream};
 
-/// Answers one message.
-pub(crate) async fn post(
+/// Begins one message.
+pub(crate) fn begin(
     front: &Arc<Front>,
     view: ViewName,
     headers: &Headers<'_>,
-    scanned: Scanned,
+    scanned: &Scanned,
     peer: IpAddr,
-) -> Handled {
+) -> Result<Ahead, Refusal> {
+    let answered = |answer| Ok(Ahead::Answered(respond::answer(answer)));
     match scanned.shape {
         Shape::Request => {}
         // The revision defines no notification from client to server over HTTP; what it does not define is harmless.
-        Shape::Notification => return Ok(respond::empty(StatusCode::ACCEPTED)),
+        Shape::Notification => return Ok(Ahead::Answered(respond::empty(StatusCode::ACCEPTED))),
         Shape::Answer => {
             let fault = Fault::client(Kind::InvalidRequest, "a client sends requests, not answers");
-            return Ok(respond::answer(answer::refusal(None, &fault, Era::Modern)));
+            return answered(answer::refusal(None, &fault, Era::Modern));
         }
     }
     let id = scanned.id_bytes().unwrap_or_default();
     let (notes, pad) = Pad::of_client(headers.accepts_events());
-    match request(headers, &scanned, peer, notes) {
+    match request(headers, scanned, peer, notes) {
         Ok(call) if front.ending.refuses() && !leaving::goes_on(&call) => {
             Err(leaving::refusal(front, Some(&id), Era::Modern))
         }
-        Ok(call) => serve(front, view, headers, id, call, pad).await,
+        Ok(call) => serve(front, view, headers, id, call, pad),
         Err(fault) => {
             front.metrics.gateway().rejected(fault.kind.reason());
-            Ok(respond::answer(answer::refusal(Some(&id), &fault, Era::Modern)))
+            answered(answer::refusal(Some(&id), &fault, Era::Modern))
         }
     }
 }
@@ -77,35 +79,37 @@ fn mirrored(headers: &Headers<'_>) -> Vec<(String, Bytes)> {
     ours.map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes()))).collect()
 }
 
-async fn serve(
+fn serve(
     front: &Arc<Front>,
     view: ViewName,
     headers: &Headers<'_>,
     id: Bytes,
     call: Call,
     pad: Option<Arc<Pad>>,
-) -> Handled {
-    match &call.operation {
-        Operation::Hello => {
-            let introduced = Arc::clone(&front.host).greet(view).await;
-            let greeting = Greeting {
-                capabilities: &introduced.modern_capabilities,
-                server_info: &introduced.server_info,
-                instructions: introduced.instructions.as_deref(),
-            };
-            Ok(respond::answer(answer::result(&id, &greeting.discover(introduced.ttl_ms))))
-        }
-        Operation::Listen(watch) => listen(front, &view, headers, id, watch, &call.caller),
+) -> Result<Ahead, Refusal> {
+    Ok(match &call.operation {
+        Operation::Hello => Ahead::Rare(Box::pin(greet(Arc::clone(&front.host).greet(view), id))),
+        Operation::Listen(watch) => Ahead::Answered(listen(front, &view, headers, id, watch, &call.caller)?),
         _ => {
             let operation = call.operation.clone();
             let served = Arc::clone(&front.host).serve(view, call);
-            Ok(stream::answer(Serving { served, id, operation }, pad).await)
+            Ahead::Modern(Serving { served, id, operation }, pad)
         }
-    }
+    })
+}
+
+async fn greet(introduced: BoxFuture<Introduced>, id: Bytes) -> Handled {
+    let introduced = introduced.await;
+    let greeting = Greeting {
+        capabilities: &introduced.modern_capabilities,
+        server_info: &introduced.server_info,
+        instructions: introduced.instructions.as_deref(),
+    };
+    Ok(respond::answer(answer::result(&id, &greeting.discover(introduced.ttl_ms))))
 }
 
 /// A call on its way. The client's closing of the stream drops it, and with it the call: that is the cancellation.
-struct Serving {
+pub(crate) struct Serving {
     served: BoxFuture<Served>,
     id: Bytes,
     operation: Operation,

@@ -23,6 +23,7 @@ use super::super::answer;
 use super::super::host::ViewName;
 use super::super::said::{self, Unreadable};
 use super::accept::Connection;
+use super::ahead::Ahead;
 use super::body::Body;
 use super::header::Headers;
 use super::{Front, legacy, modern, pipes, respond};
@@ -199,20 +200,31 @@ async fn post(
 ) -> Handled {
     check_head(front, headers)?;
     let raw = read(front, headers, body).await?;
+    begin(front, view, headers, &raw, peer)?.finish(front).await
+}
+
+/// Begins one message, or a batch of them.
+fn begin(
+    front: &Arc<Front>,
+    view: ViewName,
+    headers: &Headers<'_>,
+    raw: &Bytes,
+    peer: IpAddr,
+) -> Result<Ahead, Refusal> {
     let scanned = match scan(raw.clone()) {
         Ok(scanned) => scanned,
-        Err(ScanError::Batch) => return Box::pin(legacy::batch(front, view, headers, &raw)).await,
+        Err(ScanError::Batch) => return legacy::batch(front, &view, headers, raw),
         Err(error) => {
-            let Unreadable { id, fault } = *said::unreadable(&raw, &error);
+            let Unreadable { id, fault } = *said::unreadable(raw, &error);
             front.metrics.gateway().rejected(fault.kind.reason());
             let era = if headers.claims_modern() { Era::Modern } else { Era::Legacy };
             return Err(Box::new(respond::answer(answer::refusal(id.as_deref(), &fault, era))));
         }
     };
     if scanned.params.meta.version.is_some() || headers.claims_modern() {
-        modern::post(front, view, headers, scanned, peer).await
+        modern::begin(front, view, headers, &scanned, peer)
     } else {
-        legacy::post(front, view, headers, scanned, peer).await
+        legacy::begin(front, view, headers, &scanned, peer)
     }
 }
 
