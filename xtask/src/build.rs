@@ -5,6 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::release;
+
 /// The folder of the checkout.
 pub(crate) fn root() -> PathBuf {
     // The manifest's folder is fixed when xtask is compiled; a checkout that was moved compiles it anew.
@@ -45,15 +47,27 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Builds the gateway and says where it is.
+/// Names the gateway that is tested, for those who test another than the one that is built here.
+const TESTED: &str = "TRUNKLINE_BIN";
+
+/// Where the gateway that is tested is.
+pub(crate) fn tested() -> PathBuf {
+    let named = std::env::var_os(TESTED).filter(|path| !path.is_empty());
+    named.map_or_else(|| target_dir().join("debug/trunkline"), PathBuf::from)
+}
+
+/// Builds the gateway, unless one is named, and says where it is.
 pub(crate) fn gateway() -> Result<PathBuf> {
+    if std::env::var_os(TESTED).is_some_and(|path| !path.is_empty()) {
+        return tested().canonicalize().with_context(|| format!("{TESTED}: {}", tested().display()));
+    }
     let status = cargo(&["build", "--quiet", "--package", "trunkline", "--bin", "trunkline"])
         .status()
         .context("cargo")?;
     if !status.success() {
         bail!("the gateway does not build");
     }
-    Ok(target_dir().join("debug/trunkline"))
+    Ok(tested())
 }
 
 /// Whether `cargo nextest` is there.
@@ -61,17 +75,44 @@ pub(crate) fn has_nextest() -> bool {
     cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success())
 }
 
-/// The benchmark, with whatever arguments it takes; without a command of its own it runs.
+/// The benchmark, with whatever arguments it takes; without a command of its own it runs. `--ordered` measures the binary
+/// for users, and the plain one beside it.
 pub(crate) fn bench(arguments: &[String]) -> Result<bool> {
-    let gateway =
+    let is_ordered = arguments.iter().any(|argument| argument == "--ordered");
+    let arguments: Vec<_> = arguments.iter().filter(|argument| *argument != "--ordered").collect();
+    let runs = arguments.first().is_none_or(|first| first.starts_with('-'));
+    let built =
         cargo(&["build", "--quiet", "--release", "--package", "trunkline", "--bin", "trunkline"]).status()?;
-    if !gateway.success() {
+    if !built.success() {
         bail!("the gateway does not build");
     }
+    let plain = target_dir().join("release/trunkline");
     let mut command = cargo(&["run", "--quiet", "--release", "--package", "trunkline-bench", "--"]);
-    if arguments.first().is_none_or(|first| first.starts_with('-')) {
+    if runs {
         command.arg("run");
     }
-    command.args(arguments).env("TRUNKLINE_BIN", target_dir().join("release/trunkline"));
+    command.args(arguments);
+    if is_ordered {
+        command.env("TRUNKLINE_BIN", release::ordered()?);
+        if runs {
+            command.arg("--other-build").arg(plain);
+        }
+    } else {
+        command.env("TRUNKLINE_BIN", plain);
+    }
+    if std::env::var_os("TRUNKLINE_BENCH_BUILD").is_none() {
+        let how = if is_ordered { "ordered by a profile, the other build is plain" } else { "plain" };
+        command.env("TRUNKLINE_BENCH_BUILD", format!("{} ({how})", commit()?));
+    }
     Ok(command.status().context("cargo")?.success())
+}
+
+/// The commit of the checkout, in short, and whether something has changed since.
+pub(crate) fn commit() -> Result<String> {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--exclude", "*"])
+        .current_dir(root())
+        .output()
+        .context("git")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -80,7 +80,7 @@ pub(crate) fn runner(selection: &[&str], at_once: Option<&str>, arguments: &[Str
         command.args(at_once.into_iter().flat_map(|number| ["--", "--test-threads", number]));
         command
     };
-    command.env("TRUNKLINE_BIN", build::target_dir().join("debug/trunkline"));
+    command.env("TRUNKLINE_BIN", build::tested());
     let (ok, counts) = watch(command, if nextest { nextest_line } else { libtest_line })?;
     // A failure that no line tells of: a crate that does not compile, say.
     let unseen = usize::from(!ok && counts.failed == 0);

@@ -52,8 +52,9 @@ cargo xtask soak [--minutes 10 | --hours H] [--visitors N] [--out DIR] [--write-
     The release binary before four servers, under load, churn and faults; looks for growth and for answers that crossed.
 cargo xtask release
     The binary for users, ordered by a profile of calls that it plays itself: two builds. Wants `rustup component add llvm-tools`.
-cargo xtask bench [ARGUMENTS...]
-    The benchmark, in the release profile: everything, or what the options say (--help lists them).
+cargo xtask bench [--ordered] [ARGUMENTS...]
+    The benchmark, in the release profile: everything, or what the options say (--help lists them). --ordered: of the
+    binary that `release` makes, with the plain one beside it.
 cargo xtask bench overload [--quick] [--seconds N] [--out FILE] [--page FILE]
     Asks the gateway for three and five times of what can be done, and judges goodput, refusals, memory, recovery.
 cargo xtask instructions [NAME...] [--accept REASON [--all]]
@@ -61,7 +62,8 @@ cargo xtask instructions [NAME...] [--accept REASON [--all]]
     fails. NAME: only those whose name begins so. --accept: writes down what moved by more than that, and why; --all:
     every count, also where it moved less.
 
-Environment: CARGO_TARGET_DIR, TRUNKLINE_PEERS (where the test software is installed).";
+Environment: CARGO_TARGET_DIR, TRUNKLINE_PEERS (where the test software is installed), TRUNKLINE_BIN (the gateway to test,
+instead of one that is built).";
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -11,11 +11,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::build;
 
-/// Builds, plays, builds again, and says where the binary is.
+/// Makes the binary, and says where it is.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     if !arguments.is_empty() {
         bail!("release takes no arguments");
     }
+    let built = ordered()?;
+    let size = std::fs::metadata(&built).with_context(|| built.display().to_string())?.len();
+    println!("{} ({:.1} MB)", built.display(), size as f64 / 1e6);
+    Ok(true)
+}
+
+/// Builds, plays, builds again.
+pub(crate) fn ordered() -> Result<PathBuf> {
     let toolchain = Toolchain::find()?;
     let folder = build::target_dir().join("ordered");
     let (counts, profile) = (folder.join("counts"), folder.join("trunkline.profdata"));
@@ -38,10 +46,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     merge.arg("merge").arg("--output").arg(&profile).arg(&counts);
     done(merge, "llvm-profdata")?;
     println!("Building Trunkline by what was counted (some minutes) ...");
-    let built = toolchain.gateway(&folder, &format!("-Cprofile-use={}", profile.display()))?;
-    let size = std::fs::metadata(&built).with_context(|| built.display().to_string())?.len();
-    println!("{} ({:.1} MB)", built.display(), size as f64 / 1e6);
-    Ok(true)
+    toolchain.gateway(&folder, &format!("-Cprofile-use={}", profile.display()))
 }
 
 /// The compiler in use, and its tool for profiles.

@@ -22,7 +22,8 @@ impl Peer for Agentgateway {
             title: "agentgateway",
             wires: &[Wire::Http, Wire::Stdio],
             eras: &[Era::Modern, Era::Legacy],
-            progress: &[Era::Modern, Era::Legacy],
+            // From a child it goes to the stream of its session, which a caller of the modern era does not have.
+            progress: &[(Wire::Http, Era::Modern), (Wire::Http, Era::Legacy)],
             path: "/mcp",
             prefix: "",
         }
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn without_a_binary_it_says_why_it_is_not_measured() {
         let reason = |agentgateway: Option<&str>| {
-            let shelf = Shelf::at("/nowhere".into(), agentgateway.map(Into::into));
+            let shelf = Shelf { agentgateway: agentgateway.map(Into::into), ..Shelf::at("/nowhere".into()) };
             Agentgateway.find(&shelf).unwrap_err().to_string()
         };
         assert!(reason(None).contains("--agentgateway"));

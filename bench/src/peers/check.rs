@@ -131,7 +131,7 @@ async fn row(
     };
     let echoes = see("echo", Op::Call, claimed).await;
     let lists = see("list", Op::List { tools: Some(TOOLS) }, claimed).await;
-    let progress = see("progress", PROGRESS, peer.claims.progress.contains(&era)).await;
+    let progress = see("progress", PROGRESS, peer.claims.progress.contains(&(wire, era))).await;
     let (rate, cpu) =
         if claimed { rough(&url, era, &echo, process).await? } else { ("-".into(), "-".into()) };
     let (label, wire, era) = (peer.label(), wire.word(), era.word());

@@ -18,7 +18,7 @@ impl Peer for Fastmcp {
             title: "FastMCP",
             wires: &[Wire::Http],
             eras: &[Era::Modern, Era::Legacy],
-            progress: &[Era::Modern, Era::Legacy],
+            progress: &[(Wire::Http, Era::Modern), (Wire::Http, Era::Legacy)],
             path: "/mcp",
             prefix: "",
         }

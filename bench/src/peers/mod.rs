@@ -13,6 +13,7 @@ mod mcp_proxy_npm;
 mod mcp_proxy_python;
 mod nginx;
 pub(crate) mod options;
+mod other_build;
 pub(crate) mod peer;
 mod rmcp;
 mod serve;
@@ -23,7 +24,7 @@ pub(crate) use check::Check;
 pub(crate) use serve::Serve;
 
 /// All of them, in the order of tables.
-const ALL: [&dyn peer::Peer; 7] = [
+const ALL: [&dyn peer::Peer; 8] = [
     &nginx::Nginx,
     &agentgateway::Agentgateway,
     &rmcp::Rmcp,
@@ -31,6 +32,7 @@ const ALL: [&dyn peer::Peer; 7] = [
     &mcp_proxy_python::McpProxyPython,
     &mcp_proxy_npm::McpProxyNpm,
     &supergateway::Supergateway,
+    &other_build::OtherBuild,
 ];
 
 /// Starts one peer in the foreground.
@@ -62,7 +64,13 @@ mod tests {
         for peer in ALL {
             let claims = peer.claims();
             assert!(!claims.wires.is_empty() && !claims.eras.is_empty(), "{claims:?}");
-            assert!(claims.progress.iter().all(|era| claims.eras.contains(era)), "{claims:?}");
+            assert!(
+                claims
+                    .progress
+                    .iter()
+                    .all(|(wire, era)| claims.wires.contains(wire) && claims.eras.contains(era)),
+                "{claims:?}"
+            );
             assert!(claims.path.starts_with('/'), "{claims:?}");
         }
     }

@@ -21,7 +21,7 @@ impl Peer for Nginx {
             title: "nginx",
             wires: &[Wire::Http],
             eras: &[Era::Modern, Era::Legacy],
-            progress: &[Era::Modern, Era::Legacy],
+            progress: &[(Wire::Http, Era::Modern), (Wire::Http, Era::Legacy)],
             path: "/mcp",
             prefix: "",
         }

@@ -79,8 +79,8 @@ pub(crate) struct Claims {
     pub(crate) wires: &'static [Wire],
     /// What its front accepts.
     pub(crate) eras: &'static [Era],
-    /// In which eras all progress of a call reaches the caller.
-    pub(crate) progress: &'static [Era],
+    /// From where, and in which eras, all progress of a call reaches its caller on the stream of the call.
+    pub(crate) progress: &'static [(Wire, Era)],
     /// Of its endpoint.
     pub(crate) path: &'static str,
     /// What it puts before a tool's name, with one upstream.

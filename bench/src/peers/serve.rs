@@ -5,9 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 
 use super::call;
-use super::options::named;
+use super::options::{Binaries, named};
 use super::peer::{AtHand, Upstream};
-use super::shelf::Shelf;
 use crate::run::interrupted;
 use crate::run::process::Process;
 
@@ -28,16 +27,15 @@ pub(crate) struct Serve {
     /// Put it in front of the kit's upstream as a child instead
     #[arg(long, conflicts_with = "to")]
     child: bool,
-    /// agentgateway's binary
-    #[arg(long, value_name = "PATH")]
-    agentgateway: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    binaries: Binaries,
 }
 
 /// Runs until interrupted, and ends the peer with everything it started.
 pub(super) fn run(options: &Serve) -> anyhow::Result<()> {
     let peer = named(&options.name).map_err(|unknown| anyhow!(unknown))?;
     let claims = peer.claims();
-    let installed = peer.find(&Shelf::new(options.agentgateway.clone())?)?;
+    let installed = peer.find(&options.binaries.shelf()?)?;
     let peer = AtHand { peer, claims, installed };
     let upstream = match &options.to {
         Some(url) => Upstream::Http(url.clone()),

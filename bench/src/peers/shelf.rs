@@ -9,13 +9,14 @@ use serde::Deserialize;
 /// The folder `bench/peers/install.sh` fills, and what was named by hand.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     pub(super) agentgateway: Option<PathBuf>,
+    pub(super) other_build: Option<PathBuf>,
 }
 
 impl Shelf {
     /// The folder the script uses, too: `$TRUNKLINE_BENCH_PEERS`, else in the cache of the user.
-    pub(super) fn new(agentgateway: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = named("TRUNKLINE_BENCH_PEERS")
             .or_else(|| {
@@ -23,11 +24,11 @@ impl Shelf {
                 Some(cache.join("trunkline").join("bench-peers"))
             })
             .context("set HOME or TRUNKLINE_BENCH_PEERS")?;
-        Ok(Self::at(folder, agentgateway))
+        Ok(Self::at(folder))
     }
 
-    pub(super) const fn at(folder: PathBuf, agentgateway: Option<PathBuf>) -> Self {
-        Self { folder, agentgateway }
+    pub(super) const fn at(folder: PathBuf) -> Self {
+        Self { folder, agentgateway: None, other_build: None }
     }
 
     /// A file below the folder; the error names the group of the script that puts it there.
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_not_installed_says_how_to_install_it() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::at(folder.path().to_owned(), None);
+        let shelf = Shelf::at(folder.path().to_owned());
         let reason = shelf.npm_version("supergateway").unwrap_err().to_string();
         assert_eq!(reason, "not installed; `bench/peers/install.sh npm` does that");
     }

@@ -19,7 +19,7 @@ impl Peer for Supergateway {
             title: "supergateway",
             wires: &[Wire::Stdio],
             eras: &[Era::Modern, Era::Legacy],
-            progress: &[Era::Modern, Era::Legacy],
+            progress: &[(Wire::Stdio, Era::Modern), (Wire::Stdio, Era::Legacy)],
             path: "/mcp",
             prefix: "",
         }

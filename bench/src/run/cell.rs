@@ -124,9 +124,9 @@ pub(super) fn join(cells: &mut [Cell], peer: &AtHand) {
             (PIPE_FLOOR, None) => Wire::Stdio,
             _ => continue,
         };
-        let eras =
-            if matches!(cell.op, Op::Progress { .. }) { peer.claims.progress } else { peer.claims.eras };
-        if peer.claims.wires.contains(&wire) && eras.contains(&cell.era) {
+        let claims = peer.claims;
+        let can = claims.wires.contains(&wire) && claims.eras.contains(&cell.era);
+        if can && (!matches!(cell.op, Op::Progress { .. }) || claims.progress.contains(&(wire, cell.era))) {
             cell.targets.push(of_peer(peer, wire));
         }
     }

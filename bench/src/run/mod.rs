@@ -37,7 +37,7 @@ use crate::peers::options::{Absent, Options as Peers};
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The gateway's binary [default: built by cargo, release profile]
-    #[arg(long)]
+    #[arg(long, env = "TRUNKLINE_BIN")]
     trunkline: Option<PathBuf>,
     /// Measure only the upstream and the floors
     #[arg(long, conflicts_with = "trunkline")]
