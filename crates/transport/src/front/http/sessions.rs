@@ -23,8 +23,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// Ids are ours, and random: nobody can choose them so that the table becomes slow.
 type Table = HashMap<Id, Arc<Session>, foldhash::fast::RandomState>;
 
-/// An id as clients send it, in its place of the table.
-type Id = [u8; 32];
+/// The bits of an id, in their place of the table.
+type Id = [u8; 16];
 
 /// The sessions by id. Ids are 128 random bits, given out by us and never taken from a client.
 pub(crate) struct Sessions {
@@ -144,9 +144,22 @@ impl Sessions {
     }
 }
 
-/// Nobody has a session whose id has another length.
+/// The bits of an id. Each has one spelling, and nobody has a session whose id is spelled in another way.
 fn key(id: &str) -> Option<Id> {
-    id.as_bytes().try_into().ok()
+    let digits: &[u8; 32] = id.as_bytes().try_into().ok()?;
+    let mut key = Id::default();
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(key)
+}
+
+const fn digit(spelled: u8) -> Option<u8> {
+    match spelled {
+        b'0'..=b'9' => Some(spelled - b'0'),
+        b'a'..=b'f' => Some(spelled - b'a' + 10),
+        _ => None,
+    }
 }
 
 /// The place of a session, until it is dropped.
@@ -200,6 +213,19 @@ mod tests {
         let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
         let hello = scan(hello.as_bytes().into()).unwrap();
         Arc::new(Session::open(None, &hello, peer, sessions.counted()).unwrap())
+    }
+
+    #[test]
+    fn an_id_is_found_by_its_own_spelling_alone() {
+        let sessions = table(2);
+        let id = sessions.add(session(&sessions)).unwrap();
+        assert!(sessions.get(&id).is_some());
+        for other in
+            [format!("+{}", &id[1..]), format!("{id}0"), id[1..].to_owned(), format!("A{}", &id[1..])]
+        {
+            assert!(sessions.get(&other).is_none(), "{other}");
+        }
+        assert_eq!(key("000102030405060708090a0b0c0d0e0f").unwrap()[14..], [14, 15]);
     }
 
     #[test]
