@@ -10,7 +10,7 @@ use trunkline_config::Settings;
 use trunkline_gateway::Gateway;
 use trunkline_gateway::catalog::Source;
 use trunkline_model::{Call, Caller, Era, Kind, Level, Notes, Outcome, Quiet};
-use trunkline_protocol::{Revision, hello, meta, method, request, scan};
+use trunkline_protocol::{Revision, hello, list, meta, method, request, scan};
 use trunkline_transport::front::host::Host;
 use trunkline_upstream::Phase;
 
@@ -194,9 +194,11 @@ fn tool(item: &Value, sources: &[Source]) -> Option<Tool> {
         [only] => only.rules.server.to_string(),
         _ => String::new(),
     };
+    let server = meta["io.trunkline/server"].as_str().map_or(only, str::to_owned);
+    let original = meta["io.trunkline/name"].as_str().or_else(|| list::own_name(&server, &name));
     Some(Tool {
-        server: meta["io.trunkline/server"].as_str().map_or(only, str::to_owned),
-        original: meta["io.trunkline/name"].as_str().unwrap_or(&name).to_owned(),
+        original: original.unwrap_or(&name).to_owned(),
+        server,
         description: item["description"].as_str().or(item["title"].as_str()).unwrap_or_default().to_owned(),
         schema: item["inputSchema"].clone(),
         name,

@@ -143,7 +143,7 @@ impl Item {
             }
         }
         if let Some((server, original)) = change.origin {
-            let note = origin(server, original);
+            let note = origin(server, original, change.key.unwrap_or(&self.key));
             match &self.meta {
                 Some(span) => {
                     let empty = self.raw[span.start + 1..span.end - 1].iter().all(u8::is_ascii_whitespace);
@@ -166,12 +166,21 @@ impl Item {
     }
 }
 
-fn origin(server: &str, original: &str) -> Vec<u8> {
+/// Where an item that is shown as `shown` is from. Its own name is left out where that says it: lists of a thousand tools
+/// are read by models, too.
+fn origin(server: &str, original: &str, shown: &str) -> Vec<u8> {
     let mut out = b"\"io.trunkline/server\":".to_vec();
     escape_into(&mut out, server);
-    out.extend_from_slice(b",\"io.trunkline/name\":");
-    escape_into(&mut out, original);
+    if own_name(server, shown) != Some(original) {
+        out.extend_from_slice(b",\"io.trunkline/name\":");
+        escape_into(&mut out, original);
+    }
     out
+}
+
+/// The name that an item has at its server, where it is shown as `<server>__<name>`.
+pub fn own_name<'a>(server: &str, shown: &'a str) -> Option<&'a str> {
+    shown.strip_prefix(server)?.strip_prefix("__")
 }
 
 /// The result of a list request over finished items. `meta` is a raw `_meta` object.
@@ -225,7 +234,12 @@ mod tests {
             Respelling { key: Some("s__a"), description: Some("d"), origin: Some(("s", "a")), title: None };
         assert_eq!(
             page.items[0].respell(change),
-            r#"{"description":"d","_meta":{"io.trunkline/server":"s","io.trunkline/name":"a"},"name":"s__a","x":1.10}"#
+            r#"{"description":"d","_meta":{"io.trunkline/server":"s"},"name":"s__a","x":1.10}"#
+        );
+        let elsewhere = Respelling { key: Some("p__a"), origin: Some(("s", "a")), ..Respelling::default() };
+        assert_eq!(
+            page.items[0].respell(elsewhere),
+            r#"{"_meta":{"io.trunkline/server":"s","io.trunkline/name":"a"},"name":"p__a","x":1.10}"#
         );
         let kept = Respelling { origin: Some(("s", "b")), ..Respelling::default() };
         assert_eq!(
