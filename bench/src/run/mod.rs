@@ -34,7 +34,7 @@ use measure::Sample;
 use crate::peers::options::{Absent, Options as Peers};
 
 /// Cells of one caller are measured in so many times as many rounds.
-const LONE_ROUNDS: u32 = 4;
+const LONE_ROUNDS: u32 = 8;
 
 /// What `run` is asked to measure.
 #[derive(clap::Args)]
@@ -42,8 +42,8 @@ pub(crate) struct Options {
     /// The gateway's binary [default: built by cargo, release profile]
     #[arg(long, env = "TRUNKLINE_BIN")]
     trunkline: Option<PathBuf>,
-    /// Measure only the upstream and the floors
-    #[arg(long, conflicts_with = "trunkline")]
+    /// Measure only the upstream and the floors, whatever binary is named
+    #[arg(long)]
     without_trunkline: bool,
     /// Everything once and small, to see that it works: one round of 0.5 s, inventories of a tenth. No figures to trust
     #[arg(long)]
