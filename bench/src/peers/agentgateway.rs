@@ -5,11 +5,10 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::peer::{Claims, Installed, Peer, Stage, Upstream, Wire};
-use super::shelf::{Shelf, said_version};
+use super::shelf::{Shelf, by_hand};
 use crate::era::Era;
 
 #[derive(Debug)]
@@ -30,12 +29,7 @@ impl Peer for Agentgateway {
     }
 
     fn find(&self, shelf: &Shelf) -> anyhow::Result<Installed> {
-        let program =
-            shelf.agentgateway.clone().context("not in any registry; name its binary with --agentgateway")?;
-        ensure!(program.is_file(), "no binary at {}", program.display());
-        let program = program.canonicalize()?;
-        let version = said_version(&program, "-V")?;
-        Ok(Installed { program, script: None, version })
+        by_hand(shelf.agentgateway.as_ref(), "--agentgateway", "-V")
     }
 
     fn command(&self, installed: &Installed, stage: Stage<'_>) -> anyhow::Result<Command> {
@@ -53,9 +47,7 @@ fn configuration(port: u16, upstream: &Upstream) -> Value {
     let target = match upstream {
         Upstream::Http(url) => json!({"name": "bench", "mcp": {"host": url.to_string()}}),
         Upstream::Child(words) => {
-            let (program, arguments) =
-                words.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
-            json!({"name": "bench", "stdio": {"cmd": program, "args": arguments}})
+            json!({"name": "bench", "stdio": {"cmd": words.first(), "args": words.get(1..)}})
         }
     };
     // What else it listens on goes to any free port of the loopback.

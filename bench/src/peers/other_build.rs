@@ -2,11 +2,10 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::peer::{Claims, Installed, Peer, Stage, Upstream, Wire};
-use super::shelf::{Shelf, said_version};
+use super::shelf::{Shelf, by_hand};
 use crate::era::Era;
 
 /// Its name on the command line.
@@ -34,11 +33,7 @@ impl Peer for OtherBuild {
     }
 
     fn find(&self, shelf: &Shelf) -> anyhow::Result<Installed> {
-        let program = shelf.other_build.clone().context("name its binary with --other-build")?;
-        ensure!(program.is_file(), "no binary at {}", program.display());
-        let program = program.canonicalize()?;
-        let version = said_version(&program, "--version")?;
-        Ok(Installed { program, script: None, version })
+        by_hand(shelf.other_build.as_ref(), "--other-build", "--version")
     }
 
     fn command(&self, installed: &Installed, stage: Stage<'_>) -> anyhow::Result<Command> {
@@ -55,11 +50,7 @@ impl Peer for OtherBuild {
 fn configuration(upstream: &Upstream) -> Value {
     let mut server = match upstream {
         Upstream::Http(url) => json!({"url": url.to_string()}),
-        Upstream::Child(words) => {
-            let (program, arguments) =
-                words.split_first().map_or(("", &[][..]), |(first, rest)| (first, rest));
-            json!({"command": program, "args": arguments})
-        }
+        Upstream::Child(words) => json!({"command": words.first(), "args": words.get(1..)}),
     };
     server["transparent"] = true.into();
     json!({"admin": {"listen": "127.0.0.1:0"}, "mcpServers": {"bench": server}})

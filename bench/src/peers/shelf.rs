@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 
+use super::peer::Installed;
+
 /// The folder `bench/peers/install.sh` fills, and what was named by hand.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf {
@@ -69,6 +71,15 @@ impl Shelf {
         let lock = std::fs::read_to_string(self.file("rmcp-proxy/package/Cargo.lock", "rmcp")?)?;
         locked(&lock, name).map(str::to_owned).with_context(|| format!("no {name} in the lock"))
     }
+}
+
+/// A binary that somebody named by `option`.
+pub(super) fn by_hand(path: Option<&PathBuf>, option: &str, version: &str) -> anyhow::Result<Installed> {
+    let program = path.with_context(|| format!("not in any registry; name its binary with {option}"))?;
+    ensure!(program.is_file(), "no binary at {}", program.display());
+    let program = program.canonicalize()?;
+    let version = said_version(&program, version)?;
+    Ok(Installed { program, script: None, version })
 }
 
 /// What a program says when asked for its version, whichever stream it uses.

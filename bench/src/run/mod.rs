@@ -235,7 +235,7 @@ async fn load(
 fn rounds(options: &Options) -> impl Iterator<Item = (u32, bool)> {
     let more = if options.quick { 1 } else { LONE_ROUNDS };
     let all = options.rounds();
-    (0..all * more).map(move |round| (round, round < all))
+    (0..all.saturating_mul(more)).map(move |round| (round, round < all))
 }
 
 /// Lets this process and those it starts hold as many connections as the machine allows.

@@ -118,7 +118,9 @@ impl Client {
             };
             let page: Value = serde_json::from_slice(&raw).map_err(|error| (false, malformed(&error)))?;
             let items = page["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
-            tools.extend(items.iter().filter_map(|item| tool(item, &sources)));
+            // A transparent server's tools come as they are, without a word on where they come from.
+            let only = if let [only] = &sources[..] { &*only.rules.server } else { "" };
+            tools.extend(items.iter().filter_map(|item| tool(item, only)));
             cursor = page["nextCursor"].as_str().map(str::to_owned);
             if cursor.is_none() {
                 break;
@@ -186,19 +188,15 @@ impl Client {
     }
 }
 
-fn tool(item: &Value, sources: &[Source]) -> Option<Tool> {
+/// One tool of a list; `only` is the server of all that do not say whose they are.
+fn tool(item: &Value, only: &str) -> Option<Tool> {
     let name = item["name"].as_str()?.to_owned();
     let meta = &item["_meta"];
-    let only = match sources {
-        // A transparent server's tools come as they are, without a word on where they come from.
-        [only] => only.rules.server.to_string(),
-        _ => String::new(),
-    };
-    let server = meta["io.trunkline/server"].as_str().map_or(only, str::to_owned);
-    let original = meta["io.trunkline/name"].as_str().or_else(|| list::own_name(&server, &name));
+    let server = meta["io.trunkline/server"].as_str();
+    let original = meta["io.trunkline/name"].as_str().or_else(|| list::own_name(server?, &name));
     Some(Tool {
         original: original.unwrap_or(&name).to_owned(),
-        server,
+        server: server.unwrap_or(only).to_owned(),
         description: item["description"].as_str().or(item["title"].as_str()).unwrap_or_default().to_owned(),
         schema: item["inputSchema"].clone(),
         name,
@@ -239,5 +237,23 @@ pub(crate) fn refused(outcome: &Outcome) -> Stop {
             }
             Stop::new(code, text)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_tool_has_its_own_name_wherever_it_is_shown_by_another() {
+        let original = |item: Value| tool(&item, "s").map(|tool| tool.original);
+        let of = |name: &str, meta: Value| original(json!({ "name": name, "_meta": meta })).unwrap();
+        assert_eq!(of("s__a__b", json!({ "io.trunkline/server": "s" })), "a__b");
+        assert_eq!(of("p__a", json!({ "io.trunkline/server": "s", "io.trunkline/name": "a" })), "a");
+        // Nothing says where it is from: a transparent server's tools come as they are.
+        assert_eq!(of("s__a", json!({})), "s__a");
+        assert_eq!(original(json!({ "title": "no name" })), None);
     }
 }
